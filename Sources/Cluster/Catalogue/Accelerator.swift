@@ -1,0 +1,75 @@
+import Quantities
+
+/// Number formats of a matrix product. `mxfp8` and `nvfp4` carry block scales.
+public enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
+    case fp32, tf32, fp16, bf16, fp8, mxfp8, nvfp4, int8
+
+    /// Bytes of one stored element, block scales left out.
+    public var bytes: Double {
+        switch self {
+        case .fp32, .tf32: 4
+        case .fp16, .bf16: 2
+        case .fp8, .mxfp8, .int8: 1
+        case .nvfp4: 0.5
+        }
+    }
+    /// Below 16 bits: operands are quantised by kernels of their own, and only the linear layers use it.
+    public var isLow: Bool { bytes < 2 }
+}
+
+/// The families whose kernels behave alike; calibration falls back from a device to its generation.
+public enum Generation: String, Sendable, Hashable, Codable, CaseIterable {
+    case pascal, volta, ampere, ada, hopper, blackwell, cdna2, cdna3
+}
+
+/// A device as its maker and its users describe it. Every number in the catalogue stands beside its source.
+public struct Accelerator: Sendable, Hashable {
+    public var name: String
+    public var generation: Generation
+    /// Streaming multiprocessors or compute units.
+    public var computeUnits: Int
+    /// Dense peaks (no structured sparsity), FLOP/s. A format the device lacks is absent.
+    public var peaks: [Precision: Double]
+    public var memory: Bytes
+    /// Bytes a second of device memory, nominal.
+    public var memoryBandwidth: Bandwidth
+    public var l2: Bytes
+    public var pcieGeneration: Int
+    /// Watts at full load (TDP, or the cap the machine runs under).
+    public var boardPower: Power
+    /// Highest matmul rate anyone has measured in bf16, FLOP/s ("maximum achievable matmul FLOPS"), where known.
+    public var achievable: Double?
+    /// Where each number is from.
+    public var source: String
+
+    public init(
+        name: String, generation: Generation, computeUnits: Int, peaks: [Precision: Double], memory: Bytes, memoryBandwidth: Bandwidth,
+        l2: Bytes = .zero, pcieGeneration: Int = 4, boardPower: Power, achievable: Double? = nil, source: String
+    ) {
+        self.name = name
+        self.generation = generation
+        self.computeUnits = computeUnits
+        self.peaks = peaks
+        self.memory = memory
+        self.memoryBandwidth = memoryBandwidth
+        self.l2 = l2
+        self.pcieGeneration = pcieGeneration
+        self.boardPower = boardPower
+        self.achievable = achievable
+        self.source = source
+    }
+
+    /// The dense peak that a computation in `precision` runs against, FLOP/s: the format's own, else that of the next wider one it falls back to.
+    public func peak(_ precision: Precision) -> Double {
+        let ladder: [Precision] =
+            switch precision {
+            case .nvfp4: [.nvfp4, .fp8, .bf16, .fp16, .tf32, .fp32]
+            case .mxfp8, .fp8, .int8: [.fp8, .bf16, .fp16, .tf32, .fp32]
+            case .bf16: [.bf16, .fp16, .tf32, .fp32]
+            case .fp16: [.fp16, .bf16, .tf32, .fp32]
+            case .tf32: [.tf32, .fp32]
+            case .fp32: [.fp32]
+            }
+        return ladder.lazy.compactMap { peaks[$0] }.first ?? 1e12
+    }
+}

@@ -1,0 +1,72 @@
+import Quantities
+
+/// What a cable or a bus is made of; it picks constants where a profile knows them.
+public enum Fabric: String, Sendable, Hashable, Codable, CaseIterable {
+    case nvlink, xgmi, pcie, infiniband, roce, omnipath, ethernet, unknown
+}
+
+/// A kind of connection. `bandwidth` is per direction: of one GPU inside a node, of one port between nodes.
+public struct Link: Sendable, Hashable {
+    public var name: String
+    public var fabric: Fabric
+    public var bandwidth: Bandwidth
+    public var latency: Duration
+    public var source: String
+    public init(name: String, fabric: Fabric, bandwidth: Bandwidth, latency: Duration, source: String) {
+        self.name = name
+        self.fabric = fabric
+        self.bandwidth = bandwidth
+        self.latency = latency
+        self.source = source
+    }
+}
+
+/// The network that joins the nodes.
+public struct InterNode: Sendable, Hashable {
+    public var link: Link
+    public var nicsPerNode: Int
+    /// Kind of network by name; fair sharing on it is `network: flow`.
+    public var topology: String
+    public init(link: Link, nicsPerNode: Int, topology: String = "fat_tree") {
+        self.link = link
+        self.nicsPerNode = nicsPerNode
+        self.topology = topology
+    }
+    /// Bytes a second, per direction, that a whole node can send.
+    public var nodeBandwidth: Double { link.bandwidth.bytesPerSecond * Double(nicsPerNode) }
+}
+
+/// The machines of a job: identical GPUs in identical nodes.
+public struct ClusterSpec: Sendable, Hashable {
+    public var name: String
+    public var accelerator: Accelerator
+    public var gpus: Int
+    public var gpusPerNode: Int
+    /// GPUs that share one fast switch: the node, or the rack of an NVL72.
+    public var domain: Int
+    public var intraNode: Link
+    /// Absent for a single node.
+    public var interNode: InterNode?
+    /// Watts of a node beside its GPUs (CPUs, memory, NICs, fans), where known.
+    public var hostPower: Power?
+    /// Bytes a second that checkpoints are written with, over the whole job.
+    public var storageWrite: Bandwidth?
+    public var storageRead: Bandwidth?
+
+    public init(
+        name: String, accelerator: Accelerator, gpus: Int, gpusPerNode: Int, domain: Int? = nil, intraNode: Link, interNode: InterNode?,
+        hostPower: Power? = nil, storageWrite: Bandwidth? = nil, storageRead: Bandwidth? = nil
+    ) {
+        self.name = name
+        self.accelerator = accelerator
+        self.gpus = gpus
+        self.gpusPerNode = gpusPerNode
+        self.domain = domain ?? gpusPerNode
+        self.intraNode = intraNode
+        self.interNode = interNode
+        self.hostPower = hostPower
+        self.storageWrite = storageWrite
+        self.storageRead = storageRead
+    }
+    public var nodes: Int { (gpus + gpusPerNode - 1) / max(1, gpusPerNode) }
+}

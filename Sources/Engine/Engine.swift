@@ -1,0 +1,1 @@
+public enum EngineVersion { public static let orderOfEvents = "(time, priority, sequence)" }

@@ -1,0 +1,24 @@
+/// Bytes on one GPU of each pipeline stage at the worst moment of a step.
+public struct MemoryEstimate: Sendable, Hashable, Codable {
+    public struct Stage: Sendable, Hashable, Codable {
+        public var parameters = 0.0
+        public var gradients = 0.0
+        public var optimizer = 0.0
+        /// Activations of all micro-batches in flight, the recomputed layer and the logits.
+        public var activations = 0.0
+        /// Communication buffers, gathered parameters, workspaces.
+        public var buffers = 0.0
+        /// Framework context and what the allocator cannot use.
+        public var fragmentation = 0.0
+        public init() {}
+        public var total: Double { parameters + gradients + optimizer + activations + buffers + fragmentation }
+    }
+    public var stages: [Stage]
+    public var capacity: Double
+    public init(stages: [Stage], capacity: Double) {
+        self.stages = stages
+        self.capacity = capacity
+    }
+    public var peak: Double { stages.map(\.total).max() ?? 0 }
+    public var fits: Bool { peak <= capacity }
+}

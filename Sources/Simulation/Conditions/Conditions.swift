@@ -1,0 +1,61 @@
+import Quantities
+
+/// What disturbs a run. Coefficients of variation are relative standard deviations.
+public struct Conditions: Sendable, Hashable {
+    public struct SlowGPUs: Sendable, Hashable {
+        public enum Which: Sendable, Hashable {
+            /// This share of all GPUs, drawn with the scenario's seed.
+            case share(Double)
+            case gpu(Int)
+        }
+        public var which: Which
+        /// Compute takes this many times as long.
+        public var slowdown: Double
+        /// From this point of the simulated run on.
+        public var from: Duration
+        public init(which: Which, slowdown: Double, from: Duration = .zero) {
+            self.which = which
+            self.slowdown = slowdown
+            self.from = from
+        }
+    }
+    public struct SlowLinks: Sendable, Hashable {
+        public enum Which: Sendable, Hashable {
+            case share(Double)
+            case node(Int)
+        }
+        public var which: Which
+        /// Transfers of the node's network ports take this many times as long.
+        public var slowdown: Double
+        public var from: Duration
+        public init(which: Which, slowdown: Double, from: Duration = .zero) {
+            self.which = which
+            self.slowdown = slowdown
+            self.from = from
+        }
+    }
+    public var kernelJitter = 0.0
+    public var networkJitter = 0.0
+    public var slowGPUs: [SlowGPUs] = []
+    public var slowLinks: [SlowLinks] = []
+    public init() {}
+    /// Nothing differs between replicas, so one stands for all.
+    public var isUniform: Bool { kernelJitter == 0 && networkJitter == 0 && slowGPUs.isEmpty && slowLinks.isEmpty }
+}
+
+/// How finely a step is simulated.
+public enum Detail: String, Sendable, Hashable, Codable, CaseIterable { case auto, stage, layer, kernel }
+
+/// What to simulate and how.
+public struct SimulationSettings: Sendable, Hashable {
+    public var steps = 1
+    public var samples = 200
+    public var seed: UInt64 = 1
+    public var detail = Detail.auto
+    public var timeline = true
+    /// Worker threads; never changes a result.
+    public var jobs = 1
+    /// Simulate every replica although they are identical (for tests of folding).
+    public var unfolded = false
+    public init() {}
+}

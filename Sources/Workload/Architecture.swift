@@ -1,0 +1,104 @@
+import Quantities
+
+/// A model's shape, free of any machine or layout. Counts and widths only; no weights.
+public struct Architecture: Sendable, Hashable {
+    public enum Activation: String, Sendable, Hashable, Codable, CaseIterable {
+        case gelu, relu, swiglu, geglu
+        /// Gated units multiply two projections, so the first matrix of the MLP is twice as wide.
+        public var isGated: Bool { self == .swiglu || self == .geglu }
+    }
+    public enum Norm: String, Sendable, Hashable, Codable { case layer, rms }
+    public enum Positions: Sendable, Hashable {
+        /// A learned table of `length` vectors.
+        case learned(length: Int)
+        case rotary, alibi, none
+    }
+    public enum Attention: Sendable, Hashable {
+        case full
+        /// Every `period`-th layer sees everything, the others only the last `window` tokens (period 1: all are windowed; 2: alternating).
+        case sliding(window: Int, period: Int)
+        /// Top-k routed attention: each query reads `topK` keys.
+        case sparse(topK: Int)
+        /// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). Ranks and widths in elements; `queryRank` nil: no query compression.
+        case mla(queryRank: Int?, kvRank: Int, ropeDim: Int, nopeDim: Int, valueDim: Int)
+    }
+    public struct MoE: Sendable, Hashable {
+        public var experts: Int
+        /// Experts a token is sent to.
+        public var active: Int
+        public var shared: Int
+        /// Inner width of one expert.
+        public var ffn: Int
+        /// Inner width of the shared experts together; nil means shared x ffn.
+        public var sharedFFN: Int?
+        /// Leading layers that have an ordinary MLP of width `Architecture.ffn`.
+        public var denseLayers: Int
+        /// Tokens an expert accepts as a multiple of an even share; nil: dropless.
+        public var capacity: Double?
+        /// Load of the busiest expert rank over the mean, at least 1.
+        public var imbalance: Double
+        public init(
+            experts: Int, active: Int, shared: Int = 0, ffn: Int, sharedFFN: Int? = nil, denseLayers: Int = 0, capacity: Double? = nil,
+            imbalance: Double = 1
+        ) {
+            self.experts = experts
+            self.active = active
+            self.shared = shared
+            self.ffn = ffn
+            self.sharedFFN = sharedFFN
+            self.denseLayers = denseLayers
+            self.capacity = capacity
+            self.imbalance = imbalance
+        }
+    }
+    public enum Kind: Sendable, Hashable {
+        case transformer
+        /// ResNet-50 or ResNet-152 on `imageSize` x `imageSize` x 3 pictures (He et al., arXiv:1512.03385).
+        case resnet(depth: Int, imageSize: Int)
+    }
+
+    public var name: String
+    public var kind: Kind = .transformer
+    public var layers = 0
+    public var hidden = 0
+    public var heads = 1
+    public var kvHeads = 1
+    public var headDim = 0
+    public var ffn = 0
+    public var activation = Activation.gelu
+    public var norm = Norm.layer
+    public var positions = Positions.none
+    public var vocab = 0
+    public var tiedEmbeddings = true
+    /// Biases on the linear layers (GPT-2, BERT, OPT); false for the Llama family.
+    public var biases = true
+    /// A bias on the query, key and value projection only (Qwen2, GPT-OSS).
+    public var qkvBias = false
+    /// A norm on each head's queries and keys (Qwen3).
+    public var qkNorm = false
+    public var causal = true
+    public var attention = Attention.full
+    public var moe: MoE?
+    /// Layers that share one copy of their attention block / of the whole block; 1: none.
+    public var sharedAttention = 1
+    public var sharedBlocks = 1
+    /// Multi-token-prediction layers behind the last one (DeepSeek-V3, arXiv:2412.19437 section 2.2).
+    public var mtpLayers = 0
+    /// BERT: segment table of this many rows, pooler and masked-LM transform.
+    public var tokenTypes = 0
+    public var pooler = false
+    public var maskedLMHead = false
+    /// Norm after the embedding (BLOOM, BERT).
+    public var embeddingNorm = false
+    /// What users call the sequence length it was trained with.
+    public var sequence = 0
+    /// Where shape and published parameter count come from.
+    public var source = ""
+    /// Published number of parameters, for the check, where there is one.
+    public var publishedParameters: Double?
+
+    public init(name: String) { self.name = name }
+
+    /// Layers with experts.
+    public var moeLayers: Int { moe.map { max(0, layers - $0.denseLayers) } ?? 0 }
+}
