@@ -23,7 +23,7 @@ let package = Package(
             name: "Workload", dependencies: ["Quantities", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL"],
+            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
