@@ -36,6 +36,7 @@ public struct KernelTimings: Sendable {
 
     private let peak16: Double
     private let peakLow: Double
+    private let wideBytes: Double
     private let bandwidth: Double
     private let shape: GEMMShape
     private let weightGradientBytes: Double
@@ -63,6 +64,7 @@ public struct KernelTimings: Sendable {
         self.precision = precision
         let wide: Precision = precision.isLow ? .bf16 : precision
         peak16 = accelerator.peak(wide)
+        wideBytes = wide.bytes
         peakLow = accelerator.peak(precision)
         bandwidth = accelerator.memoryBandwidth.bytesPerSecond
         shape = GEMMShape(accelerator.generation)
@@ -80,6 +82,21 @@ public struct KernelTimings: Sendable {
         case .attention(let core): self.seconds(core, pass: op.pass)
         case .memory(let pass): self.seconds(pass, part: op.part)
         case .communication: 0
+        }
+    }
+
+    /// Whether the constants behind an op come from measured kernels of this generation, within the range of their shapes (kernels/FITS.md:
+    /// products with m >= 512 and n, k >= 1,024 on Ampere, Hopper, Blackwell and Ada; memory-bound and fused attention forward on the same).
+    public func isFitted(_ op: Op) -> Bool {
+        switch accelerator.generation {
+        case .pascal, .volta, .cdna2, .cdna3: return false
+        case .ampere, .ada, .hopper, .blackwell: break
+        }
+        switch op.work {
+        case .gemm(let gemm): return !gemm.grouped && gemm.m >= 512 && gemm.n >= 1024 && gemm.k >= 1024 && precision != .nvfp4
+        case .attention: return behaviour.flashAttention && op.pass == .forward
+        case .memory: return accelerator.generation == .ampere
+        case .communication: return false
         }
     }
 
@@ -108,10 +125,10 @@ public struct KernelTimings: Sendable {
         let repeats = gemm.grouped ? 1 : count
         let work = 2 * m * n * k * (gemm.grouped ? count : 1)
         let compute = work * quantisation * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
-        let element = isLow ? precision.bytes : 2.0
+        let element = isLow ? precision.bytes : wideBytes
         let outputs = m * n * (gemm.grouped ? count : 1)
         let operands = (m * k + n * k) * (gemm.grouped ? count : 1)
-        let bytes = element * operands + (pass == .weightGradient ? weightGradientBytes : 2) * outputs
+        let bytes = element * operands + (pass == .weightGradient ? weightGradientBytes : wideBytes) * outputs
         let memory = bytes / (0.75 * bandwidth)
         let p = shape.smoothness
         var time = shape.start + pow(pow(compute, p) + pow(memory, p), 1 / p)
