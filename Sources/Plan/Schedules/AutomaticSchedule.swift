@@ -75,7 +75,7 @@ extension PipelineSchedule {
         return best
     }
 
-    private static let searchedRules: [ListScheduler.Rules] = {
+    static let searchedRules: [ListScheduler.Rules] = {
         var rules: [ListScheduler.Rules] = []
         for fill in [0.0, 0.5, 1.0] {
             for eagerness in [0.0, 1.0, 2.0] { rules.append(.init(fill: fill, eagerness: eagerness)) }

@@ -37,7 +37,9 @@ extension PipelineSchedule {
             let length = try CompiledSchedule(schedule).length(costs).makespan
             if best.map({ length < $0.1 }) ?? true { best = (schedule, length) }
         }
-        guard let best else { throw ScheduleError("none") }
+        guard let best else {
+            throw ScheduleError("schedule \(shape.kind.rawValue): no order found for \(p) ranks and \(size.microBatches) micro-batches")
+        }
         return best.0
     }
 }
