@@ -58,7 +58,7 @@ import Testing
         let ops = gpt.layer(kind: .dense, sharding: Shapes.sharding { _ in }).ops
         let elementwise = ops.filter { $0.part == .elementwise }
         #expect(elementwise.filter { $0.pass == .forward }.reduce(0) { $0 + $1.kernels } == 10)
-        #expect(elementwise.filter { $0.pass != .forward }.reduce(0) { $0 + $1.kernels } == 15)
+        #expect(elementwise.filter { $0.pass != .forward }.reduce(0) { $0 + $1.kernels } == 16)
         #expect(ops.filter { $0.part == .attention }.map(\.kernels) == [2, 4])
     }
 
@@ -138,14 +138,17 @@ import Testing
             ])
         let exchanges = layer.ops.compactMap(communication)
         #expect(exchanges.map(\.kind) == [.allToAll, .allToAll, .allToAll, .allToAll])
-        #expect(exchanges.allSatisfy { $0.bytes == 4096 * 2 * 4096 * 2 && $0.group == .expert })
+        let routed = 4096.0 * 2 * 4096 * 2
+        #expect(exchanges.allSatisfy { $0.bytes == routed && $0.group == .expert })
         // All ranks together do the work of the active weights: per rank 2 x tokens x active experts.
         let expertFLOPs = grouped.reduce(0) { $0 + $1.flops }
-        #expect(expertFLOPs == 2 * 4096 * 2 * 3 * 4096 * 14336)
+        let expertWork = 2.0 * 4096 * 2 * 3 * 4096 * 14336
+        #expect(expertFLOPs == expertWork)
         // Permutation and activation: 8 h + 6 f bytes a routed token.
         let traffic = layer.ops.filter { $0.pass == .forward && ["permute", "unpermute", "activation"].contains($0.name) }
         let bytes = traffic.reduce(0.0) { sum, op in if case .memory(let m) = op.work { sum + m.bytes } else { sum } }
-        #expect(bytes == 8192 * (8 * 4096 + 6 * 14336))
+        let expected = 8192.0 * (8 * 4096 + 6 * 14336)
+        #expect(bytes == expected)
         // A capacity factor and an imbalance both scale the rows.
         model.moe?.imbalance = 1.5
         #expect(gemms(model.layer(at: 0, sharding: sharding), .forward).filter(\.grouped).allSatisfy { $0.m == 6144 })
@@ -165,7 +168,8 @@ import Testing
                 $0.expertTensor = width
             })
         let flops = gemms(layer, .forward).filter(\.grouped).reduce(0) { $0 + $1.flops }
-        #expect(flops == 2 * 2048 * 2 * 3 * 4096 * 14336 / 4)
+        let expected = 2.0 * 2048 * 2 * 3 * 4096 * 14336 / 4
+        #expect(flops == expected)
     }
 
     /// Windowed layers alternate: GPT-OSS and Gemma 2 begin with a windowed one.
@@ -200,7 +204,8 @@ import Testing
         let loss = head.ops.filter { $0.name == "cross-entropy" }.compactMap { op -> Double? in
             if case .memory(let m) = op.work { m.bytes } else { nil }
         }
-        #expect(loss == [14 * 2048 * 16000, 8 * 2048 * 16000])
+        let logits = 2048.0 * 16000
+        #expect(loss == [14 * logits, 8 * logits])
         #expect(collectives(head, .forward) == [.allReduce, .allReduce, .allReduce])
     }
 
