@@ -48,6 +48,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
+        .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
