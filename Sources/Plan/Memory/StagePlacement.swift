@@ -63,9 +63,12 @@ public struct StagePlacement: Sendable, Hashable {
         // Automatic order within the memory of 1F1B's first stage, used up on every stage (arXiv:2401.10241 section 3.1).
         case .zb1p: return Array(repeating: capped(p), count: v)
         // Two half-stages a rank; p micro-batches' worth of a whole stage at most (arXiv:2405.15362): p of each half, even over the ranks.
-        case .zbV: return Array(repeating: capped(p), count: v)
+        case .zbV, .auto: return Array(repeating: capped(p), count: v)
+        // Half and a third (rounded up) of that (arXiv:2405.15362 table 1).
+        case .vHalf: return Array(repeating: capped((p + 3) / 2), count: v)
+        case .vMin: return Array(repeating: capped((p + 5) / 3), count: v)
         // p + 1 over both directions; each is bounded by its own distance from the end.
-        case .dualpipe: return [Double(p + 1) / 2, Double(p + 1) / 2].map { min($0, Double(m)) }
+        case .dualpipe, .dualpipeV: return [Double(p + 1) / 2, Double(p + 1) / 2].map { min($0, Double(m)) }
         case .oneForwardOneBackward, .zbH1, .interleaved:
             guard v > 1 else { return [capped(p - r)] }
             // Megatron's interleaved warm-up runs 2(p-r-1) + (v-1)p forwards, then one more before the first backward

@@ -1,0 +1,3 @@
+enum StageBalance {
+    static func layers(of job: Job, virtualStages: Int) -> [Int] { StagePlacement.layersPerStage(job, stages: virtualStages) }
+}
