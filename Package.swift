@@ -28,7 +28,7 @@ let package = Package(
         .target(
             name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
         .target(
-            name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan"],
+            name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
         .target(name: "Cost", dependencies: ["Quantities", "Cluster", "Plan", "Simulation"], swiftSettings: strict),
         .target(

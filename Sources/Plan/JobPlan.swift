@@ -54,6 +54,10 @@ public struct Plan: Sendable {
     public let pieces: [Int]
     /// Remarks on what was assumed.
     public let warnings: [String]
+    /// Relative standard error of the step time: what the profile of the stack leaves unexplained.
+    public let expectedError: Double
+    /// Why each constant has the value it has: reason of the prior, and how it was fitted.
+    public let reasons: [Constant: String]
 
     /// Virtual stages that a rank holds.
     public func ownStages(of rank: Int) -> [Int] { schedule.virtualStage[rank] }
@@ -114,7 +118,9 @@ extension Job {
             pieces: work.stages.map { max(1, min($0.count, 16)) },
             warnings: behaviour.isGeneric
                 ? ["software.framework \"\(software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"]
-                : [])
+                : [],
+            expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
+            reasons: Dictionary(uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
     }
 }
 

@@ -39,7 +39,7 @@ public struct CostModel: Sendable {
             case .context: groups.context
             case .expert: groups.expert
             }
-        return collectives.seconds(communication.kind.operation, bytes: communication.bytes, group: shape, efficiency: efficiency)
+        return collectives.seconds(communication.kind.collective, bytes: communication.bytes, group: shape, efficiency: efficiency)
     }
 
     func seconds(_ operation: CollectiveOp, bytes: Double, group: GroupShape) -> Double {
@@ -125,18 +125,5 @@ public struct CostModel: Sendable {
         again.seconds[.recompute] = again.seconds[.forward]
         again.seconds[.forward] = 0
         return (again, 6)
-    }
-}
-
-extension CollectiveKind {
-    var operation: CollectiveOp {
-        switch self {
-        case .allReduce: .allReduce
-        case .reduceScatter: .reduceScatter
-        case .allGather: .allGather
-        case .allToAll: .allToAll
-        case .broadcast: .broadcast
-        case .sendReceive: .sendReceive
-        }
     }
 }
