@@ -49,6 +49,7 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -35,6 +35,10 @@ public struct CollectiveModel: Sendable {
         var lowHop: Double
         var lowShare: Double
         var pairwise: (Double, Double)
+        /// Bytes a second that one group can put on the network from one domain, however many ports there are.
+        var groupRate: Double
+        /// Seconds a byte of a ring between domains on the links inside them; 0 where the table's own rate counts.
+        var through: Double
     }
 
     private let domain: Int
@@ -90,15 +94,23 @@ public struct CollectiveModel: Sendable {
     }
 
     /// Seconds from the first rank's start until the last has its result, all ranks starting together. Zero for a group of one.
-    /// - Parameter bytes: the full buffer (see `CollectiveOp`).
+    /// - Parameters:
+    ///   - bytes: the full buffer (see `CollectiveOp`).
+    ///   - algorithm: forces how an all-reduce crosses domains; other operations have one way.
     public func seconds(
-        _ op: CollectiveOp, bytes: Double, group: GroupShape, efficiency: LinkEfficiency = .nominal
+        _ op: CollectiveOp, bytes: Double, group: GroupShape, efficiency: LinkEfficiency = .nominal,
+        algorithm: CollectiveAlgorithm = .fastest
     ) -> Double {
         guard group.ranks > 1, bytes >= 0 else { return 0 }
         let k = max(1, min(group.perDomain, group.ranks, domain))
         if op == .sendReceive { return sendSeconds(bytes, crossing: k < group.ranks, group, efficiency) }
         if k == group.ranks { return insideSeconds(op.index, bytes, k, efficiency.intra) }
-        return acrossSeconds(op, bytes, k, group, efficiency)
+        let route = Route(domain: k, group: group, rate: networkRate(k, group), efficiency: efficiency, share: between.share)
+        if op == .allToAll { return pairwiseSeconds(bytes, route) }
+        var best = op == .allReduce && algorithm == .tree ? .infinity : ringSeconds(op, bytes, route)
+        if op == .allReduce, algorithm != .ring { best = min(best, treeSeconds(bytes, route)) }
+        let least = op == .broadcast ? 1 : (op == .allReduce ? 2 : 1) * (route.domains - 1) / route.domains
+        return max(best, least * bytes / route.rate)
     }
 
     /// Bytes that a rank sends on average, over links inside its domain and over the network.
@@ -134,7 +146,7 @@ public struct CollectiveModel: Sendable {
 
     /// Nominal bytes a second that a group can put on the network from one domain.
     private func networkRate(_ k: Int, _ group: GroupShape) -> Double {
-        min(between.domainRate / Double(max(1, group.concurrent)), Double(k) * between.rankRate)
+        min(between.domainRate / Double(max(1, group.concurrent)), Double(k) * between.rankRate, between.groupRate)
     }
 
     private func sendSeconds(_ bytes: Double, crossing: Bool, _ group: GroupShape, _ efficiency: LinkEfficiency) -> Double {
@@ -143,41 +155,66 @@ public struct CollectiveModel: Sendable {
         return between.latency + bytes / (min(shared, between.rankRate * between.stream) * efficiency.inter)
     }
 
-    private func acrossSeconds(
-        _ op: CollectiveOp, _ bytes: Double, _ k: Int, _ group: GroupShape, _ efficiency: LinkEfficiency
-    ) -> Double {
+    /// A group that crosses domains, and what of the network it has.
+    private struct Route {
+        /// Ranks in one domain, in all, and domains.
+        let k: Int
+        let n: Double
+        let domains: Double
+        let growth: Double
+        /// Nominal and reached bytes a second into and out of one domain.
+        let rate: Double
+        let reached: Double
+        let efficiency: LinkEfficiency
+
+        init(domain k: Int, group: GroupShape, rate: Double, efficiency: LinkEfficiency, share: Double) {
+            self.k = k
+            n = Double(group.ranks)
+            domains = Double((group.ranks + k - 1) / k)
+            growth = log2(domains)
+            self.rate = rate
+            reached = rate * share * efficiency.inter
+            self.efficiency = efficiency
+        }
+    }
+
+    private func pairwiseSeconds(_ bytes: Double, _ r: Route) -> Double {
+        let k = Double(r.k)
+        let local = insideFlow(CollectiveOp.allToAll.index, bytes, r.k, r.efficiency.intra) * k / r.n
+        let start = between.latency * between.pairwise.0 + between.pairwise.1 * (r.n - k)
+        return start + max(local, bytes * k * (r.n - k) / r.n / r.reached)
+    }
+
+    private func ringSeconds(_ op: CollectiveOp, _ bytes: Double, _ r: Route) -> Double {
         let b = between
-        let n = Double(group.ranks)
-        let domains = Double((group.ranks + k - 1) / k)
-        let rate = networkRate(k, group)
-        let reached = rate * b.share * efficiency.inter
-        if op == .allToAll {
-            let remote = bytes * Double(k) * (n - Double(k)) / n
-            let local = k > 1 ? insideFlow(op.index, bytes, k, efficiency.intra) * Double(k) / n : 0
-            return b.latency * b.pairwise.0 + b.pairwise.1 * (n - Double(k)) + max(local, remote / reached)
-        }
-        let crossings = domains / n
-        let steps = op == .allReduce ? 2 * (n - 1) : n - 1
-        let growth = log2(domains)
-        let step = (1 - crossings) * b.tauIntra + crossings * (b.hop + b.hopGrowth * growth)
-        let f = op.busFactor(ranks: n)
+        let crossings = r.domains / r.n
+        let steps = op == .allReduce ? 2 * (r.n - 1) : r.n - 1
+        let step = (1 - crossings) * b.tauIntra + crossings * (b.hop + b.hopGrowth * r.growth)
+        let f = op.busFactor(ranks: r.n)
         let row = op == .allReduce ? Self.ringReduce : op.index
-        // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
-        let local = insideFlow(row, bytes, k, efficiency.intra) * (k > 1 ? f / op.busFactor(ranks: Double(k)) : 1)
-        let flow = max(local, f * bytes / reached)
-        let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
-        // A tree's depth for a broadcast; for the others the ring's hops without rendezvous.
-        let depth = op == .broadcast ? growth + log2(Double(max(2, k))) : steps
-        let low = depth * ((1 - crossings) * b.tauIntra + crossings * b.lowHop) + b.latency + flow / b.lowShare
-        var best = min(ring, low)
-        if op == .allReduce {
-            let net = (domains > 2 ? 2 : 1) * bytes / reached
-            let switched = insideFlow(op.index, bytes, k, efficiency.intra)
-            let root = (b.root.0 + b.root.1 * growth) * (bytes * b.reference / rate).squareRoot() / efficiency.inter
-            best = min(best, b.tree.0 + b.tree.1 * growth + pow(pow(switched, b.q) + pow(net, b.q), 1 / b.q) + root)
+        var local = 0.0
+        if r.k > 1 {
+            // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
+            local = insideFlow(row, bytes, r.k, r.efficiency.intra) * f / op.busFactor(ranks: Double(r.k))
+            if b.through > 0 { local = min(local, f * bytes * b.through / r.efficiency.intra) }
         }
-        let least = op == .allReduce ? 2 * (domains - 1) / domains : op == .broadcast ? 1 : (domains - 1) / domains
-        return max(best, least * bytes / rate)
+        let flow = max(local, f * bytes / r.reached)
+        let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
+        guard op != .allReduce else { return ring }
+        // Small messages: hops without rendezvous at half the rate; a broadcast goes down a tree.
+        let depth = op == .broadcast ? r.growth + log2(Double(max(2, r.k))) : steps
+        let low = depth * ((1 - crossings) * b.tauIntra + crossings * b.lowHop) + b.latency + flow / b.lowShare
+        return min(ring, low)
+    }
+
+    private func treeSeconds(_ bytes: Double, _ r: Route) -> Double {
+        let b = between
+        // The root of one tree is a leaf of the other, and of two domains each is root once: S out and in. Without reduction in the switch the two-node
+        // measurements (A100, 190 of 200 GB/s) show a ring's traffic.
+        let net = (r.domains > 2 || nvlsFrom == 0 ? 2 : 1) * bytes / r.reached
+        let switched = insideFlow(CollectiveOp.allReduce.index, bytes, r.k, r.efficiency.intra)
+        let root = (b.root.0 + b.root.1 * r.growth) * (bytes * b.reference / r.rate).squareRoot() / r.efficiency.inter
+        return b.tree.0 + b.tree.1 * r.growth + pow(pow(switched, b.q) + pow(net, b.q), 1 / b.q) + root
     }
 
     private static func nominal(of set: CollectiveConstants.Set) -> (rate: Double, latency: Double)? {
@@ -208,6 +245,8 @@ public struct CollectiveModel: Sendable {
             hop: (network?.hop ?? 37.5) * 1e-6 * slower, hopGrowth: (network?.hopGrowth ?? 1.3) * 1e-6 * slower, p: network?.p ?? 1.3,
             tree: pair(network?.tree, 1e-6 * slower, (18e-6, 10e-6)), root: pair(network?.root, 1e-9, (19e-9, 15e-9)), q: network?.q ?? 5.5,
             reference: (network?.reference ?? 400) * 1e9, lowHop: low.0 * 1e-6 * slower, lowShare: low.1,
-            pairwise: (pairwise.0, pairwise.1 * 1e-6))
+            pairwise: (pairwise.0, pairwise.1 * 1e-6), groupRate: max(node, port * (network?.ports ?? 8.4)),
+            through: cluster.intraNode.fabric == .nvlink
+                ? 1 / ((network?.through ?? 0.875) * cluster.intraNode.bandwidth.bytesPerSecond) : 0)
     }
 }
