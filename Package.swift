@@ -47,6 +47,7 @@ let package = Package(
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
