@@ -43,8 +43,7 @@ struct RunSections {
         if report.bill.totalUSD > 0 {
             tiles.append(("Cost", dollars(report.bill.totalUSD), report.job.hasLength ? "\(significant(report.bill.usdPerMillionTokens, digits: 3)) USD a million tokens" : "one step"))
         }
-        let items = tiles.map { "<div class=\"tile\"><div class=\"label\">\($0.0)</div><div class=\"value\">\($0.1)</div><div class=\"remark\">\($0.2)</div></div>\n" as Markup }
-        return "<div class=\"tiles\">\n\(items)</div>\n"
+        return Tile.row(tiles.map { Tile(label: $0.0, value: $0.1, remark: $0.2) })
     }
 
     private var setup: Markup {

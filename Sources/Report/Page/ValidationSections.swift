@@ -12,10 +12,9 @@ struct ValidationSections {
             ("Rank correlation", all.tau.map { fixed($0, decimals: 2) } ?? "–", "Kendall tau, \(grouped(all.pairs)) pairs"),
             ("Cannot be modelled", grouped(all.failed), "of \(grouped(all.rows)) rows; counted as infinitely wrong"),
         ]
-        let items = tiles.map { "<div class=\"tile\"><div class=\"label\">\($0.0)</div><div class=\"value\">\($0.1)</div><div class=\"remark\">\($0.2)</div></div>\n" as Markup }
         let splits = ValidationReport.Split.allCases.map { split -> Markup in "<h3>By \(split.rawValue)</h3>\(statistics(split))" }
         return """
-            <div class="tiles">\(items)</div>
+            \(Tile.row(tiles.map { Tile(label: $0.0, value: $0.1, remark: $0.2) }))
             <section><h2>Predicted against measured step time</h2>
             <p class="remark">Both axes are logarithmic; on the line a prediction is exact, between the dashed lines it is within 10 %. \
             Colour is the hardware, shape the software stack.</p>
@@ -61,7 +60,7 @@ struct ValidationSections {
                         .text(row.memoryError.map(signedPercent) ?? ""),
                     ])
             } else {
-                table.rows.append(start + ["<span class=\"poor\">\(row.reason ?? "no usable prediction")</span>", "<span class=\"poor\">failed</span>", ""])
+                table.rows.append(start + ["<span class=\"poor reason\">\(row.reason ?? "no usable prediction")</span>", "<span class=\"poor\">failed</span>", ""])
                 table.rowClasses[index] = "over"
             }
         }

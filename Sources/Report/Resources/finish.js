@@ -1,8 +1,8 @@
 // Draws everything that is visible now and the rest when its section opens; draws again when the colours change or the page is printed.
 if (window.Chart) { Chart.defaults.font.family = getComputedStyle(document.body).fontFamily; Chart.defaults.font.size = 12; }
 function drawIn(part) {
-  for (const box of part.querySelectorAll("[data-chart]")) if (!box.chart && box.offsetParent !== null) drawChart(box);
-  for (const box of part.querySelectorAll("[data-timeline]")) if (!box.dataset.drawn && box.offsetParent !== null) { box.dataset.drawn = "yes"; timeline(box); }
+  for (const box of part.querySelectorAll("[data-chart]")) if (!box.chart && !box.closest("details:not([open])")) drawChart(box);
+  for (const box of part.querySelectorAll("[data-timeline]")) if (!box.dataset.drawn && !box.closest("details:not([open])")) { box.dataset.drawn = "yes"; timeline(box); }
 }
 function redraw() {
   for (const box of document.querySelectorAll("[data-chart]")) if (box.chart) drawChart(box);

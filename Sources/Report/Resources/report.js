@@ -46,7 +46,7 @@ builders.memory = run => {
   const capacityLine = { id: "capacity", afterDatasetsDraw(chart) {
     const { left, right } = chart.chartArea, y = chart.scales.y.getPixelForValue(capacity / 1e9), c = chart.ctx;
     c.save(); c.strokeStyle = color("poor"); c.lineWidth = 1.5; c.setLineDash([6, 4]); c.beginPath(); c.moveTo(left, y); c.lineTo(right, y); c.stroke();
-    c.fillStyle = color("poor"); c.font = "12px system-ui, sans-serif"; c.textAlign = "right"; c.fillText("capacity " + gigabytes(capacity), right - 4, y - 5); c.restore();
+    c.fillStyle = color("poor"); c.font = "12px system-ui, sans-serif"; c.textAlign = "right"; c.textBaseline = "bottom"; c.fillText("capacity " + gigabytes(capacity), right - 4, y - 3); c.restore();
   } };
   const most = Math.max(capacity, ...stages.map(stage => stage.reduce((a, b) => a + b, 0))) / 1e9;
   return { type: "bar", data: { labels: stages.map((_, index) => String(index)), datasets: bars }, plugins: [capacityLine],
@@ -63,11 +63,13 @@ builders.histogram = run => {
       { tooltip: { ...tip(c => c.raw + " steps"), callbacks: { title: items => edge(items[0].dataIndex) + " to " + edge(items[0].dataIndex + 1), label: c => c.raw + " steps" } } }) };
 };
 
-const names = () => page.runs.map(run => shorten(run.name, 34));
-const tallEnough = box => { box.style.height = Math.max(170, 78 + 34 * page.runs.length) + "px"; };
+// Names in lines of about 22 characters, broken where a word ends.
+const names = () => page.runs.map(run => shorten(run.name, 60).match(/.{1,22}(?=[\s,=/·_-]|$)[\s,=/·_-]?|.{1,22}/gu) ?? [run.name]);
+const short = value => value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
+const tallEnough = box => { box.style.height = Math.max(190, 78 + 44 * page.runs.length) + "px"; };
 
 builders.stack = (_, box) => {
-  box.style.height = Math.max(220, 130 + 36 * page.runs.length) + "px";
+  box.style.height = Math.max(230, 130 + 44 * page.runs.length) + "px";
   const sets = page.runs[0].breakdown.map((part, index) => ({ label: part.title, data: page.runs.map(run => run.breakdown[index].s), backgroundColor: color(part.key), maxBarThickness: 26, stack: "s" }));
   return { type: "bar", data: { labels: names(), datasets: sets.filter(set => set.data.some(value => value > 0)) },
     options: options({ x: axis("seconds", { stacked: true }), y: axis("", { stacked: true, ...none, ticks: { color: color("ink") } }) },
@@ -76,7 +78,7 @@ builders.stack = (_, box) => {
 const single = (title, value, show, fill) => (_, box) => {
   tallEnough(box);
   return { type: "bar", data: { labels: names(), datasets: [{ data: page.runs.map(value), backgroundColor: page.runs.map(fill), borderRadius: 3, maxBarThickness: 24 }] },
-    options: options({ x: axis(title, { beginAtZero: true }), y: axis("", { ...none, ticks: { color: color("ink") } }) }, { tooltip: tip(c => show(c.raw)) }, { indexAxis: "y" }) };
+    options: options({ x: axis(title, { beginAtZero: true, ticks: { callback: short, maxRotation: 0 } }), y: axis("", { ...none, ticks: { color: color("ink"), autoSkip: false, font: { size: 11 } } }) }, { tooltip: tip(c => show(c.raw)) }, { indexAxis: "y" }) };
 };
 builders.mfu = single("% of the dense peak", run => 100 * run.mfu, v => v.toFixed(1) + " %", () => color("forward"));
 builders.costs = single("USD", run => run.total_usd, v => v.toLocaleString("en", { maximumFractionDigits: 0 }) + " USD", () => color("optimizer"));

@@ -15,9 +15,11 @@ builders.scatter = () => {
   const all = points.flatMap(point => [point.measured, point.predicted]).filter(value => value > 0);
   const low = Math.min(...all) / 1.4, high = Math.max(...all) * 1.4;
   const guide = (factor, dash) => ({ type: "line", label: "", data: [{ x: low, y: low * factor }, { x: high, y: high * factor }], borderColor: color("soft"), borderWidth: 1, borderDash: dash, pointRadius: 0, pointHitRadius: 0, order: 1 });
-  const log = title => axis(title, { type: "logarithmic", min: low, max: high, ticks: { callback: value => /^[125]/.test(value.toExponential()) ? seconds(value) : "" } });
+  const log = title => axis(title, { type: "logarithmic", min: low, max: high, ticks: { maxRotation: 0, callback: value => /^[125]e/.test(Number(value.toPrecision(6)).toExponential()) ? seconds(value) : "" } });
+  const entry = (text, fill, pointStyle) => ({ text, fillStyle: fill, strokeStyle: fill, fontColor: color("ink"), pointStyle, lineWidth: 1 });
+  const key = () => [...hardware.map(name => entry(name, hue(name), "rect")), ...stacks.map((name, index) => entry(name, color("soft"), shapes[index % shapes.length]))];
   return { type: "scatter", data: { datasets: [...[...groups.keys()].sort().map(key => groups.get(key)), guide(1, []), guide(1.1, [4, 4]), guide(1 / 1.1, [4, 4])] },
     options: options({ x: log("measured step time"), y: log("predicted step time") },
-      { legend: { position: "right", labels: { color: color("ink"), usePointStyle: true, boxHeight: 7, font: { size: 11 }, filter: item => item.text !== "" } },
+      { legend: { position: "right", align: "start", onClick: null, labels: { color: color("ink"), usePointStyle: true, boxHeight: 7, font: { size: 11 }, generateLabels: key } },
         tooltip: tip(c => c.raw.id ? [c.raw.id, "measured " + seconds(c.raw.x) + ", predicted " + seconds(c.raw.y), (c.raw.error > 0 ? "+" : "") + (100 * c.raw.error).toFixed(1) + " %"] : "") }) };
 };
