@@ -47,6 +47,7 @@ let package = Package(
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .testTarget(name: "PlanTests", dependencies: ["Plan"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
