@@ -50,6 +50,7 @@ let package = Package(
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
+        .testTarget(name: "PlanTests", dependencies: ["Plan"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

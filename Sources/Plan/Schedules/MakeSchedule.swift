@@ -34,9 +34,8 @@ extension PipelineSchedule {
         case .zbH2: return zeroBubbleH2(size)
         case .zb1p: return try automaticZeroBubble(size, name: kind.rawValue, forwardsHeld: ranks, costs: costs)
         case .zb2p: return try automaticZeroBubble(size, name: kind.rawValue, forwardsHeld: 2 * ranks, costs: costs)
-        case .zbV: return try vShaped(size, .zeroBubble)
-        case .vHalf: return try vShaped(size, .half)
-        case .vMin: return try vShaped(size, .minimum)
+        case .zbV: return zeroBubbleV(size)
+        case .vHalf, .vMin: return try controlledMemory(size, kind)
         case .dualpipe: return try dualPipe(size)
         case .dualpipeV: return try dualPipeV(size)
         case .auto: return try automatic(size, chunks: chunks, costs: costs).schedule

@@ -61,3 +61,30 @@ extension PipelineSchedule {
         return virtualStage[rank][instruction.chunk]
     }
 }
+
+/// One line of what an executor does on a rank.
+public enum PipelineStep: Sendable, Hashable, Codable {
+    /// Wait until this has arrived.
+    case receive(Transfer)
+    case compute(Instruction)
+    /// Start sending and go on; the next computation does not wait for it.
+    case send(Transfer)
+}
+
+extension PipelineSchedule {
+    /// The rank's list with its sends and receives written out, for an executor. Joined instructions receive before and send after their block.
+    public func steps(rank: Int) -> [PipelineStep] {
+        guard ranks.indices.contains(rank) else { return [] }
+        var steps: [PipelineStep] = []
+        var block: [Instruction] = []
+        for instruction in ranks[rank] {
+            block.append(instruction)
+            if instruction.joinsNext { continue }
+            steps += block.compactMap { receives(of: $0, rank: rank).map { .receive($0) } }
+            steps += block.map { .compute($0) }
+            steps += block.compactMap { sends(of: $0, rank: rank).map { .send($0) } }
+            block = []
+        }
+        return steps
+    }
+}
