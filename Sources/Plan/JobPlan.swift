@@ -97,7 +97,12 @@ extension Job {
         let constants = data.profiles.constants(for: profile, priors: data.priors)
         let model = CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups)
         let shape = PipelineShape(job: job)
-        let stageLayers = StageBalance.layers(of: job, virtualStages: shape.virtualStages)
+        let stageLayers: [Int]
+        do throws(ScheduleError) { stageLayers = try job.stageLayers(virtualStages: shape.virtualStages) } catch {
+            throw PlanError([
+                .init(keyPath: "layout.stage_layers", reason: "\(error)", suggestion: "change pipeline or virtual, or list the layers of each stage")
+            ])
+        }
         let work = StageWork(job: job, stageLayers: stageLayers)
         let costs = StageCosts(work: work, model: model)
         let schedule: PipelineSchedule
@@ -121,6 +126,22 @@ extension Job {
                 : [],
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
+    }
+}
+
+extension Job {
+    /// Layers of each virtual stage: as listed, by the stack's rule where that divides, else even with the remainder behind the first stage.
+    /// - Throws: `ScheduleError` where no deal is possible.
+    func stageLayers(virtualStages: Int) throws(ScheduleError) -> [Int] {
+        if let listed = layout.stageLayers { return try StageBalance.explicit(listed).layers(model.layers, stages: virtualStages) }
+        let rule: StageBalance? =
+            switch software.stageBalance {
+            case .endsMinusOne where (model.layers + 2) % virtualStages == 0: .endsMinusOne
+            case .embeddingsAsLayers where (model.layers + 2) % virtualStages == 0: .embeddingsAsLayers
+            case .lastShorter: .lastShorter
+            default: nil
+            }
+        return try (rule ?? .remainder).layers(model.layers, stages: virtualStages)
     }
 }
 

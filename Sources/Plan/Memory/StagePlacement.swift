@@ -39,18 +39,8 @@ public struct StagePlacement: Sendable, Hashable {
 
     /// Layers of each virtual stage, in order of depth: [stages].
     static func layersPerStage(_ job: Job, stages: Int) -> [Int] {
-        if let given = job.layout.stageLayers, given.count == stages { return given }
-        let layers = job.model.layers
-        switch job.software.stageBalance {
-        case .endsMinusOne where stages > 1 && (layers + 2) % stages == 0, .embeddingsAsLayers where stages > 1 && (layers + 2) % stages == 0:
-            // Embedding and head count as a layer each.
-            return (0..<stages).map { (layers + 2) / stages - ($0 == 0 || $0 == stages - 1 ? 1 : 0) }
-        case .lastShorter where stages > 1:
-            let each = (layers + stages - 1) / stages
-            return (0..<stages).map { max(0, min(each, layers - $0 * each)) }
-        default:
-            return (0..<stages).map { layers / stages + ($0 < layers % stages ? 1 : 0) }
-        }
+        if let dealt = try? job.stageLayers(virtualStages: stages) { return dealt }
+        return (0..<stages).map { job.model.layers / stages + ($0 < job.model.layers % stages ? 1 : 0) }
     }
 
     /// Micro-batches held of each chunk at the rank's peak: [chunks]. Rank r of p, m micro-batches.
