@@ -30,10 +30,12 @@ struct SourceText {
         // The size of a pipe or a device is not known beforehand, so the limit holds here once more.
         var data = Data()
         while data.count <= limit {
-            guard let chunk = try? handle.read(upToCount: min(1 << 16, limit + 1 - data.count)) else {
+            let chunk: Data?
+            do { chunk = try handle.read(upToCount: min(1 << 16, limit + 1 - data.count)) } catch {
                 throw fault("the file cannot be read", "check that it is a file of text and its permissions")
             }
-            if chunk.isEmpty { break }
+            // The end is told by nil or by nothing, depending on the Foundation.
+            guard let chunk, !chunk.isEmpty else { break }
             data.append(chunk)
         }
         guard data.count <= limit else {

@@ -5,7 +5,7 @@ import Plan
 ///
 /// A lane is one data-parallel replica of the pipeline. Where nothing tells replicas apart one lane stands for all; collectives then meet with
 /// themselves, so the folded step equals the unfolded one to the nanosecond.
-struct StepGraph {
+struct StepGraph: Sendable {
     let graph: TaskGraph
     /// [tasks] index into `kinds`.
     let kindOf: [Int32]

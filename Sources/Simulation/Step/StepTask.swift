@@ -1,7 +1,7 @@
 import Plan
 
 /// What a task of a step does; tasks of one kind last equally long but for jitter and slow devices.
-enum StepTask: Hashable {
+enum StepTask: Hashable, Sendable {
     case forward(stage: Int)
     /// Gradient of the input, with the weights' unless the schedule parts them.
     case backward(stage: Int)
