@@ -84,7 +84,7 @@ import Testing
         #expect(model.parameters.total == parameters)
     }
 
-    /// A config and the preset of the same model have the same shape.
+    /// What is no number of parameters: windows, positions, masks and heads.
     @Test func windowsAndPositions() throws {
         let mistral = try Architecture(
             huggingFace:
