@@ -128,6 +128,15 @@ import Testing
         }
     }
 
+    @Test func aHugeDomainCostsNoMore() throws {
+        var spec = try Self.h100()
+        (spec.gpus, spec.gpusPerNode, spec.domain) = (1 << 40, 1 << 40, 1 << 40)
+        let model = CollectiveModel(cluster: spec)
+        let few = model.seconds(.allGather, bytes: 1e9, group: GroupShape(ranks: 1024, perDomain: 1024))
+        let many = model.seconds(.allGather, bytes: 1e9, group: GroupShape(ranks: 1 << 30, perDomain: 1 << 30))
+        #expect(many == few)
+    }
+
     @Test func degenerateInputsGiveZeroOrFiniteTimes() throws {
         let model = CollectiveModel(cluster: try Self.h100())
         for op in CollectiveOp.allCases {
