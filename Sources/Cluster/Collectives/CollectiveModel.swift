@@ -157,8 +157,9 @@ public struct CollectiveModel: Sendable {
 
     private func sendSeconds(_ bytes: Double, crossing: Bool, _ group: GroupShape, _ efficiency: LinkEfficiency) -> Double {
         guard crossing else { return send.alpha + bytes * max(send.floor, send.perByte / efficiency.intra) }
-        let shared = between.domainRate / Double(max(1, group.concurrent)) * between.share
-        return between.latency + bytes / (min(shared, between.rankRate * between.stream) * efficiency.inter)
+        let shared = between.domainRate / Double(max(1, group.concurrent))
+        let reached = min(shared * between.share, between.rankRate * between.stream) * efficiency.inter
+        return between.latency + bytes / min(reached, shared, between.rankRate)
     }
 
     /// A group that crosses domains, and what of the network it has.
@@ -179,7 +180,7 @@ public struct CollectiveModel: Sendable {
             domains = Double((group.ranks + k - 1) / k)
             growth = log2(domains)
             self.rate = rate
-            reached = rate * share * efficiency.inter
+            reached = min(rate, rate * share * efficiency.inter)
             self.efficiency = efficiency
         }
     }
@@ -202,7 +203,7 @@ public struct CollectiveModel: Sendable {
         if r.k > 1 {
             // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
             local = insideFlow(row, bytes, r.k, r.efficiency.intra) * f / op.busFactor(ranks: Double(r.k))
-            if b.through > 0 { local = min(local, f * bytes * b.through / r.efficiency.intra) }
+            if b.through > 0 { local = min(local, f * bytes * max(send.floor, b.through / r.efficiency.intra)) }
         }
         let flow = max(local, f * bytes / r.reached)
         let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
