@@ -89,7 +89,10 @@ import Testing
                 let bytes = 10 * Double.random(in: 0...10, using: &random).exponent10
                 let shape = GroupShape(ranks: k * domains, perDomain: k, concurrent: together)
                 for op in CollectiveOp.allCases where op != .sendReceive && n > 1 {
-                    let t = model.seconds(op, bytes: bytes, group: shape)
+                    // Shares above 1 are a caller's fault; even so nothing beats the wire.
+                    let shares = LinkEfficiency(
+                        intra: Double.random(in: 0.3...5, using: &random), inter: Double.random(in: 0.3...5, using: &random))
+                    let t = model.seconds(op, bytes: bytes, group: shape, efficiency: shares)
                     let local: Double =
                         switch op {
                         // The cheapest way known inside a domain: reduction in the switch, 1 + 1/k.
@@ -109,7 +112,8 @@ import Testing
                             }
                         #expect(t >= out * bytes * Double(together) / ports * 0.999999, "\(op) \(hardware) \(shape) \(bytes)")
                     }
-                    #expect(model.seconds(op, bytes: bytes * 1.5, group: shape) >= t, "\(op) \(hardware) \(shape) \(bytes)")
+                    #expect(
+                        model.seconds(op, bytes: bytes * 1.5, group: shape, efficiency: shares) >= t, "\(op) \(hardware) \(shape) \(bytes)")
                     #expect(t.isFinite && t > 0)
                 }
             }
@@ -126,6 +130,15 @@ import Testing
             let bus = 2 * Double(n - 1) / Double(n) * bytes / t / 1e9
             #expect(abs(bus / published - 1) < 0.14, "\(n): \(bus) for \(published)")
         }
+    }
+
+    @Test func aHugeDomainCostsNoMore() throws {
+        var spec = try Self.h100()
+        (spec.gpus, spec.gpusPerNode, spec.domain) = (1 << 40, 1 << 40, 1 << 40)
+        let model = CollectiveModel(cluster: spec)
+        let few = model.seconds(.allGather, bytes: 1e9, group: GroupShape(ranks: 1024, perDomain: 1024))
+        let many = model.seconds(.allGather, bytes: 1e9, group: GroupShape(ranks: 1 << 30, perDomain: 1 << 30))
+        #expect(many == few)
     }
 
     @Test func degenerateInputsGiveZeroOrFiniteTimes() throws {

@@ -42,7 +42,10 @@ public struct CollectiveModel: Sendable {
     }
 
     private let domain: Int
-    /// [operation][ranks 0...domain], and at the end the all-reduce by ring, without reduction in the switch.
+    /// Ranks up to which the table goes; larger groups of one domain take its last entry.
+    private let limit: Int
+    private static let largest = 1024
+    /// [operation][ranks 0...limit], and at the end the all-reduce by ring, without reduction in the switch.
     private let inside: [Inside]
     private let between: Between
     private let send: Inside
@@ -52,6 +55,9 @@ public struct CollectiveModel: Sendable {
 
     public init(cluster: ClusterSpec) {
         domain = max(1, cluster.domain)
+        let limit = min(domain, Self.largest)
+        self.limit = limit
+        // The file is part of the module and a test reads it; were it broken, plain link rates remain.
         let constants = try? CollectiveConstants.parsed.get()
         let set = constants?.set(for: cluster.accelerator, over: cluster.intraNode.fabric)
         let nominal = cluster.intraNode.bandwidth.bytesPerSecond
@@ -60,30 +66,30 @@ public struct CollectiveModel: Sendable {
         let startUp = own.map { max(1e-9, cluster.intraNode.latency.seconds) / $0.latency } ?? 1
         let switched = (set?.nvlsFrom ?? 0) > 0 && cluster.intraNode.fabric != .pcie ? set?.nvlsFrom ?? 0 : 0
         nvlsFrom = switched
-        var table = [Inside](repeating: Inside(), count: Self.operations * (domain + 1))
+        var table = [Inside](repeating: Inside(), count: Self.operations * (limit + 1))
         let rows: [(CollectiveOp, String, Int)] = [
             (.allReduce, "all_reduce", 0), (.reduceScatter, "reduce_scatter", 1), (.allGather, "all_gather", 2),
             (.allToAll, "all_to_all", 3),
             (.broadcast, "all_gather", 4),
         ]
-        for (op, name, row) in rows where domain > 1 {
-            for n in 2...domain {
+        for (op, name, row) in rows where limit > 1 {
+            for n in 2...limit {
                 let f = op.busFactor(ranks: Double(n))
                 // Reduction in the switch: a rank sends its buffer once, and its part of the sum once more.
                 let least = op == .allReduce && switched > 0 && n >= switched ? 1 + 1 / Double(n) : f
                 let fit =
                     set?.fit(name, ranks: n)
                     ?? .init(alpha: cluster.intraNode.latency.seconds * 1e6, bandwidth: 0.8 * nominal * 1e-9, root: 0)
-                table[row * (domain + 1) + n] = Inside(
+                table[row * (limit + 1) + n] = Inside(
                     alpha: fit.alpha * 1e-6 * startUp, perByte: f / (fit.bandwidth * 1e9 * rate), perRoot: fit.root * 1e-9 / rate,
                     floor: least / nominal)
             }
         }
-        for n in 0...domain where domain > 1 {
+        for n in 0...limit where limit > 1 {
             let reduce = table[n]
-            let gather = table[2 * (domain + 1) + n]
+            let gather = table[2 * (limit + 1) + n]
             let byRing = switched > 0 && n >= switched
-            table[Self.ringReduce * (domain + 1) + n] =
+            table[Self.ringReduce * (limit + 1) + n] =
                 byRing
                 ? Inside(alpha: reduce.alpha, perByte: 2 * gather.perByte, perRoot: reduce.perRoot, floor: 2 * gather.floor) : reduce
         }
@@ -133,14 +139,14 @@ public struct CollectiveModel: Sendable {
     }
 
     private func insideSeconds(_ row: Int, _ bytes: Double, _ n: Int, _ efficiency: Double) -> Double {
-        let c = inside[row * (domain + 1) + n]
+        let c = inside[row * (limit + 1) + min(n, limit)]
         return c.alpha + max(c.floor * bytes, (c.perByte * bytes + c.perRoot * bytes.squareRoot()) / efficiency)
     }
 
     /// The part inside a domain of a collective over several, without its start-up.
     private func insideFlow(_ row: Int, _ bytes: Double, _ k: Int, _ efficiency: Double) -> Double {
         guard k > 1 else { return 0 }
-        let c = inside[row * (domain + 1) + k]
+        let c = inside[row * (limit + 1) + min(k, limit)]
         return max(c.floor, c.perByte / efficiency) * bytes
     }
 
@@ -151,8 +157,9 @@ public struct CollectiveModel: Sendable {
 
     private func sendSeconds(_ bytes: Double, crossing: Bool, _ group: GroupShape, _ efficiency: LinkEfficiency) -> Double {
         guard crossing else { return send.alpha + bytes * max(send.floor, send.perByte / efficiency.intra) }
-        let shared = between.domainRate / Double(max(1, group.concurrent)) * between.share
-        return between.latency + bytes / (min(shared, between.rankRate * between.stream) * efficiency.inter)
+        let shared = between.domainRate / Double(max(1, group.concurrent))
+        let reached = min(shared * between.share, between.rankRate * between.stream) * efficiency.inter
+        return between.latency + bytes / min(reached, shared, between.rankRate)
     }
 
     /// A group that crosses domains, and what of the network it has.
@@ -173,7 +180,7 @@ public struct CollectiveModel: Sendable {
             domains = Double((group.ranks + k - 1) / k)
             growth = log2(domains)
             self.rate = rate
-            reached = rate * share * efficiency.inter
+            reached = min(rate, rate * share * efficiency.inter)
             self.efficiency = efficiency
         }
     }
@@ -196,7 +203,7 @@ public struct CollectiveModel: Sendable {
         if r.k > 1 {
             // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
             local = insideFlow(row, bytes, r.k, r.efficiency.intra) * f / op.busFactor(ranks: Double(r.k))
-            if b.through > 0 { local = min(local, f * bytes * b.through / r.efficiency.intra) }
+            if b.through > 0 { local = min(local, f * bytes * max(send.floor, b.through / r.efficiency.intra)) }
         }
         let flow = max(local, f * bytes / r.reached)
         let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
