@@ -1,4 +1,5 @@
 import Foundation
+import Quantities
 
 /// The text of a file that somebody named, read with limits, so that no file can exhaust memory or stop the program.
 struct SourceText {
@@ -30,10 +31,11 @@ struct SourceText {
         // The size of a pipe or a device is not known beforehand, so the limit holds here once more.
         var data = Data()
         while data.count <= limit {
-            guard let chunk = try? handle.read(upToCount: min(1 << 16, limit + 1 - data.count)) else {
+            let chunk: Data?
+            do { chunk = try handle.read(upToCount: min(1 << 16, limit + 1 - data.count)) } catch {
                 throw fault("the file cannot be read", "check that it is a file of text and its permissions")
             }
-            if chunk.isEmpty { break }
+            guard let chunk, !chunk.isEmpty else { break }
             data.append(chunk)
         }
         guard data.count <= limit else {
