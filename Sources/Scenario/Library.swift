@@ -75,6 +75,31 @@ public struct MeasuredMachines: Sendable, Hashable {
 }
 
 extension Library {
-    public static let standard = Library(
-        accelerators: Lookup([:]), links: Lookup([:]), nodes: Lookup([:]), clusters: Lookup([:]), models: Lookup([:]))
+    /// The catalogue and the models that ship with the program.
+    public static let standard: Library = {
+        var library = Library(
+            accelerators: Lookup(names: (try? Catalogue.acceleratorNames()) ?? []) { try? Catalogue.accelerator(named: $0) },
+            links: Lookup(names: (try? Catalogue.linkNames()) ?? []) { try? Catalogue.link(named: $0) },
+            nodes: Lookup(names: (try? Catalogue.acceleratorNames()) ?? []) { Node(usualFor: $0) },
+            clusters: Lookup(names: (try? Catalogue.clusterNames()) ?? []) { try? Catalogue.clusterPreset(named: $0) },
+            models: Lookup([:]))
+        library.measuredCluster = { machines in
+            do throws(CatalogueError) {
+                let (spec, warnings) = try ClusterSpec.measured(
+                    hardware: machines.hardware, gpus: machines.gpus, gpusPerNode: machines.gpusPerNode, interNode: machines.interNode)
+                return .success((spec, warnings))
+            } catch {
+                return .failure(QuantityError("\(error)"))
+            }
+        }
+        return library
+    }()
+}
+
+extension Library.Node {
+    init?(usualFor accelerator: String) {
+        guard let node = try? Catalogue.usualNode(for: accelerator) else { return nil }
+        self.init(
+            gpusPerNode: node.gpus, domain: node.domain, intraNode: node.intraNode, interNode: node.interNode, hostPower: node.hostPower)
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Quantities
 
 /// The text of a file that somebody named, read with limits, so that no file can exhaust memory or stop the program.
 struct SourceText {
@@ -34,7 +35,6 @@ struct SourceText {
             do { chunk = try handle.read(upToCount: min(1 << 16, limit + 1 - data.count)) } catch {
                 throw fault("the file cannot be read", "check that it is a file of text and its permissions")
             }
-            // The end is told by nil or by nothing, depending on the Foundation.
             guard let chunk, !chunk.isEmpty else { break }
             data.append(chunk)
         }

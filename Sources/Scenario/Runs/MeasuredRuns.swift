@@ -1,4 +1,5 @@
 import Plan
+import Quantities
 
 /// A training run that somebody measured.
 public struct MeasuredRun: Sendable {
