@@ -51,7 +51,8 @@ extension RunReport {
         }
         let title = several ? "\(reports.count) runs compared" : reports.first?.scenario ?? "No run"
         return Page(
-            title: title, subtitle: several ? "<p class=\"lead\">\(reports.map(\.scenario).joined(separator: " · "))</p>" : reports.first?.lead ?? "",
+            title: title,
+            subtitle: several ? "<p class=\"lead\">\(reports.map(\.scenario).joined(separator: " · "))</p>" : reports.first?.lead ?? "",
             content: content, data: .object([("runs", .array(reports.map(\.pageData)))]),
             scripts: [PackageResources.report_js, PackageResources.timeline_js, PackageResources.finish_js],
             version: reports.first?.version ?? ""
@@ -79,7 +80,8 @@ extension ValidationReport {
     /// The score as a page with predicted against measured step times.
     public func html(version: String, chart: ChartLibrary? = .installed()) -> String {
         Page(
-            title: "Validation against measured runs", subtitle: "<p class=\"lead\">\(grouped(rows.count)) measured runs, predicted and compared</p>",
+            title: "Validation against measured runs",
+            subtitle: "<p class=\"lead\">\(grouped(rows.count)) measured runs, predicted and compared</p>",
             content: ValidationSections(report: self).markup, data: pageData,
             scripts: [PackageResources.report_js, PackageResources.validation_js, PackageResources.finish_js], version: version
         ).html(chart: chart)

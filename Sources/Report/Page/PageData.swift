@@ -10,7 +10,9 @@ extension RunReport {
             (
                 "breakdown",
                 .array(
-                    Activity.allCases.map { .object([("key", .string($0.rawValue)), ("title", .string($0.title)), ("s", .number(result.breakdownS[$0] ?? 0))]) })
+                    Activity.allCases.map {
+                        .object([("key", .string($0.rawValue)), ("title", .string($0.title)), ("s", .number(result.breakdownS[$0] ?? 0))])
+                    })
             ),
             (
                 "memory",
@@ -92,7 +94,8 @@ struct TimelineData {
             return .object([("rank", .integer(track.rank)), ("stream", .string(track.stream)), ("spans", .array(numbers))])
         }
         return .object([
-            ("tracks", .array(tracks)), ("labels", .array(labels.texts.map { .string($0) })), ("colours", .array(colours.texts.map { .string($0) })),
+            ("tracks", .array(tracks)), ("labels", .array(labels.texts.map { .string($0) })),
+            ("colours", .array(colours.texts.map { .string($0) })),
             ("omitted", .integer(omitted)),
         ])
     }

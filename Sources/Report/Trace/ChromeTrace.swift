@@ -68,7 +68,8 @@ extension RunReport {
 /// Whole nanoseconds as microseconds with three digits, exactly.
 func microseconds(_ nanoseconds: Int64) -> String {
     let digits = String(nanoseconds.magnitude % 1000)
-    return (nanoseconds < 0 ? "-" : "") + String(nanoseconds.magnitude / 1000) + "." + String(repeating: "0", count: 3 - digits.count) + digits
+    return (nanoseconds < 0 ? "-" : "") + String(nanoseconds.magnitude / 1000) + "." + String(repeating: "0", count: 3 - digits.count)
+        + digits
 }
 
 /// A timeline sorted into tracks: by rank, then streams with `compute` first and the others by name.
