@@ -37,9 +37,10 @@ extension RunReport {
     /// - Parameter chart: nil writes the page with tables and a note instead of charts.
     public static func html(of reports: [RunReport], chart: ChartLibrary? = .installed()) -> String {
         let several = reports.count > 1
+        let limit = TimelineData.limit(runs: reports.count)
         var content: Markup = several ? ComparisonSections(reports).markup : ""
         for (index, report) in reports.enumerated() {
-            let sections = RunSections(report: report, index: index).markup
+            let sections = RunSections(report: report, index: index, spanLimit: limit).markup
             if several {
                 let open: Markup = index == 0 ? " open" : ""
                 content =
@@ -53,7 +54,7 @@ extension RunReport {
         return Page(
             title: title,
             subtitle: several ? "<p class=\"lead\">\(reports.map(\.scenario).joined(separator: " · "))</p>" : reports.first?.lead ?? "",
-            content: content, data: .object([("runs", .array(reports.map(\.pageData)))]),
+            content: content, data: .object([("runs", .array(reports.map { $0.pageData(limit: limit) }))]),
             scripts: [PackageResources.report_js, PackageResources.timeline_js, PackageResources.finish_js],
             version: reports.first?.version ?? ""
         ).html(chart: chart)

@@ -7,6 +7,8 @@ struct RunSections {
     let report: RunReport
     /// Position among the runs of the page; charts find their data by it.
     let index: Int
+    /// Spans that the page keeps of the timeline.
+    let spanLimit: Int
     private var result: RunResult { report.result }
 
     var markup: Markup {
@@ -94,7 +96,7 @@ struct RunSections {
         let legend = order.filter { present.contains($0) || $0 == Activity.bubble.rawValue }.map { key -> Markup in
             "<span><i class=\"swatch c-\(key)\"></i>\(key == "weight" ? "weight gradient (W)" : Activity(rawValue: key)?.title ?? key)</span>"
         }
-        let omitted = max(0, result.timeline.count - TimelineData.limit)
+        let omitted = max(0, result.timeline.count - spanLimit)
         let note: Markup = omitted > 0 ? " The \(grouped(omitted)) shortest are left out here; the trace file has all." : ""
         return """
             <section><h2>Pipeline timeline</h2>
@@ -150,7 +152,8 @@ struct RunSections {
         let run = result.run
         let one = report.job.hasLength || run.steps > 1
         var length: [[Markup]] = [
-            ["Steps", .text(grouped(run.steps))], ["Tokens", .text(counted(run.tokens))], ["Wall clock", .text(time(run.wallClockS))],
+            ["Steps", .text(grouped(run.steps))], [report.job.training.sequence > 1 ? "Tokens" : "Samples", .text(counted(run.tokens))],
+            ["Wall clock", .text(time(run.wallClockS))],
             ["Goodput", .text(percent(run.goodput))],
         ]
         for cause in lossCauses + run.lostS.keys.filter({ !lossCauses.contains($0) }).sorted() where (run.lostS[cause] ?? 0) > 0 {

@@ -13,7 +13,9 @@ struct ValidationSections {
             ("Rank correlation", all.tau.map { fixed($0, decimals: 2) } ?? "–", "Kendall tau, \(grouped(all.pairs)) pairs"),
             ("Cannot be modelled", grouped(all.failed), "of \(grouped(all.rows)) rows; counted as infinitely wrong"),
         ]
-        let splits = ValidationReport.Split.allCases.map { split -> Markup in "<h3>By \(split.rawValue)</h3>\(statistics(split))" }
+        let splits = ValidationReport.Split.allCases.map { split -> Markup in
+            "<h3>By \(split.rawValue)</h3><div class=\"stats\">\(statistics(split))</div>"
+        }
         return """
             \(Tile.row(tiles.map { Tile(label: $0.0, value: $0.1, remark: $0.2) }))
             <section><h2>Predicted against measured step time</h2>

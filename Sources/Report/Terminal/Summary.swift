@@ -110,8 +110,8 @@ extension RunReport {
         let memory = result.memory
         let width = style.width - 47
         // The bar's scale ends at the capacity, or at the peak where that is larger.
-        let scale = max(memory.capacity, memory.peak, 1)
-        let mark = Int((memory.capacity / scale * Double(width)).rounded())
+        let scale = [memory.capacity, memory.peak, 1].filter(\.isFinite).max() ?? 1
+        let mark = memory.capacity.isFinite ? Int((max(0, memory.capacity) / scale * Double(width)).rounded()) : width
         let lines = foldedStages(memory).map { name, bytes in
             var cells = Array(bar(bytes / scale, width: width))
             for index in cells.indices where cells[index] == " " && index < mark { cells[index] = "·" }
