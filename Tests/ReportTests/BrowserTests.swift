@@ -6,7 +6,9 @@ import Testing
 
 /// Headless Chromium, where there is one.
 enum Browser {
-    static let path = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first { FileManager.default.isExecutableFile(atPath: $0) }
+    static let path = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
     static let missing: Comment = "chromium is not installed (apt install chromium)"
 
     struct Failure: Error { let status: Int32 }
@@ -19,7 +21,8 @@ enum Browser {
         process.executableURL = URL(fileURLWithPath: try #require(path))
         process.arguments =
             [
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--virtual-time-budget=4000",
+                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+                "--virtual-time-budget=4000",
                 "--user-data-dir=\(directory.path)/profile-\(UUID().uuidString)", "--window-size=1240,\(height)",
             ] + arguments + [page.absoluteString]
         process.standardOutput = try FileHandle(forWritingTo: output)
@@ -44,7 +47,9 @@ struct BrowserTests {
     /// Kept where `ORRERY_SCREENSHOTS` says, to be looked at.
     private func withDirectory(_ body: (URL) throws -> Void) throws {
         let kept = ProcessInfo.processInfo.environment["ORRERY_SCREENSHOTS"]
-        let directory = kept.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory.appendingPathComponent("orrery-\(UUID().uuidString)")
+        let directory =
+            kept.map { URL(fileURLWithPath: $0) }
+            ?? FileManager.default.temporaryDirectory.appendingPathComponent("orrery-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { if kept == nil { try? FileManager.default.removeItem(at: directory) } }
         try body(directory)
@@ -77,7 +82,8 @@ struct BrowserTests {
     @Test("two runs draw four comparisons, and the charts of the first, which stands open")
     func twoRuns() throws {
         let html = RunReport.html(of: [
-            try Fixture.report(), try Fixture.report(name: "llama3-405b-16k, layout.pipeline = 8", stages: 8, scale: 1.125, extraActivations: 45e9),
+            try Fixture.report(),
+            try Fixture.report(name: "llama3-405b-16k, layout.pipeline = 8", stages: 8, scale: 1.125, extraActivations: 45e9),
         ])
         // The second run's three are drawn when it is opened.
         try withDirectory { try check(html, name: "two", charts: drawn ? 7 : 0, height: 3600, in: $0) }
@@ -107,7 +113,8 @@ struct BrowserTests {
         var report = try Fixture.report(stages: 4)
         report.result.timeline = (0..<200_000).map { index in
             Span(
-                rank: index % 4, stream: index % 8 < 4 ? "compute" : "tensor", activity: index % 3 == 0 ? .forward : .tensorComm, label: "k\(index % 500)",
+                rank: index % 4, stream: index % 8 < 4 ? "compute" : "tensor", activity: index % 3 == 0 ? .forward : .tensorComm,
+                label: "k\(index % 500)",
                 startNS: Int64(index) * 2500, durationNS: 9000)
         }
         let html = RunReport.html(of: [report])

@@ -25,10 +25,12 @@ struct PageTests {
         report.suggestions = [Self.attack]
         report.result.memory.capacity = 1
         let validation = ValidationReport(rows: [
-            Fixture.row(Self.attack, measured: 1, predicted: 1, hardware: Self.attack), Fixture.row(Self.attack, measured: 1, predicted: nil, hardware: Self.attack),
+            Fixture.row(Self.attack, measured: 1, predicted: 1, hardware: Self.attack),
+            Fixture.row(Self.attack, measured: 1, predicted: nil, hardware: Self.attack),
         ])
         for html in [
-            RunReport.html(of: [report], chart: nil), RunReport.html(of: [report, report], chart: nil), validation.html(version: Self.attack, chart: nil),
+            RunReport.html(of: [report], chart: nil), RunReport.html(of: [report, report], chart: nil),
+            validation.html(version: Self.attack, chart: nil),
         ] {
             // Three script elements of our own: data, library, scripts.
             #expect(html.components(separatedBy: "<script").count == 4)
@@ -63,7 +65,7 @@ struct PageTests {
         report.job.training.length = .oneStep
         report.bill = .init()
         let html = RunReport.html(of: [report], chart: nil)
-        #expect(!html.contains("data-timeline") && !html.contains("data-chart=\"histogram\""))
+        #expect(!html.contains("class=\"timeline\"") && !html.contains("data-chart=\"histogram\""))
         #expect(RunReport.html(of: [], chart: nil).contains("No run"))
     }
 
@@ -77,11 +79,13 @@ struct PageTests {
         // F0 starts 5 after 0; B0 5 after 25; W0 at once.
         #expect(
             TimelineData(spans).json.text(.compact)
-                == #"{"tracks":[{"rank":0,"stream":"compute","spans":[5,20,0,0,5,10,1,1,0,7,2,2]}],"labels":["F0","B0","W0"],"colours":["forward","backward","weight"],"omitted":0}"#)
+                == #"{"tracks":[{"rank":0,"stream":"compute","spans":[5,20,0,0,5,10,1,1,0,7,2,2]}],"labels":["F0","B0","W0"],"colours":["forward","backward","weight"],"omitted":0}"#
+        )
         // Of three, the two longest stay: F0 (20) and B0 (10).
         #expect(
             TimelineData(spans, limit: 2).json.text(.compact)
-                == #"{"tracks":[{"rank":0,"stream":"compute","spans":[5,20,0,0,5,10,1,1]}],"labels":["F0","B0"],"colours":["forward","backward"],"omitted":1}"#)
+                == #"{"tracks":[{"rank":0,"stream":"compute","spans":[5,20,0,0,5,10,1,1]}],"labels":["F0","B0"],"colours":["forward","backward"],"omitted":1}"#
+        )
     }
 
     @Test("a histogram counts every sample once")
@@ -100,7 +104,9 @@ struct PageTests {
         let path = try RunReport.write([try Fixture.report()], to: inner, chart: nil)
         #expect(path == inner + "/report.html")
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("<!DOCTYPE html>"))
-        let error = #expect(throws: ReportError.self) { try RunReport.write([try Fixture.report()], to: path + "/below-a-file", chart: nil) }
+        let error = #expect(throws: ReportError.self) {
+            try RunReport.write([try Fixture.report()], to: path + "/below-a-file", chart: nil)
+        }
         #expect(error?.path == path + "/below-a-file/report.html")
     }
 }

@@ -25,7 +25,55 @@ struct TerminalTests {
     }
 
     static let expected = """
-        EXPECTED
+        Llama-3 405B on 16,384 x h100-sxm-80gb                                               llama3-405b-16k
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+          cluster   2,048 nodes of 8, nvlink4 inside, 8 x roce-400g between nodes
+          layout    tensor 8 x pipeline 4 x data 512; 1f1b, sequence parallel, ZeRO 1, no recomputation
+          training  batch 2,048 x 8,192 tokens, micro-batch 1 (4 a step), bf16, adamw
+          software  megatron-lm core-0.8   seed 1, scenario 1f3a9c5e77d20b64, orrery 0.1.0
+
+          Step time   5 s                     p5 4.9 s, p95 5.15 s, n 200
+          MFU         43.0 %                  causal count 40.0 %, HFU 43.0 %
+          Throughput  3.355 M tokens/s        204.8 a GPU
+          Compute     425 TFLOP/s a GPU       425 executed, compute busy 78.0 %
+
+        Step time breakdown (critical path of the slowest stage)
+          forward                ██████████████████████████▌                                1.25 s   25.0 %
+          backward               █████████████████████████████████████████████████████       2.5 s   50.0 %
+          optimizer              █▍                                                        62.5 ms    1.3 %
+          tensor-parallel comm   ██████████▋                                                500 ms   10.0 %
+          pipeline send/receive  ██▋                                                        125 ms    2.5 %
+          data-parallel comm     █▍                                                        62.5 ms    1.3 %
+          pipeline bubble        █████████▎                                               437.5 ms    8.8 %
+          kernel launch          █▍                                                        62.5 ms    1.3 %
+          beside computation     communication that costs no time                           750 ms
+
+        Memory per GPU (peak of each pipeline stage; capacity 80.0 GB)
+          stage 0                ████████████████████████▏····························     36.4 GB     46 %
+          stage 1                █████████████████████▏·······························     31.8 GB     40 %
+          stage 2                ████████████████████·································     30.2 GB     38 %
+          stage 3                ███████████████████··································     28.6 GB     36 %
+
+        Run
+          Training    59.79 days              929,832 steps, 15.6 T tokens
+          GPU time    23.5 M GPU-hours        goodput 90.0 %
+          Lost to     failures 4.167 days, checkpoints 33.33 h
+
+        Bill
+          Cost        48 M USD                compute 46.5 M USD, energy 1.5 M USD
+                      3.08 USD                a million tokens
+          Energy      22 GWh                  7,700 t CO2
+
+        Evidence
+          62 % measured, 25 % interpolated, 13 % formula (shares of the step's time)
+          step time expected within ± 6.0 %
+
+        Warnings
+          ! layout.stage_layers: 126 layers over 16 stages are uneven; the first and last stage have 7
+
+        Assumptions
+          cluster.gpu peak       989 TFLOP/s bf16 dense       NVIDIA H100 data sheet
+          network latency        5 us a message               default of the roce-400g link
         """ + "\n"
 
     @Test("colours only where asked for, and they add nothing but escape codes")
@@ -82,12 +130,19 @@ struct TerminalTests {
     @Test("a comparison marks the best that fits and gives the ratio to the first")
     func comparison() throws {
         let reports = [
-            try Fixture.report(name: "base"), try Fixture.report(name: "slower", scale: 1.25), try Fixture.report(name: "too big", scale: 0.5, extraActivations: 60e9),
+            try Fixture.report(name: "base"), try Fixture.report(name: "slower", scale: 1.25),
+            try Fixture.report(name: "too big", scale: 0.5, extraActivations: 60e9),
         ]
         // 6.25 / 5 = 1.25; 2.5 / 5 = 0.5, but it needs 55.6 + 60 GB, so the first is the best of those that fit.
         #expect(
             RunReport.comparison(of: reports, style: .plain) == """
-                COMPARISON
+                  run           step time        x     MFU    tokens/s      memory    wall clock        cost
+                ────────────────────────────────────────────────────────────────────────────────────────────────────
+                  base                5 s *  1.00x  43.0 % *   3.355 M *   55.6 GB    59.79 days *  48 M USD *
+                  slower           6.25 s    1.25x  34.4 %     2.684 M     55.6 GB    74.74 days    60 M USD
+                ✗ too big           2.5 s    0.50x  86.0 %     6.711 M    115.6 GB    29.89 days    24 M USD
+                ────────────────────────────────────────────────────────────────────────────────────────────────────
+                  * best of the runs that fit; ✗ needs more memory than a GPU has; x is the step time over the first run's
                 """ + "\n")
         #expect(RunReport.comparison(of: [], style: .plain) == "no runs to compare\n")
     }
@@ -95,8 +150,10 @@ struct TerminalTests {
     @Test(
         "figures for people",
         arguments: [
-            (time(0), "0 s"), (time(1.5e-6), "1.5 us"), (time(0.0625), "62.5 ms"), (time(599), "599 s"), (time(3600), "60 min"), (time(172_800), "2 days"),
-            (time(.nan), "–"), (counted(3_355_443), "3.355 M"), (counted(15.6e12), "15.6 T"), (counted(950), "950"), (counted(12_500), "12.5 k"),
+            (time(0), "0 s"), (time(1.5e-6), "1.5 us"), (time(0.0625), "62.5 ms"), (time(599), "599 s"), (time(3600), "60 min"),
+            (time(172_800), "2 days"),
+            (time(.nan), "–"), (counted(3_355_443), "3.355 M"), (counted(15.6e12), "15.6 T"), (counted(950), "950"),
+            (counted(12_500), "12.5 k"),
             (dollars(0.0312), "0.0312 USD"), (dollars(12.5), "12.50 USD"), (dollars(54_321.4), "54,321 USD"), (dollars(48e6), "48 M USD"),
             (grouped(-1_234_567), "-1,234,567"), (grouped(16384), "16,384"), (grouped(Int.min), "-9,223,372,036,854,775,808"),
             (signedPercent(0.0512), "+5.1 %"), (percent(.infinity), "–"), (bytes(2.2e10), "22 GB"), (shortened("abcdefgh", 5), "ab…gh"),
@@ -104,5 +161,5 @@ struct TerminalTests {
     func wording(text: String, expected: String) { #expect(text == expected) }
 
     @Test("text is wrapped at blanks")
-    func wrapping() { #expect(wrapped("  ! aa bb cc dd", width: 8, indent: "    ") == "! aa bb\n    cc\n    dd") }
+    func wrapping() { #expect(wrapped("aa bb cc dd", after: "  ! ", width: 8, indent: "    ") == "  ! aa\n    bb\n    cc\n    dd") }
 }

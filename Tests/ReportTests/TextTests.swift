@@ -21,15 +21,20 @@ struct ResultFileTests {
         // design/scenario.md, section Result; assumptions are an addition at the end.
         #expect(
             keys(of: text, depth: 1) == [
-                "scenario", "hash", "version", "seed", "valid", "warnings", "step", "breakdown_s", "overlapped_comm_s", "memory", "traffic_bytes", "run",
+                "scenario", "hash", "version", "seed", "valid", "warnings", "step", "breakdown_s", "overlapped_comm_s", "memory",
+                "traffic_bytes", "run",
                 "bill", "evidence", "assumptions",
             ])
         #expect(
             keys(of: text, depth: 2) == [
-                "time_s", "tokens_per_s", "tokens_per_s_per_gpu", "samples_per_s", "model_tflops_per_gpu", "hardware_tflops_per_gpu", "mfu", "hfu",
-                "mfu_causal", "utilization", "forward", "backward", "recompute", "optimizer", "tensor_comm", "sequence_comm", "context_comm", "expert_comm",
-                "pipeline_comm", "data_comm", "bubble", "straggler_wait", "input_stall", "launch", "other", "peak_bytes", "capacity_bytes", "fits",
-                "by_stage", "parameters", "gradients", "optimizer", "activations", "buffers", "fragmentation", "nvlink", "network", "by_group", "steps",
+                "time_s", "tokens_per_s", "tokens_per_s_per_gpu", "samples_per_s", "model_tflops_per_gpu", "hardware_tflops_per_gpu", "mfu",
+                "hfu",
+                "mfu_causal", "utilization", "forward", "backward", "recompute", "optimizer", "tensor_comm", "sequence_comm",
+                "context_comm", "expert_comm",
+                "pipeline_comm", "data_comm", "bubble", "straggler_wait", "input_stall", "launch", "other", "peak_bytes", "capacity_bytes",
+                "fits",
+                "by_stage", "parameters", "gradients", "optimizer", "activations", "buffers", "fragmentation", "nvlink", "network",
+                "by_group", "steps",
                 "tokens", "wall_clock_s", "goodput", "lost_s", "total_usd", "compute_usd", "energy_usd", "storage_usd", "network_usd",
                 "usd_per_million_tokens", "gpu_hours", "energy_kwh", "carbon_kg", "measured", "interpolated", "formula", "step_time_error",
             ])
@@ -44,13 +49,18 @@ struct ResultFileTests {
         #expect(memory["peak_bytes"] as? Double == 55.6e9)
         #expect(memory["activations"] as? Double == 25.6e9)
         #expect((memory["by_stage"] as? [[String: Double]])?.count == 16)
-        #expect((object["run"] as? [String: Any])?["lost_s"] as? [String: Double] == ["failures": 3.6e5, "recomputed": 0, "checkpoints": 1.2e5, "restarts": 0, "preemptions": 0])
+        #expect(
+            (object["run"] as? [String: Any])?["lost_s"] as? [String: Double] == [
+                "failures": 3.6e5, "recomputed": 0, "checkpoints": 1.2e5, "restarts": 0, "preemptions": 0,
+            ])
     }
 
     @Test("equal input gives equal bytes; several runs are a list")
     func deterministic() throws {
         #expect(try Fixture.report().json() == Fixture.report().json())
-        let list = try JSONSerialization.jsonObject(with: Data(RunReport.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8)) as? [[String: Any]]
+        let list =
+            try JSONSerialization.jsonObject(with: Data(RunReport.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8))
+            as? [[String: Any]]
         #expect(list?.map { $0["scenario"] as? String } == ["llama3-405b-16k", "b"])
     }
 
@@ -67,7 +77,8 @@ struct ResultFileTests {
     }
 
     static let shortest: [(Double, String)] = [
-        (0.1, "0.1"), (1.0 / 3, "0.3333333333333333"), (5, "5"), (-0.0, "0"), (1e21, "1e+21"), (Double.leastNonzeroMagnitude, "5e-324"), (1e15 + 0.5, "1000000000000000.5"),
+        (0.1, "0.1"), (1.0 / 3, "0.3333333333333333"), (5, "5"), (-0.0, "0"), (1e21, "1e+21"), (Double.leastNonzeroMagnitude, "5e-324"),
+        (1e15 + 0.5, "1000000000000000.5"),
         (123_456_789_012, "123456789012"),
     ]
 
@@ -120,7 +131,8 @@ struct CSVTests {
         let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         #expect(
             Array(header.prefix(11)) == [
-                "scenario", "hash", "version", "seed", "valid", "warnings", "step.time_s.mean", "step.time_s.p5", "step.time_s.p50", "step.time_s.p95",
+                "scenario", "hash", "version", "seed", "valid", "warnings", "step.time_s.mean", "step.time_s.p5", "step.time_s.p50",
+                "step.time_s.p95",
                 "step.time_s.n",
             ])
         #expect(header.last == "evidence.step_time_error" && Set(header).count == header.count)
@@ -167,6 +179,8 @@ struct TraceTests {
         #expect((object?["traceEvents"] as? [Any])?.isEmpty == true)
     }
 
-    @Test("times are exact over the whole clock", arguments: [(Int64.max, "9223372036854775.807"), (-1, "-0.001"), (0, "0.000"), (999, "0.999")])
+    @Test(
+        "times are exact over the whole clock",
+        arguments: [(Int64.max, "9223372036854775.807"), (-1, "-0.001"), (0, "0.000"), (999, "0.999")])
     func times(nanoseconds: Int64, text: String) { #expect(microseconds(nanoseconds) == text) }
 }

@@ -48,7 +48,8 @@ struct ValidationTests {
     func tau() {
         // Measured 10, 12, 15; predicted 10, 16, 14: pairs (10,12) and (10,15) agree, (12,15) does not: (2 - 1) / 3.
         let rows = [
-            Fixture.row("a", measured: 10, predicted: 10), Fixture.row("b", measured: 12, predicted: 16), Fixture.row("c", measured: 15, predicted: 14),
+            Fixture.row("a", measured: 10, predicted: 10), Fixture.row("b", measured: 12, predicted: 16),
+            Fixture.row("c", measured: 15, predicted: 14),
         ]
         #expect(kendallTau(rows).tau == 1.0 / 3)
         // Another GPU count is another group; 0.5 % apart is a tie of the measurement; equal predictions decide nothing.
@@ -81,11 +82,14 @@ struct ValidationTests {
         let object = try #require(try JSONSerialization.jsonObject(with: Data(report.json().utf8)) as? [String: Any])
         let rows = try #require(object["rows"] as? [[String: Any]])
         let documented = [
-            "id", "file", "hardware", "framework", "modelled", "reason", "measured_s", "predicted_s", "error", "memory_gb", "predicted_memory_gb", "fits",
+            "id", "file", "hardware", "framework", "modelled", "reason", "measured_s", "predicted_s", "error", "memory_gb",
+            "predicted_memory_gb", "fits",
             "interval90", "evidence",
         ]
         for row in rows { #expect(documented.allSatisfy { row[$0] != nil }) }
-        #expect(rows[3]["modelled"] as? Bool == false && rows[3]["predicted_s"] is NSNull && rows[3]["reason"] as? String == "no calibration for a100-sxm-80gb")
+        #expect(
+            rows[3]["modelled"] as? Bool == false && rows[3]["predicted_s"] is NSNull
+                && rows[3]["reason"] as? String == "no calibration for a100-sxm-80gb")
         let interval = try #require(rows[0]["interval90"] as? [Double])
         #expect(interval.count == 2 && interval[0] < 10 && interval[1] > 12)
         let summary = try #require(object["summary"] as? [String: Any])
@@ -96,8 +100,8 @@ struct ValidationTests {
     @Test("the table lists every row and says why one failed")
     func table() {
         let text = ValidationReport(rows: three + [Fixture.row("d", measured: 1, predicted: nil)]).table(style: .plain)
-        #expect(text.contains("a                     64       10 s       11 s    +10.0 %    +10.0 %"))
-        #expect(text.contains("d                     64        1 s  no calibration for a100-sxm-80gb"))
+        #expect(text.contains("  a                    64       10 s       11 s    +10.0 %    +10.0 %"))
+        #expect(text.contains("  d                    64        1 s  no calibration for a100-sxm-80gb"))
         #expect(text.contains("all rows                     4      1   20.0 %   20.0 %   failed   30.0 %    0.0 %    1.00"))
         #expect(!text.contains("\u{1B}"))
     }

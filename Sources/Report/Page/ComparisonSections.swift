@@ -8,7 +8,8 @@ struct ComparisonSections {
         let columns = ComparisonColumn.all(reports)
         let best = columns.map { $0.best(reports) }
         let rows: [[Markup]] = reports.enumerated().map { row, report in
-            let name: Markup = report.result.memory.fits ? .text(report.scenario) : "\(report.scenario) <span class=\"pill bad\">does not fit</span>"
+            let name: Markup =
+                report.result.memory.fits ? .text(report.scenario) : "\(report.scenario) <span class=\"pill bad\">does not fit</span>"
             return [name]
                 + columns.enumerated().map { column, figure in
                     best[column] == row ? "<span class=\"best\">\(figure.text(report, first))</span>" : .text(figure.text(report, first))
@@ -17,7 +18,9 @@ struct ComparisonSections {
         let titles = columns.map { $0.isRatio ? "× first" : $0.title.prefix(1).uppercased() + $0.title.dropFirst() }
         let priced = reports.contains { $0.bill.totalUSD > 0 }
         let cost: Markup =
-            priced ? "<div><h3>Cost</h3><div class=\"chart\" data-chart=\"costs\"><canvas aria-label=\"Cost of each run\"></canvas></div></div>" : ""
+            priced
+            ? "<div><h3>Cost</h3><div class=\"chart\" data-chart=\"costs\"><canvas aria-label=\"Cost of each run\"></canvas></div></div>"
+            : ""
         return """
             <section><h2>Comparison</h2>
             \(Table(["Run"] + titles, numeric: Set(1...columns.count), rows: rows).markup)

@@ -97,7 +97,8 @@ struct Tile {
     private var markup: Markup {
         let end = value.lastIndex(where: \.isNumber).map { value.index(after: $0) } ?? value.startIndex
         let figure: Markup = end == value.startIndex ? .text(value) : "\(String(value[..<end]))<small>\(String(value[end...]))</small>"
-        return "<div class=\"tile\"><div class=\"label\">\(label)</div><div class=\"value\">\(figure)</div><div class=\"remark\">\(remark)</div></div>\n"
+        return
+            "<div class=\"tile\"><div class=\"label\">\(label)</div><div class=\"value\">\(figure)</div><div class=\"remark\">\(remark)</div></div>\n"
     }
 
     static func row(_ tiles: [Tile]) -> Markup { "<div class=\"tiles\">\n\(tiles.map(\.markup))</div>\n" }

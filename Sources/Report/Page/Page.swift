@@ -37,9 +37,10 @@ extension RunReport {
     /// - Parameter chart: nil writes the page with tables and a note instead of charts.
     public static func html(of reports: [RunReport], chart: ChartLibrary? = .installed()) -> String {
         let several = reports.count > 1
+        let limit = TimelineData.limit(runs: reports.count)
         var content: Markup = several ? ComparisonSections(reports).markup : ""
         for (index, report) in reports.enumerated() {
-            let sections = RunSections(report: report, index: index).markup
+            let sections = RunSections(report: report, index: index, spanLimit: limit).markup
             if several {
                 let open: Markup = index == 0 ? " open" : ""
                 content =
@@ -51,8 +52,9 @@ extension RunReport {
         }
         let title = several ? "\(reports.count) runs compared" : reports.first?.scenario ?? "No run"
         return Page(
-            title: title, subtitle: several ? "<p class=\"lead\">\(reports.map(\.scenario).joined(separator: " · "))</p>" : reports.first?.lead ?? "",
-            content: content, data: .object([("runs", .array(reports.map(\.pageData)))]),
+            title: title,
+            subtitle: several ? "<p class=\"lead\">\(reports.map(\.scenario).joined(separator: " · "))</p>" : reports.first?.lead ?? "",
+            content: content, data: .object([("runs", .array(reports.map { $0.pageData(limit: limit) }))]),
             scripts: [PackageResources.report_js, PackageResources.timeline_js, PackageResources.finish_js],
             version: reports.first?.version ?? ""
         ).html(chart: chart)
@@ -79,7 +81,8 @@ extension ValidationReport {
     /// The score as a page with predicted against measured step times.
     public func html(version: String, chart: ChartLibrary? = .installed()) -> String {
         Page(
-            title: "Validation against measured runs", subtitle: "<p class=\"lead\">\(grouped(rows.count)) measured runs, predicted and compared</p>",
+            title: "Validation against measured runs",
+            subtitle: "<p class=\"lead\">\(grouped(rows.count)) measured runs, predicted and compared</p>",
             content: ValidationSections(report: self).markup, data: pageData,
             scripts: [PackageResources.report_js, PackageResources.validation_js, PackageResources.finish_js], version: version
         ).html(chart: chart)

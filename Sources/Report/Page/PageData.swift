@@ -3,14 +3,17 @@ import Simulation
 
 extension RunReport {
     /// What the page's charts draw.
-    var pageData: JSONValue {
+    /// - Parameter limit: spans of the timeline that are kept.
+    func pageData(limit: Int) -> JSONValue {
         .object([
             ("name", .string(scenario)), ("step_s", .number(result.step.timeS.mean)), ("mfu", .number(result.step.mfu)),
             ("total_usd", .number(bill.totalUSD)), ("fits", .bool(result.memory.fits)),
             (
                 "breakdown",
                 .array(
-                    Activity.allCases.map { .object([("key", .string($0.rawValue)), ("title", .string($0.title)), ("s", .number(result.breakdownS[$0] ?? 0))]) })
+                    Activity.allCases.map {
+                        .object([("key", .string($0.rawValue)), ("title", .string($0.title)), ("s", .number(result.breakdownS[$0] ?? 0))])
+                    })
             ),
             (
                 "memory",
@@ -18,7 +21,7 @@ extension RunReport {
                     ("capacity", .number(result.memory.capacity)), ("parts", .array(MemoryPart.allCases.map { .string($0.rawValue) })),
                     ("stages", .array(result.memory.stages.map { stage in .array(MemoryPart.allCases.map { .number($0.bytes(stage)) }) })),
                 ])
-            ), ("histogram", Histogram(result.stepTimesS)?.json ?? .null), ("timeline", TimelineData(result.timeline).json),
+            ), ("histogram", Histogram(result.stepTimesS)?.json ?? .null), ("timeline", TimelineData(result.timeline, limit: limit).json),
         ])
     }
 }
@@ -49,8 +52,9 @@ struct Histogram {
 /// A timeline for a page. A track's spans are runs of four whole numbers: the gap since the end of the span before it and the duration in ns,
 /// the index of the colour and of the label; about 15 bytes a span.
 struct TimelineData {
-    /// A page stays usable up to here; of a longer timeline the shortest spans are left out, which the page says.
+    /// A page stays usable up to here, all runs together; of a longer timeline the shortest spans are left out, which the page says.
     static let limit = 400_000
+    static func limit(runs: Int) -> Int { limit / max(1, runs) }
     let timeline: [Span]
     let kept: [Bool]?
     let omitted: Int
@@ -63,7 +67,7 @@ struct TimelineData {
             return
         }
         var kept = Array(repeating: false, count: timeline.count)
-        let order = timeline.indices.sorted { (-timeline[$0].durationNS, $0) < (-timeline[$1].durationNS, $1) }
+        let order = timeline.indices.sorted { (timeline[$1].durationNS, $0) < (timeline[$0].durationNS, $1) }
         for index in order.prefix(limit) { kept[index] = true }
         self.kept = kept
     }
@@ -92,7 +96,8 @@ struct TimelineData {
             return .object([("rank", .integer(track.rank)), ("stream", .string(track.stream)), ("spans", .array(numbers))])
         }
         return .object([
-            ("tracks", .array(tracks)), ("labels", .array(labels.texts.map { .string($0) })), ("colours", .array(colours.texts.map { .string($0) })),
+            ("tracks", .array(tracks)), ("labels", .array(labels.texts.map { .string($0) })),
+            ("colours", .array(colours.texts.map { .string($0) })),
             ("omitted", .integer(omitted)),
         ])
     }

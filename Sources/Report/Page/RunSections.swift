@@ -7,6 +7,8 @@ struct RunSections {
     let report: RunReport
     /// Position among the runs of the page; charts find their data by it.
     let index: Int
+    /// Spans that the page keeps of the timeline.
+    let spanLimit: Int
     private var result: RunResult { report.result }
 
     var markup: Markup {
@@ -17,7 +19,9 @@ struct RunSections {
         var parts: [Markup] = []
         if let message = report.unfitMessage() { parts.append("<div class=\"banner bad\" role=\"alert\"><pre>\(message)</pre></div>\n") }
         if !report.allWarnings.isEmpty {
-            parts.append("<div class=\"banner warn\"><strong>Warnings</strong><ul>\(report.allWarnings.map { "<li>\($0)</li>" as Markup })</ul></div>\n")
+            parts.append(
+                "<div class=\"banner warn\"><strong>Warnings</strong><ul>\(report.allWarnings.map { "<li>\($0)</li>" as Markup })</ul></div>\n"
+            )
         }
         return "\(parts)"
     }
@@ -28,7 +32,9 @@ struct RunSections {
         var tiles: [(String, String, String)] = [
             (
                 "Step time", time(step.timeS.mean),
-                step.timeS.isSingle ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected error" : "p5 \(time(step.timeS.p5)) · p95 \(time(step.timeS.p95))"
+                step.timeS.isSingle
+                    ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected error"
+                    : "p5 \(time(step.timeS.p5)) · p95 \(time(step.timeS.p95))"
             ), ("MFU", percent(step.mfu), "causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"),
             (
                 "Throughput", counted(byTokens ? step.tokensPerS : step.samplesPerS) + (byTokens ? " tokens/s" : " samples/s"),
@@ -41,7 +47,11 @@ struct RunSections {
         ]
         if report.job.hasLength { tiles.append(("Wall clock", time(result.run.wallClockS), "\(counted(report.bill.gpuHours)) GPU-hours")) }
         if report.bill.totalUSD > 0 {
-            tiles.append(("Cost", dollars(report.bill.totalUSD), report.job.hasLength ? "\(significant(report.bill.usdPerMillionTokens, digits: 3)) USD a million tokens" : "one step"))
+            tiles.append(
+                (
+                    "Cost", dollars(report.bill.totalUSD),
+                    report.job.hasLength ? "\(significant(report.bill.usdPerMillionTokens, digits: 3)) USD a million tokens" : "one step"
+                ))
         }
         return Tile.row(tiles.map { Tile(label: $0.0, value: $0.1, remark: $0.2) })
     }
@@ -62,12 +72,14 @@ struct RunSections {
         let rows: [[Markup]] = Activity.allCases.filter { (result.breakdownS[$0] ?? 0) > 0 }.map { activity in
             let seconds = result.breakdownS[activity] ?? 0
             return [
-                "<i class=\"swatch c-\(activity.rawValue)\"></i>\(activity.title)", .text(time(seconds)), .text(percent(total > 0 ? seconds / total : .nan)),
+                "<i class=\"swatch c-\(activity.rawValue)\"></i>\(activity.title)", .text(time(seconds)),
+                .text(percent(total > 0 ? seconds / total : .nan)),
             ]
         }
         let beside: Markup =
             result.overlappedCommS > 0
-            ? "<p class=\"remark\">A further \(time(result.overlappedCommS)) of communication ran beside computation and cost no time.</p>" : ""
+            ? "<p class=\"remark\">A further \(time(result.overlappedCommS)) of communication ran beside computation and cost no time.</p>"
+            : ""
         return """
             <section><h2>Step time breakdown</h2>
             <p class="remark">Critical-path seconds of the slowest stage; they sum to the step time.</p>
@@ -84,7 +96,7 @@ struct RunSections {
         let legend = order.filter { present.contains($0) || $0 == Activity.bubble.rawValue }.map { key -> Markup in
             "<span><i class=\"swatch c-\(key)\"></i>\(key == "weight" ? "weight gradient (W)" : Activity(rawValue: key)?.title ?? key)</span>"
         }
-        let omitted = max(0, result.timeline.count - TimelineData.limit)
+        let omitted = max(0, result.timeline.count - spanLimit)
         let note: Markup = omitted > 0 ? " The \(grouped(omitted)) shortest are left out here; the trace file has all." : ""
         return """
             <section><h2>Pipeline timeline</h2>
@@ -114,11 +126,16 @@ struct RunSections {
     private var memory: Markup {
         let memory = result.memory
         var table = Table(
-            ["Stage"] + MemoryPart.allCases.map { $0.rawValue.prefix(1).uppercased() + $0.rawValue.dropFirst() } + ["Total", "Of capacity"],
+            ["Stage"] + MemoryPart.allCases.map { $0.rawValue.prefix(1).uppercased() + $0.rawValue.dropFirst() } + [
+                "Total", "Of capacity",
+            ],
             numeric: Set(1...8),
             rows: memory.stages.enumerated().map { stage, parts in
                 ["\(stage)"] + MemoryPart.allCases.map { .text(gigabytes($0.bytes(parts))) }
-                    + [.text(gigabytes(parts.total)), .text(percent(memory.capacity > 0 ? parts.total / memory.capacity : .nan, decimals: 0))]
+                    + [
+                        .text(gigabytes(parts.total)),
+                        .text(percent(memory.capacity > 0 ? parts.total / memory.capacity : .nan, decimals: 0)),
+                    ]
             })
         for (stage, parts) in memory.stages.enumerated() where parts.total > memory.capacity { table.rowClasses[stage] = "over" }
         return """
@@ -135,22 +152,28 @@ struct RunSections {
         let run = result.run
         let one = report.job.hasLength || run.steps > 1
         var length: [[Markup]] = [
-            ["Steps", .text(grouped(run.steps))], ["Tokens", .text(counted(run.tokens))], ["Wall clock", .text(time(run.wallClockS))],
+            ["Steps", .text(grouped(run.steps))], [report.job.training.sequence > 1 ? "Tokens" : "Samples", .text(counted(run.tokens))],
+            ["Wall clock", .text(time(run.wallClockS))],
             ["Goodput", .text(percent(run.goodput))],
         ]
         for cause in lossCauses + run.lostS.keys.filter({ !lossCauses.contains($0) }).sorted() where (run.lostS[cause] ?? 0) > 0 {
             length.append(["Lost to \(cause)", .text(time(run.lostS[cause] ?? 0))])
         }
-        let priced = [("Computation", bill.computeUSD), ("Energy", bill.energyUSD), ("Storage", bill.storageUSD), ("Network", bill.networkUSD)]
+        let priced = [
+            ("Computation", bill.computeUSD), ("Energy", bill.energyUSD), ("Storage", bill.storageUSD), ("Network", bill.networkUSD),
+        ]
         var costs: [[Markup]] = priced.filter { $0.1 > 0 }.map { [.text($0.0), .text(dollars($0.1))] }
         costs.append(["<strong>Total</strong>", "<strong>\(bill.totalUSD > 0 ? dollars(bill.totalUSD) : "no price given")</strong>"])
-        if bill.usdPerMillionTokens > 0 { costs.append(["A million tokens", .text("\(significant(bill.usdPerMillionTokens, digits: 3)) USD")]) }
+        if bill.usdPerMillionTokens > 0 {
+            costs.append(["A million tokens", .text("\(significant(bill.usdPerMillionTokens, digits: 3)) USD")])
+        }
         costs += [
             ["GPU-hours", .text(counted(bill.gpuHours))], ["Energy used", .text("\(counted(bill.energyKWh)) kWh")],
             ["Carbon", .text("\(counted(bill.carbonKg)) kg CO2")],
         ]
         let sources = report.priceSources.keys.sorted().map { "<li>\($0): \(report.priceSources[$0] ?? "")</li>" as Markup }
-        let notes: Markup = sources.isEmpty ? "" : "<details class=\"more\"><summary>Where the prices come from</summary><ul>\(sources)</ul></details>"
+        let notes: Markup =
+            sources.isEmpty ? "" : "<details class=\"more\"><summary>Where the prices come from</summary><ul>\(sources)</ul></details>"
         return """
             <section><h2>\(one ? "Run and cost" : "Cost of one step")</h2><div class="halves">
             \(Table(["Run", ""], numeric: [1], rows: length).markup)
@@ -172,7 +195,8 @@ struct RunSections {
             [["Inside the node", .text(bytes(traffic.nvlink))], ["Between nodes", .text(bytes(traffic.network))]]
             + groups.filter { (traffic.byGroup[$0] ?? 0) > 0 }.map { ["\($0) group", .text(bytes(traffic.byGroup[$0] ?? 0))] }
         let listed: Markup =
-            assumptions.isEmpty ? "<p class=\"remark\">None recorded.</p>" : Table(["Subject", "Value", "Source"], rows: assumptions).markup
+            assumptions.isEmpty
+            ? "<p class=\"remark\">None recorded.</p>" : Table(["Subject", "Value", "Source"], rows: assumptions).markup
         return """
             <section><h2>Evidence</h2>
             <p class="remark">How the durations behind the step time are known. Expected error of the step time: ± \(percent(evidence.stepTimeError)).</p>

@@ -7,12 +7,15 @@ struct ValidationSections {
     var markup: Markup {
         let all = report.overall
         let tiles: [(String, String, String)] = [
-            ("Median error", share(all.median), "of the step time, weighted"), ("90th percentile", share(all.p90), "worst \(share(all.worst))"),
+            ("Median error", share(all.median), "of the step time, weighted"),
+            ("90th percentile", share(all.p90), "worst \(share(all.worst))"),
             ("Bias", all.bias.map(signedPercent) ?? "–", "mean absolute \(share(all.mean))"),
             ("Rank correlation", all.tau.map { fixed($0, decimals: 2) } ?? "–", "Kendall tau, \(grouped(all.pairs)) pairs"),
             ("Cannot be modelled", grouped(all.failed), "of \(grouped(all.rows)) rows; counted as infinitely wrong"),
         ]
-        let splits = ValidationReport.Split.allCases.map { split -> Markup in "<h3>By \(split.rawValue)</h3>\(statistics(split))" }
+        let splits = ValidationReport.Split.allCases.map { split -> Markup in
+            "<h3>By \(split.rawValue)</h3><div class=\"stats\">\(statistics(split))</div>"
+        }
         return """
             \(Tile.row(tiles.map { Tile(label: $0.0, value: $0.1, remark: $0.2) }))
             <section><h2>Predicted against measured step time</h2>
@@ -31,14 +34,17 @@ struct ValidationSections {
         let rows = report.statistics(by: split).map { group -> [Markup] in
             let s = group.statistics
             return [
-                .text(group.name), .text(grouped(s.rows)), .text(grouped(s.failed)), .text(share(s.median)), .text(share(s.mean)), .text(share(s.p90)),
-                .text(share(s.worst)), .text(s.bias.map(signedPercent) ?? "–"), .text(s.tau.map { "\(fixed($0, decimals: 2)) (\(grouped(s.pairs)))" } ?? "–"),
+                .text(group.name), .text(grouped(s.rows)), .text(grouped(s.failed)), .text(share(s.median)), .text(share(s.mean)),
+                .text(share(s.p90)),
+                .text(share(s.worst)), .text(s.bias.map(signedPercent) ?? "–"),
+                .text(s.tau.map { "\(fixed($0, decimals: 2)) (\(grouped(s.pairs)))" } ?? "–"),
                 .text(share(s.coverage)), .text(share(s.measuredShare)), .text(share(s.memoryMedian)),
             ]
         }
         return Table(
             [
-                split.rawValue.prefix(1).uppercased() + split.rawValue.dropFirst(), "Rows", "Failed", "Median", "Mean", "p90", "Worst", "Bias", "Tau (pairs)",
+                split.rawValue.prefix(1).uppercased() + split.rawValue.dropFirst(), "Rows", "Failed", "Median", "Mean", "p90", "Worst",
+                "Bias", "Tau (pairs)",
                 "In 90 % interval", "Measured share", "Memory median",
             ], numeric: Set(1...11), rows: rows
         ).markup
@@ -46,10 +52,12 @@ struct ValidationSections {
 
     private var rows: Markup {
         var table = Table(
-            ["Run", "File", "Hardware", "Framework", "GPUs", "Measured", "Predicted", "Error", "Memory error"], numeric: [4, 5, 6, 7, 8], rows: [])
+            ["Run", "File", "Hardware", "Framework", "GPUs", "Measured", "Predicted", "Error", "Memory error"], numeric: [4, 5, 6, 7, 8],
+            rows: [])
         for (index, row) in report.rows.enumerated() {
             let start: [Markup] = [
-                .text(row.origin.id), .text(row.origin.file), .text(row.origin.hardware), .text(row.origin.framework), .text(grouped(row.shape.gpus)),
+                .text(row.origin.id), .text(row.origin.file), .text(row.origin.hardware), .text(row.origin.framework),
+                .text(grouped(row.shape.gpus)),
                 .text(time(row.measuredS)),
             ]
             if let prediction = row.prediction, let error = row.error {
@@ -60,7 +68,11 @@ struct ValidationSections {
                         .text(row.memoryError.map(signedPercent) ?? ""),
                     ])
             } else {
-                table.rows.append(start + ["<span class=\"poor reason\">\(row.reason ?? "no usable prediction")</span>", "<span class=\"poor\">failed</span>", ""])
+                table.rows.append(
+                    start + [
+                        "<span class=\"poor reason\">\(row.reason ?? "no usable prediction")</span>", "<span class=\"poor\">failed</span>",
+                        "",
+                    ])
                 table.rowClasses[index] = "over"
             }
         }
@@ -78,7 +90,8 @@ extension ValidationReport {
                     rows.compactMap { row in
                         guard let error = row.error, let prediction = row.prediction else { return nil }
                         return .object([
-                            ("id", .string(row.origin.id)), ("hardware", .string(row.origin.hardware)), ("framework", .string(row.origin.framework)),
+                            ("id", .string(row.origin.id)), ("hardware", .string(row.origin.hardware)),
+                            ("framework", .string(row.origin.framework)),
                             ("measured", .number(row.measuredS)), ("predicted", .number(prediction.stepS)), ("error", .number(error)),
                         ])
                     })

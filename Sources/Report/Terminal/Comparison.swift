@@ -5,25 +5,29 @@ extension RunReport {
     public static func comparison(of reports: [RunReport], style: TextStyle) -> String {
         guard let first = reports.first else { return "no runs to compare\n" }
         let columns = ComparisonColumn.all(reports)
-        let widths = columns.map { column in max(column.title.count, reports.map { column.text($0, first).count + 2 }.max() ?? 0) }
-        let name = min(max(12, reports.map { printable($0.scenario).count }.max() ?? 12), max(12, style.width - widths.reduce(0) { $0 + $1 + 1 } - 2))
-        var lines = [
-            style.heading(padded("  run", name + 2) + zip(columns, widths).map { " " + rightAligned($0.title, $1) }.joined()), style.rule,
-        ]
+        let widths = columns.map { column in
+            max(column.title.count, reports.map { column.text($0, first).count }.max() ?? 0) + column.margin.count
+        }
+        let name = min(
+            max(12, reports.map { printable($0.scenario).count }.max() ?? 12), max(12, style.width - widths.reduce(0) { $0 + $1 + 2 } - 2))
+        let header = "  " + padded("run", name) + zip(columns, widths).map { "  " + rightAligned($0.title + $0.margin, $1) }.joined()
+        var lines = [style.heading(header.trimmingEnd), style.rule]
         let best = columns.map { $0.best(reports) }
         for (row, report) in reports.enumerated() {
             var line = (report.result.memory.fits ? "  " : style.paint("✗ ", .red)) + padded(printable(report.scenario), name)
             for (index, column) in columns.enumerated() {
                 let marked = best[index] == row
-                let cell = rightAligned(column.text(report, first) + (marked ? " *" : "  "), widths[index])
-                line += " " + (marked ? style.paint(cell, .green) : cell)
+                let cell = rightAligned(column.text(report, first) + (marked ? " *" : column.margin), widths[index])
+                line += "  " + (marked ? style.paint(cell, .green) : cell)
             }
-            lines.append(line)
+            lines.append(line.trimmingEnd)
         }
         lines.append(style.rule)
         let unfit = reports.contains { !$0.result.memory.fits }
         lines.append(
-            style.paint("  * best of the runs\(unfit ? " that fit; ✗ needs more memory than a GPU has" : ""); x is the step time over the first run's", .dim))
+            style.paint(
+                "  * best of the runs\(unfit ? " that fit; ✗ needs more memory than a GPU has" : ""); x is the step time over the first run's",
+                .dim))
         return lines.joined(separator: "\n") + "\n"
     }
 }
@@ -37,6 +41,9 @@ struct ComparisonColumn: Sendable {
     var print: @Sendable (Double) -> String
     /// Whether the figure is printed over the first run's.
     var isRatio = false
+
+    /// Room for the star.
+    var margin: String { better == .neither ? "" : "  " }
 
     func text(_ report: RunReport, _ first: RunReport) -> String {
         isRatio ? finite(value(report) / value(first)) { fixed($0, decimals: 2) + "x" } : print(value(report))
@@ -62,7 +69,8 @@ struct ComparisonColumn: Sendable {
         if reports.allSatisfy({ $0.job.training.sequence > 1 }) {
             columns.append(ComparisonColumn(title: "tokens/s", better: .more, value: { $0.result.step.tokensPerS }, print: { counted($0) }))
         } else {
-            columns.append(ComparisonColumn(title: "samples/s", better: .more, value: { $0.result.step.samplesPerS }, print: { counted($0) }))
+            columns.append(
+                ComparisonColumn(title: "samples/s", better: .more, value: { $0.result.step.samplesPerS }, print: { counted($0) }))
         }
         columns.append(ComparisonColumn(title: "memory", better: .less, value: { $0.result.memory.peak }, print: { gigabytes($0) }))
         if reports.contains(where: \.job.hasLength) {
@@ -72,5 +80,13 @@ struct ComparisonColumn: Sendable {
             columns.append(ComparisonColumn(title: "cost", better: .less, value: { $0.bill.totalUSD }, print: { dollars($0) }))
         }
         return columns
+    }
+}
+
+extension String {
+    var trimmingEnd: String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
     }
 }

@@ -11,7 +11,7 @@ extension RunReport {
         blocks.append(evidence(style))
         if let unfit = unfitMessage() { blocks.insert(style.paint(unfit, .red), at: 1) }
         if !allWarnings.isEmpty {
-            let lines = allWarnings.map { wrapped("  ! " + printable($0), width: style.width, indent: "    ") }
+            let lines = allWarnings.map { wrapped(printable($0), after: "  ! ", width: style.width, indent: "    ") }
             blocks.append(style.heading("Warnings") + "\n" + style.paint(lines.joined(separator: "\n"), .yellow))
         }
         if !result.assumptions.isEmpty { blocks.append(assumptions(style)) }
@@ -48,14 +48,18 @@ extension RunReport {
         let scenarioName = shortened(printable(scenario), max(0, style.width - title.count - 2))
         let gap = String(repeating: " ", count: max(1, style.width - title.count - scenarioName.count))
         let nodes = "\(grouped(job.cluster.nodes)) \(job.cluster.nodes == 1 ? "node" : "nodes") of \(job.cluster.gpusPerNode)"
-        return [
-            style.heading(title) + gap + style.paint(scenarioName, .cyan), style.rule,
-            "  cluster   \(nodes), \(printable(job.networkInWords))",
-            "  layout    \(job.degreesInWords); \(job.rulesInWords)",
-            "  training  \(job.batchInWords)",
-            "  software  \(printable(([job.software.framework] + [job.software.release].compactMap { $0 }).joined(separator: " ")))"
-                + style.paint("   seed \(seed), scenario \(hash.isEmpty ? "–" : printable(hash)), orrery \(printable(version))", .dim),
-        ].joined(separator: "\n")
+        let facts = [
+            ("cluster", "\(nodes), \(printable(job.networkInWords))"), ("layout", "\(job.degreesInWords); \(job.rulesInWords)"),
+            ("training", job.batchInWords),
+        ]
+        let lines = facts.map { wrapped($0.1, after: "  \(padded($0.0, 9)) ", width: style.width, indent: "            ") }
+        return
+            ([
+                style.heading(title) + gap + style.paint(scenarioName, .cyan), style.rule,
+            ] + lines + [
+                "  software  \(printable(([job.software.framework] + [job.software.release].compactMap { $0 }).joined(separator: " ")))"
+                    + style.paint("   seed \(seed), scenario \(hash.isEmpty ? "–" : printable(hash)), orrery \(printable(version))", .dim)
+            ]).joined(separator: "\n")
     }
 
     private func step(_ style: TextStyle) -> String {
@@ -65,7 +69,9 @@ extension RunReport {
         let rate = job.training.sequence > 1 ? step.tokensPerS : step.samplesPerS
         let perGPU = job.training.sequence > 1 ? step.tokensPerSPerGPU : step.samplesPerS / Double(max(1, job.cluster.gpus))
         return [
-            figure("Step time", time(step.timeS.mean), spread.isEmpty ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : spread, style),
+            figure(
+                "Step time", time(step.timeS.mean),
+                spread.isEmpty ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : spread, style),
             figure("MFU", percent(step.mfu), "causal count \(percent(step.mfuCausal)), HFU \(percent(step.hfu))", style),
             figure("Throughput", "\(counted(rate)) \(unit)", "\(significant(perGPU)) a GPU", style),
             figure(
@@ -75,7 +81,9 @@ extension RunReport {
     }
 
     private func figure(_ name: String, _ value: String, _ remark: String, _ style: TextStyle) -> String {
-        "  \(padded(name, 12))" + style.paint(padded(value, 24), .bold) + style.paint(remark, .dim)
+        "  \(padded(name, 12))"
+            + style.paint(remark.isEmpty || value.count > 23 ? value + (remark.isEmpty ? "" : "  ") : padded(value, 24), .bold)
+            + style.paint(remark, .dim)
     }
 
     private func breakdown(_ style: TextStyle) -> String {
@@ -94,15 +102,16 @@ extension RunReport {
                     "  \(padded("beside computation", 22)) \(padded("communication that costs no time", width)) \(rightAligned(time(result.overlappedCommS), 11))",
                     .dim))
         }
-        return ([style.heading("Step time breakdown") + style.paint(" (critical path of the slowest stage)", .dim)] + lines).joined(separator: "\n")
+        return ([style.heading("Step time breakdown") + style.paint(" (critical path of the slowest stage)", .dim)] + lines).joined(
+            separator: "\n")
     }
 
     private func memory(_ style: TextStyle) -> String {
         let memory = result.memory
         let width = style.width - 47
         // The bar's scale ends at the capacity, or at the peak where that is larger.
-        let scale = max(memory.capacity, memory.peak, 1)
-        let mark = Int((memory.capacity / scale * Double(width)).rounded())
+        let scale = [memory.capacity, memory.peak, 1].filter(\.isFinite).max() ?? 1
+        let mark = memory.capacity.isFinite ? Int((max(0, memory.capacity) / scale * Double(width)).rounded()) : width
         let lines = foldedStages(memory).map { name, bytes in
             var cells = Array(bar(bytes / scale, width: width))
             for index in cells.indices where cells[index] == " " && index < mark { cells[index] = "·" }
@@ -112,7 +121,8 @@ extension RunReport {
                 + " \(rightAligned(gigabytes(bytes), 11)) \(rightAligned(percent(share, decimals: 0), 8))"
         }
         return
-            ([style.heading("Memory per GPU") + style.paint(" (peak of each pipeline stage; capacity \(gigabytes(memory.capacity)))", .dim)] + lines)
+            ([style.heading("Memory per GPU") + style.paint(" (peak of each pipeline stage; capacity \(gigabytes(memory.capacity)))", .dim)]
+            + lines)
             .joined(separator: "\n")
     }
 
@@ -126,7 +136,9 @@ extension RunReport {
                 groups.append((index, index, stage.total))
             }
         }
-        let kept = groups.count <= 16 ? groups : groups.sorted { ($1.bytes, $0.first) < ($0.bytes, $1.first) }.prefix(15).sorted { $0.first < $1.first }
+        let kept =
+            groups.count <= 16
+            ? groups : groups.sorted { ($1.bytes, $0.first) < ($0.bytes, $1.first) }.prefix(15).sorted { $0.first < $1.first }
         var lines = kept.map { (name: $0.first == $0.last ? "stage \($0.first)" : "stages \($0.first)–\($0.last)", bytes: $0.bytes) }
         if kept.count < groups.count {
             let shown = Set(kept.map(\.first))
@@ -140,10 +152,17 @@ extension RunReport {
         let run = result.run
         let lost = (lossCauses + run.lostS.keys.filter { !lossCauses.contains($0) }.sorted()).filter { (run.lostS[$0] ?? 0) > 0 }
         var lines = [
-            figure("Training", time(run.wallClockS), "\(grouped(run.steps)) steps, \(counted(run.tokens)) \(job.training.sequence > 1 ? "tokens" : "samples")", style),
+            figure(
+                "Training", time(run.wallClockS),
+                "\(grouped(run.steps)) steps, \(counted(run.tokens)) \(job.training.sequence > 1 ? "tokens" : "samples")", style),
             figure("GPU time", "\(counted(bill.gpuHours)) GPU-hours", "goodput \(percent(run.goodput))", style),
         ]
-        if !lost.isEmpty { lines.append(figure("Lost to", lost.map { "\($0) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), "", style)) }
+        if !lost.isEmpty {
+            lines.append(
+                wrapped(
+                    lost.map { "\(printable($0)) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
+                    width: style.width, indent: "              "))
+        }
         return ([style.heading("Run")] + lines).joined(separator: "\n")
     }
 
@@ -153,12 +172,17 @@ extension RunReport {
         var lines: [String] = []
         if bill.totalUSD > 0 {
             lines.append(figure("Cost", dollars(bill.totalUSD), shown, style))
-            if bill.usdPerMillionTokens > 0 { lines.append(figure("", "\(significant(bill.usdPerMillionTokens, digits: 3)) USD", "a million tokens", style)) }
+            if bill.usdPerMillionTokens > 0 {
+                lines.append(figure("", "\(significant(bill.usdPerMillionTokens, digits: 3)) USD", "a million tokens", style))
+            }
         } else {
             lines.append(figure("Cost", "no price given", "set prices.gpu_hour", style))
         }
-        let energy = bill.energyKWh >= 1e6 ? "\(significant(bill.energyKWh / 1e6)) GWh" : bill.energyKWh >= 1e3 ? "\(significant(bill.energyKWh / 1e3)) MWh" : "\(significant(bill.energyKWh)) kWh"
-        let carbon = bill.carbonKg >= 1000 ? "\(significant(bill.carbonKg / 1000)) t CO2" : "\(significant(bill.carbonKg)) kg CO2"
+        let energy =
+            bill.energyKWh >= 1e6
+            ? "\(significant(bill.energyKWh / 1e6)) GWh"
+            : bill.energyKWh >= 1e3 ? "\(significant(bill.energyKWh / 1e3)) MWh" : "\(significant(bill.energyKWh)) kWh"
+        let carbon = bill.carbonKg >= 1000 ? "\(counted(bill.carbonKg / 1000)) t CO2" : "\(significant(bill.carbonKg)) kg CO2"
         if bill.energyKWh > 0 { lines.append(figure("Energy", energy, bill.carbonKg > 0 ? carbon : "", style)) }
         return ([style.heading(job.hasLength || result.run.steps > 1 ? "Bill" : "Bill of one step")] + lines).joined(separator: "\n")
     }
@@ -167,8 +191,9 @@ extension RunReport {
         let evidence = result.evidence
         let shares = [("measured", evidence.measured), ("interpolated", evidence.interpolated), ("formula", evidence.formula)]
         return style.heading("Evidence") + "\n  "
-            + shares.map { "\(percent($0.1, decimals: 0)) \($0.0)" }.joined(separator: ", ") + style.paint(" (shares of the step's time)", .dim)
-            + "; expected error of the step time ± \(percent(evidence.stepTimeError))"
+            + shares.map { "\(percent($0.1, decimals: 0)) \($0.0)" }.joined(separator: ", ")
+            + style.paint(" (shares of the step's time)", .dim)
+            + "\n  step time expected within ± \(percent(evidence.stepTimeError))"
     }
 
     private func assumptions(_ style: TextStyle) -> String {
@@ -177,7 +202,8 @@ extension RunReport {
             return left + style.paint(shortened(printable(assumption.source), style.width - left.count), .dim)
         }
         let rest = result.assumptions.count - shown.count
-        return ([style.heading("Assumptions")] + shown + (rest > 0 ? [style.paint("  and \(rest) more in the report", .dim)] : [])).joined(separator: "\n")
+        return ([style.heading("Assumptions")] + shown + (rest > 0 ? [style.paint("  and \(rest) more in the report", .dim)] : [])).joined(
+            separator: "\n")
     }
 }
 

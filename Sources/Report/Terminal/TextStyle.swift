@@ -57,17 +57,21 @@ func bar(_ fraction: Double, width: Int) -> String {
     return text + String(repeating: " ", count: width - text.count)
 }
 
-/// `text` in lines of at most `width` columns, broken at blanks, the lines after the first indented.
-func wrapped(_ text: String, width: Int, indent: String) -> String {
+/// `lead`, then `text` in lines of at most `width` columns, broken at blanks, the lines after the first indented. A longer word stands on a line of its own.
+func wrapped(_ text: String, after lead: String = "", width: Int, indent: String) -> String {
     var lines: [String] = []
-    var line = ""
+    var line = lead
+    var isEmpty = true
     for word in text.split(separator: " ") {
-        if !line.isEmpty, line.count + 1 + word.count > width {
+        if isEmpty {
+            line += word
+        } else if line.count + 1 + word.count <= width {
+            line += " " + word
+        } else {
             lines.append(line)
             line = indent + word
-        } else {
-            line += (line.isEmpty || line == indent ? "" : " ") + word
         }
+        isEmpty = false
     }
     return (lines + [line]).joined(separator: "\n")
 }

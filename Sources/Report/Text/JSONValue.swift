@@ -1,6 +1,6 @@
 /// A JSON document whose keys keep their order. Equal values give equal bytes: numbers are written with the fewest digits that read back
 /// as the same `Double`, and a number that JSON cannot hold (infinite, undefined) is `null`.
-public indirect enum JSONValue: Sendable {
+public enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case integer(Int)

@@ -23,20 +23,26 @@ func time(_ seconds: Double) -> String {
         let scales = [(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s"), (60, "min"), (3600, "h"), (86400, "days")]
         // Steps are compared in seconds, so minutes begin late.
         let size = abs(seconds)
-        let scale = size == 0 ? scales[3] : scales.last { size >= ($0.0 == 60 ? 600 : $0.0 == 3600 ? 7200 : $0.0 == 86400 ? 172_800 : $0.0) }
+        let scale =
+            size == 0 ? scales[3] : scales.last { size >= ($0.0 == 60 ? 600 : $0.0 == 3600 ? 7200 : $0.0 == 86400 ? 172_800 : $0.0) }
         return significant(seconds / (scale ?? scales[0]).0) + " " + (scale ?? scales[0]).1
     }
 }
 
 func gigabytes(_ bytes: Double) -> String { finite(bytes) { fixed($0 / 1e9, decimals: 1) + " GB" } }
 func percent(_ share: Double, decimals: Int = 1) -> String { finite(share) { fixed($0 * 100, decimals: decimals) + " %" } }
-func signedPercent(_ share: Double) -> String { finite(share) { ($0 > 0 ? "+" : "") + fixed($0 * 100, decimals: 1) + " %" } }
+func signedPercent(_ share: Double) -> String {
+    finite(share) { share in
+        let digits = fixed(share * 100, decimals: 1)
+        return (share > 0 && digits != "0.0" ? "+" : "") + digits + " %"
+    }
+}
 
 /// 3,476,000 as "3.476 M".
 func counted(_ value: Double) -> String {
     finite(value) { value in
         let scale = [(1e15, " P"), (1e12, " T"), (1e9, " B"), (1e6, " M"), (1e4, " k")].first { abs(value) >= $0.0 }
-        guard let scale else { return significant(value) }
+        guard let scale else { return abs(value) >= 1000 ? grouped(Int(value.rounded())) : significant(value) }
         return significant(value / (scale.0 == 1e4 ? 1e3 : scale.0)) + scale.1
     }
 }
@@ -60,7 +66,8 @@ extension Job {
     /// "tensor 8 x pipeline 16 x data 128", degrees of 1 left out.
     var degreesInWords: String {
         let degrees = [
-            ("tensor", layout.tensor), ("context", layout.context), ("pipeline", layout.pipeline), ("data", data), ("expert", layout.expert),
+            ("tensor", layout.tensor), ("context", layout.context), ("pipeline", layout.pipeline), ("data", data),
+            ("expert", layout.expert),
         ].filter { $0.1 > 1 }
         return degrees.isEmpty ? "one GPU" : degrees.map { "\($0.0) \(grouped($0.1))" }.joined(separator: " x ")
     }
@@ -84,7 +91,8 @@ extension Job {
     var batchInWords: String {
         let samples = "batch \(grouped(training.globalBatch))"
         let tokens = training.sequence > 1 ? " x \(grouped(training.sequence)) tokens" : ""
-        return "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(training.precision.compute.rawValue), "
+        return
+            "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(training.precision.compute.rawValue), "
             + training.optimizer.rawValue
     }
 

@@ -68,7 +68,8 @@ extension RunReport {
 /// Whole nanoseconds as microseconds with three digits, exactly.
 func microseconds(_ nanoseconds: Int64) -> String {
     let digits = String(nanoseconds.magnitude % 1000)
-    return (nanoseconds < 0 ? "-" : "") + String(nanoseconds.magnitude / 1000) + "." + String(repeating: "0", count: 3 - digits.count) + digits
+    return (nanoseconds < 0 ? "-" : "") + String(nanoseconds.magnitude / 1000) + "." + String(repeating: "0", count: 3 - digits.count)
+        + digits
 }
 
 /// A timeline sorted into tracks: by rank, then streams with `compute` first and the others by name.
@@ -98,7 +99,7 @@ struct TimelineTracks {
         for key in keys {
             let spans = (byKey[key] ?? []).sorted {
                 let (a, b) = (timeline[$0], timeline[$1])
-                return (a.startNS, -a.durationNS, $0) < (b.startNS, -b.durationNS, $1)
+                return (a.startNS, b.durationNS, $0) < (b.startNS, a.durationNS, $1)
             }
             let thread = tracks.last?.rank == key.rank ? (tracks.last?.thread ?? 0) + 1 : 1
             tracks.append(Track(rank: key.rank, stream: key.stream, thread: thread, spans: spans))

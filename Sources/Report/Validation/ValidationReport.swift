@@ -42,15 +42,21 @@ public struct ValidationReport: Sendable {
         let name = min(44, max(12, rows.map { printable($0.origin.id).count }.max() ?? 12))
         var lines = [
             style.heading(
-                padded("  run", name + 2) + ["GPUs", "measured", "predicted", "error", "memory error"].map { rightAligned($0, 11) }.joined()),
+                padded("  run", name + 2) + ["GPUs", "measured", "predicted", "error", "memory"].map { rightAligned($0, 11) }.joined()),
             style.rule,
         ]
         for row in rows {
-            var line = "  " + padded(printable(row.origin.id), name) + rightAligned(grouped(row.shape.gpus), 11) + rightAligned(time(row.measuredS), 11)
+            var line =
+                "  " + padded(printable(row.origin.id), name) + rightAligned(grouped(row.shape.gpus), 11)
+                + rightAligned(time(row.measuredS), 11)
             if let prediction = row.prediction, let error = row.error {
                 let cell = rightAligned(signedPercent(error), 11)
-                line += rightAligned(time(prediction.stepS), 11) + style.paint(cell, abs(error) <= 0.1 ? .green : abs(error) <= 0.25 ? .yellow : .red)
-                line += rightAligned(row.memoryError.map(signedPercent) ?? "", 11) + (prediction.fits ? "" : style.paint("  does not fit", .red))
+                line +=
+                    rightAligned(time(prediction.stepS), 11)
+                    + style.paint(cell, abs(error) <= 0.1 ? .green : abs(error) <= 0.25 ? .yellow : .red)
+                line +=
+                    rightAligned(row.memoryError.map(signedPercent) ?? "", 11)
+                    + (prediction.fits ? "" : style.paint("  does not fit", .red))
             } else {
                 line += "  " + style.paint(printable(row.reason ?? "no usable prediction"), .red)
             }
@@ -74,7 +80,9 @@ public struct ValidationReport: Sendable {
                 let s = group.statistics
                 let cells =
                     [grouped(s.rows), s.failed == 0 ? "" : grouped(s.failed)]
-                    + [s.median, s.mean, s.p90, s.worst].map(cell) + [s.bias.map(signedPercent) ?? "", s.tau.map { fixed($0, decimals: 2) } ?? ""]
+                    + [s.median, s.mean, s.p90, s.worst].map(cell) + [
+                        s.bias.map(signedPercent) ?? "", s.tau.map { fixed($0, decimals: 2) } ?? "",
+                    ]
                     + [s.coverage, s.measuredShare].map { $0.map { percent($0, decimals: 0) } ?? "" }
                 return padded("  \(printable(group.name))", 26) + zip(cells, widths).map { rightAligned($0, $1) }.joined()
             }
@@ -88,7 +96,8 @@ extension JSONValue {
         let prediction = row.prediction
         self = .object([
             ("id", .string(row.origin.id)), ("file", .string(row.origin.file)), ("hardware", .string(row.origin.hardware)),
-            ("framework", .string(row.origin.framework)), ("completeness", row.origin.completeness.isEmpty ? .null : .string(row.origin.completeness)),
+            ("framework", .string(row.origin.framework)),
+            ("completeness", row.origin.completeness.isEmpty ? .null : .string(row.origin.completeness)),
             ("modelled", .bool(row.error != nil)), ("reason", .optional(row.reason)), ("measured_s", .number(row.measuredS)),
             ("predicted_s", .optional(prediction?.stepS)), ("error", .optional(row.error)), ("memory_gb", .optional(row.memoryGB)),
             ("predicted_memory_gb", .optional(prediction?.memoryGB)), ("fits", prediction.map { .bool($0.fits) } ?? .null),
@@ -100,9 +109,11 @@ extension JSONValue {
     init(_ s: ValidationStatistics) {
         self = .object([
             ("rows", .integer(s.rows)), ("failed", .integer(s.failed)), ("weight", .number(s.weight)),
-            ("median_absolute_error", .optional(s.median)), ("mean_absolute_error", .optional(s.mean)), ("p90_absolute_error", .optional(s.p90)),
+            ("median_absolute_error", .optional(s.median)), ("mean_absolute_error", .optional(s.mean)),
+            ("p90_absolute_error", .optional(s.p90)),
             ("worst_absolute_error", .optional(s.worst)), ("bias", .optional(s.bias)), ("kendall_tau", .optional(s.tau)),
-            ("ranked_pairs", .integer(s.pairs)), ("interval90_coverage", .optional(s.coverage)), ("measured_share", .optional(s.measuredShare)),
+            ("ranked_pairs", .integer(s.pairs)), ("interval90_coverage", .optional(s.coverage)),
+            ("measured_share", .optional(s.measuredShare)),
             ("median_absolute_memory_error", .optional(s.memoryMedian)), ("memory_rows", .integer(s.memoryRows)),
         ])
     }
