@@ -77,35 +77,56 @@ extension PipelineSchedule {
 
     static let searchedRules: [ListScheduler.Rules] = {
         var rules: [ListScheduler.Rules] = []
-        for fill in [0.0, 0.5, 1.0] {
-            for eagerness in [0.0, 1.0, 2.0] { rules.append(.init(fill: fill, eagerness: eagerness)) }
+        for overrun in [0.0, 0.5, nil] {
+            for fill in [0.0, 0.5, 1.0] {
+                for eagerness in [0.0, 2.0] { rules.append(.init(fill: fill, eagerness: eagerness, overrun: overrun)) }
+            }
         }
         return rules
     }()
 
-    /// No rank can finish its own work sooner, and none can start its first B before that micro-batch went down and came back, with only
-    /// as many forwards to fill the wait as its memory holds.
+    /// A period that no schedule within the memory limit can go below, the largest of two bounds over all ranks r:
+    /// its own work and the wait for its first B that the forwards within its memory cannot fill; and, for each rank q, the way of the first F
+    /// from r to q, all F and B of q with the W that its memory forces before its last B, the way of a B back to r, and one W.
     static func lowerBound(_ size: PipelineSize, table: [[Int]], costs: ScheduleCosts, limit: [Double]) -> Double {
         let m = Double(size.microBatches)
         let stages = table.reduce(0) { $0 + $1.count }
         var home = [Int](repeating: 0, count: stages)
         for r in table.indices { for s in table[r] { home[s] = r } }
+        func hop(_ a: Int, _ b: Int) -> Double { home[a] == home[b] ? 0 : costs.communication }
+        // Seconds before the first F and after the last B of each stage, from the ends of the model.
+        var down = [0.0]
+        var up = [0.0]
+        for s in 1..<max(1, stages) {
+            down.append(down[s - 1] + costs.forward[s - 1] + hop(s - 1, s))
+            up.append(up[s - 1] + costs.backward[s] + hop(s - 1, s))
+        }
+        let turn = down[stages - 1] + costs.forward[stages - 1] + up[stages - 1]
         var bound = 0.0
         for r in table.indices {
-            let work = table[r].reduce(0.0) { $0 + costs.forward[$1] + costs.backward[$1] + costs.weight[$1] } * m
             guard let first = table[r].min(), let last = table[r].max() else { continue }
-            // From the start of the rank's first F to its first B, which is that of its deepest chunk.
-            var wait = 0.0
-            for s in first..<stages { wait += costs.forward[s] + (s > first && home[s] != home[s - 1] ? costs.communication : 0) }
-            for s in stride(from: stages - 1, to: last, by: -1) {
-                wait += costs.backward[s] + (home[s] != home[s - 1] ? costs.communication : 0)
-            }
-            // Forwards that fit before it: the cheapest in memory per second first would bound more tightly; all chunks alike suffice.
-            var filled = 0.0
+            let forward = table[r].reduce(0.0) { $0 + costs.forward[$1] }
+            let work = table[r].reduce(forward) { $0 + costs.backward[$1] + costs.weight[$1] } * m
+            let wait = turn - down[first] - up[last]
             let densest = table[r].map { costs.memory[$0] > 0 ? costs.forward[$0] / costs.memory[$0] : .infinity }.max() ?? .infinity
-            filled = min(m * table[r].reduce(0.0) { $0 + costs.forward[$1] }, densest * limit[r])
-            bound = max(bound, work + max(0, wait - filled))
+            bound = max(bound, work + max(0, wait - min(m * forward, densest * limit[r])))
+            for q in table.indices {
+                guard let entry = table[q].min(), entry >= first else { continue }
+                let busy = table[q].reduce(0.0) { $0 + costs.forward[$1] + costs.backward[$1] } * m
+                bound = max(bound, down[entry] - down[first] + busy + forcedWeights(size, q, table, costs, limit) + up[entry] - up[first] + costs.weight[first])
+            }
         }
         return bound
+    }
+
+    /// Seconds of W that rank `q` must do before its last B, or it could not have held the activations; one chunk only, else 0.
+    private static func forcedWeights(_ size: PipelineSize, _ q: Int, _ table: [[Int]], _ costs: ScheduleCosts, _ limit: [Double]) -> Double {
+        guard table[q].count == 1 else { return 0 }
+        let stage = table[q][0]
+        // At the last F, m - 1 others are done; at best all of them had their B, and each still owes what W frees.
+        let owed = costs.memory[stage] * (1 - costs.backwardFrees)
+        guard owed > 0 else { return 0 }
+        let room = ((limit[q] - costs.memory[stage]) / owed + 1e-9).rounded(.down)
+        return max(0, Double(size.microBatches - 1) - room) * costs.weight[stage]
     }
 }

@@ -7,8 +7,11 @@ struct ListScheduler {
     struct Rules: Sendable, Hashable {
         /// W fills a wait of at least this share of its own time.
         var fill = 0.5
-        /// Forwards in flight up to which an F goes before a B, as a share of the rank's depth-dependent warm-up (see `warmup`).
+        /// Forwards in flight up to which an F goes before a B that is ready too, in ranks from the end.
         var eagerness = 1.0
+        /// Forwards that may start before the first B: those that end before it can come, plus this share of one more. Starting the last of
+        /// them late holds up the first B on all ranks above. Nil: no such limit. One chunk only.
+        var overrun: Double?
         /// Among forwards of several chunks the later chunk goes first.
         var laterChunkFirst = true
         /// W goes before F once this many are owed; large: W only in waits, under pressure of memory, and at the end.
@@ -59,13 +62,14 @@ struct ListScheduler {
         var backwardDone = forwardDone
         var ranks = (0..<p).map { _ in Rank(forwards: Array(repeating: 0, count: v), backwards: Array(repeating: 0, count: v)) }
         let warmup = (0..<p).map { r in rules.eagerness * Double(p - r) }
+        let opening = openingForwards(rules)
 
         func arrival(_ done: [Double], from stage: Int, micro: Int, to rank: Int) -> Double {
             done[stage * microBatches + micro] + (home[stage] == rank ? 0 : costs.communication)
         }
         func forwardReady(_ r: Int, _ chunk: Int) -> Double? {
             let micro = ranks[r].forwards[chunk]
-            guard micro < microBatches else { return nil }
+            guard micro < microBatches, ranks[r].backwards[chunk] > 0 || micro < opening[r] else { return nil }
             let stage = table[r][chunk]
             var reserve = 0.0
             for other in 0..<v where table[r][other] >= stage { reserve += costs.memory[table[r][other]] }
@@ -147,5 +151,20 @@ struct ListScheduler {
             if touched != best { choice[touched] = choose(touched) }
         }
         return ranks.map(\.list)
+    }
+
+    /// Most forwards of each rank before its first B, [ranks].
+    private func openingForwards(_ rules: Rules) -> [Int] {
+        guard let overrun = rules.overrun, stages == table.count else { return Array(repeating: Int.max, count: table.count) }
+        var opening = [Int](repeating: Int.max, count: stages)
+        // From the start of F0 on rank r to the arrival of B0 when nothing else is in the way.
+        var window = 0.0
+        for r in stride(from: stages - 1, through: 0, by: -1) {
+            window += costs.forward[r]
+            let fits = costs.forward[r] > 0 ? (window / costs.forward[r] + overrun + 1e-9).rounded(.down) : Double(microBatches)
+            opening[r] = max(1, Int(min(fits, Double(microBatches))))
+            window += costs.backward[r] + 2 * costs.communication
+        }
+        return opening
     }
 }
