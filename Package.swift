@@ -30,7 +30,10 @@ let package = Package(
         .target(
             name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan"],
             swiftSettings: strict),
-        .target(name: "Cost", dependencies: ["Quantities", "Cluster", "Plan", "Simulation"], swiftSettings: strict),
+        .target(
+            name: "Cost",
+            dependencies: ["Quantities", "Cluster", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
@@ -47,6 +50,10 @@ let package = Package(
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -42,7 +42,8 @@ public struct StagePlacement: Sendable, Hashable {
         if let given = job.layout.stageLayers, given.count == stages { return given }
         let layers = job.model.layers
         switch job.software.stageBalance {
-        case .endsMinusOne where stages > 1 && (layers + 2) % stages == 0, .embeddingsAsLayers where stages > 1 && (layers + 2) % stages == 0:
+        case .endsMinusOne where stages > 1 && (layers + 2) % stages == 0,
+            .embeddingsAsLayers where stages > 1 && (layers + 2) % stages == 0:
             // Embedding and head count as a layer each.
             return (0..<stages).map { (layers + 2) / stages - ($0 == 0 || $0 == stages - 1 ? 1 : 0) }
         case .lastShorter where stages > 1:
