@@ -30,7 +30,10 @@ let package = Package(
         .target(
             name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
-        .target(name: "Cost", dependencies: ["Quantities", "Cluster", "Plan", "Simulation"], swiftSettings: strict),
+        .target(
+            name: "Cost",
+            dependencies: ["Quantities", "Cluster", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
@@ -51,10 +54,18 @@ let package = Package(
                 "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
-        .testTarget(name: "PlanTests", dependencies: ["Plan"], swiftSettings: strict),
+        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ScenarioLoadTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            swiftSettings: strict),
         .testTarget(
             name: "ReportTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report"],

@@ -151,7 +151,9 @@ struct LayerShape: Sendable {
         e = compute == .fp32 || compute == .tf32 ? 4 : 2
         // Transformer Engine keeps the quantised input of a linear layer; torchtitan's float8 casts again in the backward.
         low = compute.isLow && traits.family == .megatron
-        linear = low ? max(1, compute.bytes) : e
+        // Block scales: a byte for each 32 elements of MXFP8 and each 16 of NVFP4.
+        let scales = compute == .mxfp8 ? 1.0 / 32 : compute == .nvfp4 ? 1.0 / 16 : 0
+        linear = low ? compute.bytes + scales : e
         gated = job.model.activation.isGated
         let tensor = Double(max(1, job.layout.tensor))
         tokens = Double(job.training.microBatch) * Double(job.training.sequence) / Double(max(1, job.layout.context))

@@ -56,7 +56,9 @@ private struct StageMemory {
         let depths = placement.virtualStage[rank]
         let isFirst = depths.contains(0)
         let isLast = depths.contains(last)
-        let ranges = placement.layers[rank].indices.map { starts[depths[$0], default: 0]..<(starts[depths[$0], default: 0] + placement.layers[rank][$0]) }
+        let ranges = placement.layers[rank].indices.map {
+            starts[depths[$0], default: 0]..<(starts[depths[$0], default: 0] + placement.layers[rank][$0])
+        }
         // Multi-token-prediction layers stand behind the last one, each with a projection of twice the width (arXiv:2412.19437 section 2.2).
         let extra = isLast ? Array(repeating: max(0, job.model.layers - 1), count: job.model.mtpLayers) : []
         var weights = StageWeights(job: job, layers: ranges.flatMap { Array($0) } + extra, hasEmbedding: isFirst, hasHead: isLast)
@@ -89,14 +91,19 @@ private struct StageMemory {
         stage.activations += max(live, isLast ? loss : 0)
         stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
         if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
-        addFragmentation(&stage, capacity: capacity)
+        addFragmentation(&stage, weights: weights, capacity: capacity)
         return stage
     }
 
-    private func addFragmentation(_ stage: inout MemoryEstimate.Stage, capacity: Double) {
+    /// Cache that does not fit what is asked for later stays reserved while there is room, and is given back before the allocator fails.
+    private func addFragmentation(_ stage: inout MemoryEstimate.Stage, weights: StageWeights, capacity: Double) {
+        // The optimizer step runs when all activations are gone, but its large flat tensors find no room in their cached blocks.
+        let step = states.stepTemporaries(weights)
+        stage.buffers += max(0, step - stage.activations)
         stage.context = traits.context
         let room = max(0, capacity - stage.total - traits.context)
-        stage.fragmentation = traits.context + min(room, traits.slack * (stage.activations + stage.buffers))
+        let unusable = traits.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
+        stage.fragmentation = traits.context + min(room, unusable)
     }
 
     /// First layer of each virtual stage.
@@ -185,7 +192,20 @@ struct StateBytes {
         return (master + job.training.optimizer.stateBytes) * sharded(weights, job.layout.zero >= 1)
     }
 
-    /// Gathered parameters, buckets and temporaries of the optimizer step.
+    /// What the optimizer step allocates beside parameters, gradients and state.
+    func stepTemporaries(_ weights: StageWeights) -> Double {
+        let compute = job.training.precision.compute
+        switch traits.family {
+        // The step casts the gradients to fp32, flat: ZeRO its own part; without ZeRO the pieces and the flat copy stand together.
+        case .deepSpeed where job.layout.zero < 3:
+            return job.layout.zero == 0 ? 8 * (weights.dense + weights.expert) : 4 * sharded(weights, true)
+        // fp16 gradients are cast to fp32 for the step; bf16 ones are accumulated in fp32 already.
+        case .megatron where compute == .fp16 && traits.gradientBytes(job) < 4: return 4 * sharded(weights, job.layout.zero >= 1)
+        default: return 0
+        }
+    }
+
+    /// Gathered parameters and communication buckets.
     func buffers(_ weights: StageWeights, isEnd: Bool) -> Double {
         let all = weights.dense + weights.expert
         switch traits.family {
@@ -194,10 +214,7 @@ struct StateBytes {
             // Reduce and gather buckets of 5e8 elements each (DeepSpeed's default); the tables' gradient is made whole, then added.
             let buckets = job.layout.zero == 0 ? 0 : 2 * 2 * min(5e8, all)
             let tables = 2 * (isEnd ? weights.tables : 0)
-            // The step casts the gradients to fp32, flat. ZeRO does so with its own part; without ZeRO the pieces and the flat copy stand together.
-            // None of it fits into the cached blocks of the activations.
-            let step = job.layout.zero == 0 ? 8 * all : 4 * sharded(weights, true)
-            return buckets + tables + step
+            return buckets + tables
         default:
             guard job.layout.zero >= 3, shard > 1 else { return 0 }
             // The unit at work and the one prefetched, in the format computed with; and the whole gradient of the unit at work.

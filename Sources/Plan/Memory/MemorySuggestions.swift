@@ -11,9 +11,10 @@ extension MemoryEstimate {
         let singles = changes(job)
         var found = evaluate(singles)
         if found.count < limit {
-            found += evaluate(singles.filter { !MemoryEstimate(job: $0.job).fits }.flatMap { first in
-                changes(first.job).map { Change(text: "\(first.text) and \($0.text)", job: $0.job) }
-            })
+            found += evaluate(
+                singles.filter { !MemoryEstimate(job: $0.job).fits }.flatMap { first in
+                    changes(first.job).map { Change(text: "\(first.text) and \($0.text)", job: $0.job) }
+                })
         }
         if found.isEmpty, let wide = widest(job) { found = evaluate([wide]) }
         var peaks: Set<String> = []
@@ -82,17 +83,19 @@ extension MemoryEstimate {
         base.layout.data = nil
         base.layout.stageLayers = nil
         base.layout.sequenceParallel = true
-        base.layout.tensor = stride(from: job.cluster.domain, through: 1, by: -1).first { tensor in
-            var trial = base
-            trial.layout.tensor = tensor
-            return isLegal(trial)
-        } ?? job.layout.tensor
+        base.layout.tensor =
+            stride(from: job.cluster.domain, through: 1, by: -1).first { tensor in
+                var trial = base
+                trial.layout.tensor = tensor
+                return isLegal(trial)
+            } ?? job.layout.tensor
         var fitting: Change?
         for pipeline in 1...max(1, job.model.layers) {
             var trial = base
             trial.layout.pipeline = pipeline
             guard isLegal(trial), MemoryEstimate(job: trial).fits else { continue }
-            let text = "layout.tensor: \(trial.layout.tensor), layout.pipeline: \(pipeline), layout.zero: \(trial.layout.zero), "
+            let text =
+                "layout.tensor: \(trial.layout.tensor), layout.pipeline: \(pipeline), layout.zero: \(trial.layout.zero), "
                 + "training.micro_batch: 1 and training.recompute: full"
             fitting = Change(text: text, job: trial)
             break

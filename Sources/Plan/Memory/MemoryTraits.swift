@@ -21,7 +21,7 @@ struct MemoryTraits: Sendable {
     var flash: Bool
     /// Attention, residual and embedding dropout keep one byte an element.
     var dropout: Bool
-    /// The GPT of Megatron-LM before FlashAttention computes its loss with fp32 copies; later releases fuse the cross entropy.
+    /// The cross entropy works on the logits in place. Megatron-LM before FlashAttention made fp32 copies; later releases fuse it.
     var fusedLoss: Bool
     /// Bytes of CUDA context, library handles and NCCL channels, outside the allocator.
     var context: Double
@@ -33,7 +33,9 @@ struct MemoryTraits: Sendable {
         let name = job.software.framework.lowercased()
         framework = name
         family =
-            if name.contains("deepspeed") { .deepSpeed } else if name.contains("fsdp") || name.contains("torchtitan") || name.contains("ddp") {
+            if name.contains("deepspeed") {
+                .deepSpeed
+            } else if name.contains("fsdp") || name.contains("torchtitan") || name.contains("ddp") {
                 .fsdp
             } else if name.contains("pax") || name.contains("maxtext") || name.contains("jax") { .xla } else { .megatron }
         // Megatron-DeepSpeed and the zero-bubble fork of 2022-23 ran Megatron's own fused softmax; Volta has no FlashAttention.
@@ -42,7 +44,8 @@ struct MemoryTraits: Sendable {
         // Megatron-LM's default is 0.1 for its GPT and BERT; the Llama family and every later recipe trains without.
         let classic = job.model.norm == .layer && !job.model.activation.isGated
         dropout = classic && (family == .deepSpeed || name.hasPrefix("megatron-lm") || name == "megascale")
-        fusedLoss = family == .xla || (family == .megatron && flash)
+        // llm-foundry's default loss is flash-attention's fused cross entropy; torchtitan upcasts to fp32.
+        fusedLoss = family == .xla || (family == .megatron && flash) || name.contains("foundry")
         switch family {
         // A context takes about 0.5 GB; NCCL 2 to 4 MB a channel and peer, some ten communicators of a three-dimensional layout the rest.
         case .megatron: context = 2e9
