@@ -120,7 +120,8 @@ public struct StageCosts: Sendable {
         let groups = model.groups
         let inside = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 2, concurrent: 1))
         guard groups.pipelineCrossing > 0 else { return inside }
-        let across = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 1, concurrent: groups.pipelineSenders))
+        let across = model.seconds(
+            .sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 1, concurrent: groups.pipelineSenders))
         return across * groups.pipelineCrossing + inside * (1 - groups.pipelineCrossing)
     }
 
@@ -167,7 +168,8 @@ extension CostModel {
         let inside = GroupShape(ranks: asked, perDomain: min(asked, max(1, group.perDomain)), concurrent: group.concurrent)
         let replicas = group.ranks / asked
         let perDomain = max(1, group.perDomain / asked)
-        let across = GroupShape(ranks: replicas, perDomain: min(replicas, perDomain), concurrent: group.concurrent * min(asked, group.perDomain))
+        let across = GroupShape(
+            ranks: replicas, perDomain: min(replicas, perDomain), concurrent: group.concurrent * min(asked, group.perDomain))
         return (inside, across)
     }
 }

@@ -107,7 +107,8 @@ private struct Builder {
         if plan.gathersAhead {
             for at in 0..<places {
                 for chunk in 0..<schedule.chunks {
-                    gathered[at * schedule.chunks + chunk] = add(.gather(stage: schedule.virtualStage[at % ranks][chunk]), place: at, stream: 1)
+                    gathered[at * schedule.chunks + chunk] = add(
+                        .gather(stage: schedule.virtualStage[at % ranks][chunk]), place: at, stream: 1)
                 }
             }
         }
@@ -267,7 +268,9 @@ private struct Builder {
                             arrivals[direction][transfer.toStage * schedule.microBatches + instruction.microBatch] = hop
                         } else if index == units.count - 1 {
                             let next = isForward ? stage + 1 : stage - 1
-                            if next >= 0, next < stages { arrivals[direction][next * schedule.microBatches + instruction.microBatch] = task }
+                            if next >= 0, next < stages {
+                                arrivals[direction][next * schedule.microBatches + instruction.microBatch] = task
+                            }
                         }
                     }
                     guard !isForward else { continue }
