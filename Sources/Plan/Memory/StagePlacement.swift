@@ -39,19 +39,14 @@ public struct StagePlacement: Sendable, Hashable {
 
     /// Layers of each virtual stage, in order of depth: [stages].
     static func layersPerStage(_ job: Job, stages: Int) -> [Int] {
-        if let given = job.layout.stageLayers, given.count == stages { return given }
-        let layers = job.model.layers
-        switch job.software.stageBalance {
-        case .endsMinusOne where stages > 1 && (layers + 2) % stages == 0,
-            .embeddingsAsLayers where stages > 1 && (layers + 2) % stages == 0:
-            // Embedding and head count as a layer each.
-            return (0..<stages).map { (layers + 2) / stages - ($0 == 0 || $0 == stages - 1 ? 1 : 0) }
-        case .lastShorter where stages > 1:
-            let each = (layers + stages - 1) / stages
-            return (0..<stages).map { max(0, min(each, layers - $0 * each)) }
-        default:
-            return (0..<stages).map { layers / stages + ($0 < layers % stages ? 1 : 0) }
-        }
+        if let dealt = try? job.stageLayers(virtualStages: stages) { return dealt }
+        return (0..<stages).map { job.model.layers / stages + ($0 < job.model.layers % stages ? 1 : 0) }
+    }
+
+    /// Micro-batches of a chunk held at once; one where the counts do not cover it.
+    func held(_ rank: Int, _ chunk: Int) -> Double {
+        guard inFlight.indices.contains(rank), inFlight[rank].indices.contains(chunk) else { return 1 }
+        return inFlight[rank][chunk]
     }
 
     /// Micro-batches held of each chunk at the rank's peak: [chunks]. Rank r of p, m micro-batches.
@@ -64,9 +59,12 @@ public struct StagePlacement: Sendable, Hashable {
         // Automatic order within the memory of 1F1B's first stage, used up on every stage (arXiv:2401.10241 section 3.1).
         case .zb1p: return Array(repeating: capped(p), count: v)
         // Two half-stages a rank; p micro-batches' worth of a whole stage at most (arXiv:2405.15362): p of each half, even over the ranks.
-        case .zbV: return Array(repeating: capped(p), count: v)
+        case .zbV, .auto: return Array(repeating: capped(p), count: v)
+        // Half and a third (rounded up) of that (arXiv:2405.15362 table 1).
+        case .vHalf: return Array(repeating: capped((p + 3) / 2), count: v)
+        case .vMin: return Array(repeating: capped((p + 5) / 3), count: v)
         // p + 1 over both directions; each is bounded by its own distance from the end.
-        case .dualpipe: return [Double(p + 1) / 2, Double(p + 1) / 2].map { min($0, Double(m)) }
+        case .dualpipe, .dualpipeV: return [Double(p + 1) / 2, Double(p + 1) / 2].map { min($0, Double(m)) }
         case .oneForwardOneBackward, .zbH1, .interleaved:
             guard v > 1 else { return [capped(p - r)] }
             // Megatron's interleaved warm-up runs 2(p-r-1) + (v-1)p forwards, then one more before the first backward

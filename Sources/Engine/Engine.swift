@@ -1,1 +1,0 @@
-public enum EngineVersion { public static let orderOfEvents = "(time, priority, sequence)" }

@@ -1,0 +1,92 @@
+/// The V-shaped schedules of Qi et al., arXiv:2405.15362: rank r holds virtual stages r and 2p-1-r, so that the first and the last are neighbours.
+extension PipelineSchedule {
+    /// ZB-V: no bubble between a rank's first and last instruction where tF = tB = tW, in the memory of 1F1B and evenly over the ranks.
+    /// Needs 2p-1 micro-batches to fill; with fewer, what the missing ones would do is left out.
+    static func zeroBubbleV(_ size: PipelineSize) -> PipelineSchedule {
+        let (p, m) = (size.ranks, max(size.microBatches, 2 * size.ranks - 1))
+        let ranks = (0..<p).map { r in
+            var list = PhaseList()
+            for _ in 0..<(2 * (p - r) - 1) { list.forward(0) }
+            for _ in 0..<r {
+                list.forward(1)
+                list.forward(0)
+            }
+            for _ in 0..<(p - r) {
+                list.forward(1)
+                list.backward(1)
+                list.weight(1)
+            }
+            while list.forwards[1] < m {
+                if list.forwards[0] < m { list.forward(0) }
+                list.backward(0)
+                list.weight(0)
+                list.forward(1)
+                list.backward(1)
+                list.weight(1)
+            }
+            // Cool-down: B goes first, so that the ranks below can go on; W waits.
+            for _ in 0..<r {
+                list.backward(0)
+                list.backward(1)
+            }
+            for _ in 0..<(p - r) {
+                list.backward(0)
+                list.weight(0)
+            }
+            for chunk in [1, 0] { while list.weights[chunk] < m { list.weight(chunk) } }
+            return m == size.microBatches ? list.instructions : list.instructions.filter { $0.microBatch < size.microBatches }
+        }
+        return PipelineSchedule(
+            name: ScheduleKind.zbV.rawValue, ranks: ranks, microBatches: size.microBatches, chunks: 2, splitsBackward: true,
+            virtualStage: vTable(p))
+    }
+
+    /// V-Half holds (p+2)/2 forwards and V-Min (p+4)/3 (rounded down; 1F1B: p), with bubbles of about p/2 and 2p/3 micro-batches.
+    /// The building block's turns are tried out and the one with the shortest step under tF = tB = tW is taken; W fills waits within the memory.
+    static func controlledMemory(_ size: PipelineSize, _ kind: ScheduleKind) throws(ScheduleError) -> PipelineSchedule {
+        let (p, m) = (size.ranks, size.microBatches)
+        let held = kind == .vMin ? max(1, (p + 4) / 3) : max(1, (p + 2) / 2)
+        let table = vTable(p)
+        func placement(_ count: Int) -> WeightPlacement {
+            WeightPlacement(
+                table: table, microBatches: count, costs: .uniform(virtualStages: 2 * p),
+                limit: Array(repeating: Double(2 * held), count: p))
+        }
+        // Beyond 2p the steady state repeats: more micro-batches would not change which block is best.
+        let trial = min(m, 2 * p + 2)
+        var best: (block: BuildingBlock, length: (Double, Double))?
+        for block in BuildingBlock.candidates(ranks: p, speed: kind == .vMin ? 2 : 3) {
+            guard let found = placement(trial).place(block.order(ranks: p, microBatches: trial)) else { continue }
+            if best.map({ (found.period, found.makespan) < $0.length }) ?? true { best = (block, (found.period, found.makespan)) }
+        }
+        guard let best, let lists = placement(m).place(best.block.order(ranks: p, microBatches: m))?.lists else {
+            throw ScheduleError("schedule \(kind.rawValue): no building block fits \(held) forwards on \(p) ranks; choose zb-v")
+        }
+        return PipelineSchedule(name: kind.rawValue, ranks: lists, microBatches: m, chunks: 2, splitsBackward: true, virtualStage: table)
+    }
+
+    static func vTable(_ ranks: Int) -> [[Int]] { (0..<ranks).map { [$0, 2 * ranks - 1 - $0] } }
+}
+
+/// A list that takes the micro-batches of each chunk and kind in order.
+private struct PhaseList {
+    var instructions: [Instruction] = []
+    private(set) var forwards = [0, 0]
+    private(set) var backwards = [0, 0]
+    private(set) var weights = [0, 0]
+
+    mutating func forward(_ chunk: Int) {
+        instructions.append(Instruction(.forward, forwards[chunk], chunk: chunk))
+        forwards[chunk] += 1
+    }
+
+    mutating func backward(_ chunk: Int) {
+        instructions.append(Instruction(.backward, backwards[chunk], chunk: chunk))
+        backwards[chunk] += 1
+    }
+
+    mutating func weight(_ chunk: Int) {
+        instructions.append(Instruction(.weight, weights[chunk], chunk: chunk))
+        weights[chunk] += 1
+    }
+}
