@@ -96,6 +96,8 @@ enum Fixture {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let named = ProcessInfo.processInfo.environment["ORRERY_SHARED"].map { URL(fileURLWithPath: $0) }
         let folders = [named, root.appendingPathComponent("../shared"), root.appendingPathComponent("../../shared")].compactMap { $0 }
-        return folders.map { $0.appendingPathComponent("truth").standardizedFileURL }.first { FileManager.default.fileExists(atPath: $0.path) }
+        return folders.map { $0.appendingPathComponent("truth").standardizedFileURL }.first {
+            FileManager.default.fileExists(atPath: $0.path)
+        }
     }()
 }

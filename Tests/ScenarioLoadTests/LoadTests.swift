@@ -121,7 +121,8 @@ import Workload
 
     @Test func hashIgnoresFormattingOnly() throws {
         let base = try Fixture.load(Fixture.valid).hash
-        let other = Fixture.valid.replacing("jitter: {kernel: 1%, network: 2%}", with: "jitter:\n    network: \"2%\"   # a comment\n    kernel: 1%")
+        let other = Fixture.valid.replacing(
+            "jitter: {kernel: 1%, network: 2%}", with: "jitter:\n    network: \"2%\"   # a comment\n    kernel: 1%")
         #expect(try Fixture.load(other).hash == base)
         #expect(try Fixture.load(Fixture.valid, overrides: ["simulate.seed=8"]).hash != base)
         #expect(base.count == 16)
@@ -153,7 +154,9 @@ import Workload
             #expect(own.isEmpty, "\(entry.keyPath): \(own)")
         }
         #expect(Set(Scenario.schema.map(\.keyPath)).count == Scenario.schema.count, "a key is listed twice")
-        for key in ["model.moe.dense_layers", "cluster.inter_node.topology.rails", "training.recompute.layers", "conditions.slow_gpus[].share"] {
+        for key in [
+            "model.moe.dense_layers", "cluster.inter_node.topology.rails", "training.recompute.layers", "conditions.slow_gpus[].share",
+        ] {
             #expect(Scenario.schema.contains { $0.keyPath == key }, "\(key) is not listed")
         }
     }
