@@ -30,9 +30,9 @@ public enum Catalogue {
     public static func nodeNames() throws(CatalogueError) -> [String] { try contents().nodes.map(\.name) }
     public static func clusterNames() throws(CatalogueError) -> [String] { try contents().clusters.map(\.spec.name) }
 
-    /// The first listed node type with this device: what a cluster gets that names only its GPU.
+    /// The first listed node type that this device comes in: what a cluster gets that names only its GPU.
     public static func usualNode(for accelerator: String) throws(CatalogueError) -> NodeType? {
-        try contents().nodes.first { $0.accelerator.name == accelerator }
+        try contents().nodes.first { $0.accelerator.name == accelerator || $0.also.contains(accelerator) }
     }
 
     /// Where the numbers of a cluster preset are from, its node type's numbers left out.

@@ -62,6 +62,9 @@ extension Catalogue {
             var node = NodeType(
                 name: try entry.text("name"),
                 accelerator: try find(try entry.text("gpu"), among: known.accelerators, kind: "gpu", by: \.name),
+                also: try entry.names("also").map { other throws(CatalogueError) in
+                    try find(other, among: known.accelerators, kind: "gpu", by: \.name).name
+                },
                 gpus: gpus, domain: domain, intraNode: try find(try entry.text("intra_node"), among: known.links, kind: "link", by: \.name),
                 interNode: InterNode(link: network, nicsPerNode: nics), power: try entry.quantity("power"), source: "")
             node.source = entry.citation

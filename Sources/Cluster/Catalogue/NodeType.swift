@@ -4,6 +4,8 @@ import Quantities
 public struct NodeType: Sendable, Hashable {
     public var name: String
     public var accelerator: Accelerator
+    /// Names of other devices that come in the same node.
+    public var also: [String] = []
     public var gpus: Int
     /// GPUs that share one fast switch; the rack's 72 for an NVL72, else `gpus`.
     public var domain: Int

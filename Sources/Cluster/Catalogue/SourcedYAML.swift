@@ -60,6 +60,12 @@ struct SourcedYAML {
             guard let value = mapping[key]?.string else { throw malformed(key, "a text is missing") }
             return value
         }
+        /// A list of names; none where the key is absent.
+        func names(_ key: String) throws(CatalogueError) -> [String] {
+            guard let node = mapping[key] else { return [] }
+            guard let list = node.sequence else { throw malformed(key, "must be a list of names") }
+            return list.compactMap(\.string)
+        }
         func has(_ key: String) -> Bool { mapping[key] != nil }
         func keys(of key: String) throws(CatalogueError) -> [String] {
             guard let inner = mapping[key]?.mapping else { throw malformed(key, "a mapping is missing") }

@@ -39,10 +39,13 @@ struct CollectiveConstants: Sendable, Decodable {
         var q: Double
         var reference: Double
         var low: [Double]
+        var through: Double
+        var ports: Double
         var pairwise: [Double]
         var fabrics: [String: FabricShare]
         enum CodingKeys: String, CodingKey {
-            case source, latency, tauIntra = "tau_intra", hop, hopGrowth = "hop_growth", p, tree, root, q, reference, low, pairwise, fabrics
+            case source, latency, tauIntra = "tau_intra", hop, hopGrowth = "hop_growth", p, tree, root, q, reference, low, through, ports,
+                pairwise, fabrics
         }
     }
     var sets: [Set]

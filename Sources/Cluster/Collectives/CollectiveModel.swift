@@ -35,10 +35,17 @@ public struct CollectiveModel: Sendable {
         var lowHop: Double
         var lowShare: Double
         var pairwise: (Double, Double)
+        /// Bytes a second that one group can put on the network from one domain, however many ports there are.
+        var groupRate: Double
+        /// Seconds a byte of a ring between domains on the links inside them; 0 where the table's own rate counts.
+        var through: Double
     }
 
     private let domain: Int
-    /// [operation][ranks 0...domain], and at the end the all-reduce by ring, without reduction in the switch.
+    /// Ranks up to which the table goes; larger groups of one domain take its last entry.
+    private let limit: Int
+    private static let largest = 1024
+    /// [operation][ranks 0...limit], and at the end the all-reduce by ring, without reduction in the switch.
     private let inside: [Inside]
     private let between: Between
     private let send: Inside
@@ -48,6 +55,9 @@ public struct CollectiveModel: Sendable {
 
     public init(cluster: ClusterSpec) {
         domain = max(1, cluster.domain)
+        let limit = min(domain, Self.largest)
+        self.limit = limit
+        // The file is part of the module and a test reads it; were it broken, plain link rates remain.
         let constants = try? CollectiveConstants.parsed.get()
         let set = constants?.set(for: cluster.accelerator, over: cluster.intraNode.fabric)
         let nominal = cluster.intraNode.bandwidth.bytesPerSecond
@@ -56,30 +66,30 @@ public struct CollectiveModel: Sendable {
         let startUp = own.map { max(1e-9, cluster.intraNode.latency.seconds) / $0.latency } ?? 1
         let switched = (set?.nvlsFrom ?? 0) > 0 && cluster.intraNode.fabric != .pcie ? set?.nvlsFrom ?? 0 : 0
         nvlsFrom = switched
-        var table = [Inside](repeating: Inside(), count: Self.operations * (domain + 1))
+        var table = [Inside](repeating: Inside(), count: Self.operations * (limit + 1))
         let rows: [(CollectiveOp, String, Int)] = [
             (.allReduce, "all_reduce", 0), (.reduceScatter, "reduce_scatter", 1), (.allGather, "all_gather", 2),
             (.allToAll, "all_to_all", 3),
             (.broadcast, "all_gather", 4),
         ]
-        for (op, name, row) in rows where domain > 1 {
-            for n in 2...domain {
+        for (op, name, row) in rows where limit > 1 {
+            for n in 2...limit {
                 let f = op.busFactor(ranks: Double(n))
                 // Reduction in the switch: a rank sends its buffer once, and its part of the sum once more.
                 let least = op == .allReduce && switched > 0 && n >= switched ? 1 + 1 / Double(n) : f
                 let fit =
                     set?.fit(name, ranks: n)
                     ?? .init(alpha: cluster.intraNode.latency.seconds * 1e6, bandwidth: 0.8 * nominal * 1e-9, root: 0)
-                table[row * (domain + 1) + n] = Inside(
+                table[row * (limit + 1) + n] = Inside(
                     alpha: fit.alpha * 1e-6 * startUp, perByte: f / (fit.bandwidth * 1e9 * rate), perRoot: fit.root * 1e-9 / rate,
                     floor: least / nominal)
             }
         }
-        for n in 0...domain where domain > 1 {
+        for n in 0...limit where limit > 1 {
             let reduce = table[n]
-            let gather = table[2 * (domain + 1) + n]
+            let gather = table[2 * (limit + 1) + n]
             let byRing = switched > 0 && n >= switched
-            table[Self.ringReduce * (domain + 1) + n] =
+            table[Self.ringReduce * (limit + 1) + n] =
                 byRing
                 ? Inside(alpha: reduce.alpha, perByte: 2 * gather.perByte, perRoot: reduce.perRoot, floor: 2 * gather.floor) : reduce
         }
@@ -90,15 +100,23 @@ public struct CollectiveModel: Sendable {
     }
 
     /// Seconds from the first rank's start until the last has its result, all ranks starting together. Zero for a group of one.
-    /// - Parameter bytes: the full buffer (see `CollectiveOp`).
+    /// - Parameters:
+    ///   - bytes: the full buffer (see `CollectiveOp`).
+    ///   - algorithm: forces how an all-reduce crosses domains; other operations have one way.
     public func seconds(
-        _ op: CollectiveOp, bytes: Double, group: GroupShape, efficiency: LinkEfficiency = .nominal
+        _ op: CollectiveOp, bytes: Double, group: GroupShape, efficiency: LinkEfficiency = .nominal,
+        algorithm: CollectiveAlgorithm = .fastest
     ) -> Double {
         guard group.ranks > 1, bytes >= 0 else { return 0 }
         let k = max(1, min(group.perDomain, group.ranks, domain))
         if op == .sendReceive { return sendSeconds(bytes, crossing: k < group.ranks, group, efficiency) }
         if k == group.ranks { return insideSeconds(op.index, bytes, k, efficiency.intra) }
-        return acrossSeconds(op, bytes, k, group, efficiency)
+        let route = Route(domain: k, group: group, rate: networkRate(k, group), efficiency: efficiency, share: between.share)
+        if op == .allToAll { return pairwiseSeconds(bytes, route) }
+        var best = op == .allReduce && algorithm == .tree ? .infinity : ringSeconds(op, bytes, route)
+        if op == .allReduce, algorithm != .ring { best = min(best, treeSeconds(bytes, route)) }
+        let least = op == .broadcast ? 1 : (op == .allReduce ? 2 : 1) * (route.domains - 1) / route.domains
+        return max(best, least * bytes / route.rate)
     }
 
     /// Bytes that a rank sends on average, over links inside its domain and over the network.
@@ -121,63 +139,89 @@ public struct CollectiveModel: Sendable {
     }
 
     private func insideSeconds(_ row: Int, _ bytes: Double, _ n: Int, _ efficiency: Double) -> Double {
-        let c = inside[row * (domain + 1) + n]
+        let c = inside[row * (limit + 1) + min(n, limit)]
         return c.alpha + max(c.floor * bytes, (c.perByte * bytes + c.perRoot * bytes.squareRoot()) / efficiency)
     }
 
     /// The part inside a domain of a collective over several, without its start-up.
     private func insideFlow(_ row: Int, _ bytes: Double, _ k: Int, _ efficiency: Double) -> Double {
         guard k > 1 else { return 0 }
-        let c = inside[row * (domain + 1) + k]
+        let c = inside[row * (limit + 1) + min(k, limit)]
         return max(c.floor, c.perByte / efficiency) * bytes
     }
 
     /// Nominal bytes a second that a group can put on the network from one domain.
     private func networkRate(_ k: Int, _ group: GroupShape) -> Double {
-        min(between.domainRate / Double(max(1, group.concurrent)), Double(k) * between.rankRate)
+        min(between.domainRate / Double(max(1, group.concurrent)), Double(k) * between.rankRate, between.groupRate)
     }
 
     private func sendSeconds(_ bytes: Double, crossing: Bool, _ group: GroupShape, _ efficiency: LinkEfficiency) -> Double {
         guard crossing else { return send.alpha + bytes * max(send.floor, send.perByte / efficiency.intra) }
-        let shared = between.domainRate / Double(max(1, group.concurrent)) * between.share
-        return between.latency + bytes / (min(shared, between.rankRate * between.stream) * efficiency.inter)
+        let shared = between.domainRate / Double(max(1, group.concurrent))
+        let reached = min(shared * between.share, between.rankRate * between.stream) * efficiency.inter
+        return between.latency + bytes / min(reached, shared, between.rankRate)
     }
 
-    private func acrossSeconds(
-        _ op: CollectiveOp, _ bytes: Double, _ k: Int, _ group: GroupShape, _ efficiency: LinkEfficiency
-    ) -> Double {
+    /// A group that crosses domains, and what of the network it has.
+    private struct Route {
+        /// Ranks in one domain, in all, and domains.
+        let k: Int
+        let n: Double
+        let domains: Double
+        let growth: Double
+        /// Nominal and reached bytes a second into and out of one domain.
+        let rate: Double
+        let reached: Double
+        let efficiency: LinkEfficiency
+
+        init(domain k: Int, group: GroupShape, rate: Double, efficiency: LinkEfficiency, share: Double) {
+            self.k = k
+            n = Double(group.ranks)
+            domains = Double((group.ranks + k - 1) / k)
+            growth = log2(domains)
+            self.rate = rate
+            reached = min(rate, rate * share * efficiency.inter)
+            self.efficiency = efficiency
+        }
+    }
+
+    private func pairwiseSeconds(_ bytes: Double, _ r: Route) -> Double {
+        let k = Double(r.k)
+        let local = insideFlow(CollectiveOp.allToAll.index, bytes, r.k, r.efficiency.intra) * k / r.n
+        let start = between.latency * between.pairwise.0 + between.pairwise.1 * (r.n - k)
+        return start + max(local, bytes * k * (r.n - k) / r.n / r.reached)
+    }
+
+    private func ringSeconds(_ op: CollectiveOp, _ bytes: Double, _ r: Route) -> Double {
         let b = between
-        let n = Double(group.ranks)
-        let domains = Double((group.ranks + k - 1) / k)
-        let rate = networkRate(k, group)
-        let reached = rate * b.share * efficiency.inter
-        if op == .allToAll {
-            let remote = bytes * Double(k) * (n - Double(k)) / n
-            let local = k > 1 ? insideFlow(op.index, bytes, k, efficiency.intra) * Double(k) / n : 0
-            return b.latency * b.pairwise.0 + b.pairwise.1 * (n - Double(k)) + max(local, remote / reached)
-        }
-        let crossings = domains / n
-        let steps = op == .allReduce ? 2 * (n - 1) : n - 1
-        let growth = log2(domains)
-        let step = (1 - crossings) * b.tauIntra + crossings * (b.hop + b.hopGrowth * growth)
-        let f = op.busFactor(ranks: n)
+        let crossings = r.domains / r.n
+        let steps = op == .allReduce ? 2 * (r.n - 1) : r.n - 1
+        let step = (1 - crossings) * b.tauIntra + crossings * (b.hop + b.hopGrowth * r.growth)
+        let f = op.busFactor(ranks: r.n)
         let row = op == .allReduce ? Self.ringReduce : op.index
-        // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
-        let local = insideFlow(row, bytes, k, efficiency.intra) * (k > 1 ? f / op.busFactor(ranks: Double(k)) : 1)
-        let flow = max(local, f * bytes / reached)
-        let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
-        // A tree's depth for a broadcast; for the others the ring's hops without rendezvous.
-        let depth = op == .broadcast ? growth + log2(Double(max(2, k))) : steps
-        let low = depth * ((1 - crossings) * b.tauIntra + crossings * b.lowHop) + b.latency + flow / b.lowShare
-        var best = min(ring, low)
-        if op == .allReduce {
-            let net = (domains > 2 ? 2 : 1) * bytes / reached
-            let switched = insideFlow(op.index, bytes, k, efficiency.intra)
-            let root = (b.root.0 + b.root.1 * growth) * (bytes * b.reference / rate).squareRoot() / efficiency.inter
-            best = min(best, b.tree.0 + b.tree.1 * growth + pow(pow(switched, b.q) + pow(net, b.q), 1 / b.q) + root)
+        var local = 0.0
+        if r.k > 1 {
+            // The ring passes f of all n ranks over every link; the table's entry for k ranks holds the f of k.
+            local = insideFlow(row, bytes, r.k, r.efficiency.intra) * f / op.busFactor(ranks: Double(r.k))
+            if b.through > 0 { local = min(local, f * bytes * max(send.floor, b.through / r.efficiency.intra)) }
         }
-        let least = op == .allReduce ? 2 * (domains - 1) / domains : op == .broadcast ? 1 : (domains - 1) / domains
-        return max(best, least * bytes / rate)
+        let flow = max(local, f * bytes / r.reached)
+        let ring = pow(pow(steps * step, b.p) + pow(flow, b.p), 1 / b.p)
+        guard op != .allReduce else { return ring }
+        // Small messages: hops without rendezvous at half the rate; a broadcast goes down a tree.
+        let depth = op == .broadcast ? r.growth + log2(Double(max(2, r.k))) : steps
+        let low = depth * ((1 - crossings) * b.tauIntra + crossings * b.lowHop) + b.latency + flow / b.lowShare
+        return min(ring, low)
+    }
+
+    private func treeSeconds(_ bytes: Double, _ r: Route) -> Double {
+        let b = between
+        // The root of one tree is a leaf of the other, and of two domains each is root once: S out and in. Without reduction in the switch the two-node
+        // measurements (A100, 190 of 200 GB/s) show a ring's traffic.
+        let net = (r.domains > 2 || nvlsFrom == 0 ? 2 : 1) * bytes / r.reached
+        let switched = insideFlow(CollectiveOp.allReduce.index, bytes, r.k, r.efficiency.intra)
+        let root = (b.root.0 + b.root.1 * r.growth) * (bytes * b.reference / r.rate).squareRoot() / r.efficiency.inter
+        return b.tree.0 + b.tree.1 * r.growth + pow(pow(switched, b.q) + pow(net, b.q), 1 / b.q) + root
     }
 
     private static func nominal(of set: CollectiveConstants.Set) -> (rate: Double, latency: Double)? {
@@ -208,6 +252,8 @@ public struct CollectiveModel: Sendable {
             hop: (network?.hop ?? 37.5) * 1e-6 * slower, hopGrowth: (network?.hopGrowth ?? 1.3) * 1e-6 * slower, p: network?.p ?? 1.3,
             tree: pair(network?.tree, 1e-6 * slower, (18e-6, 10e-6)), root: pair(network?.root, 1e-9, (19e-9, 15e-9)), q: network?.q ?? 5.5,
             reference: (network?.reference ?? 400) * 1e9, lowHop: low.0 * 1e-6 * slower, lowShare: low.1,
-            pairwise: (pairwise.0, pairwise.1 * 1e-6))
+            pairwise: (pairwise.0, pairwise.1 * 1e-6), groupRate: max(node, port * (network?.ports ?? 8.4)),
+            through: cluster.intraNode.fabric == .nvlink
+                ? 1 / ((network?.through ?? 0.875) * cluster.intraNode.bandwidth.bytesPerSecond) : 0)
     }
 }

@@ -26,6 +26,15 @@ public enum CollectiveOp: String, Sendable, Hashable, CaseIterable, Codable {
     }
 }
 
+/// How an all-reduce over several domains goes about it.
+public enum CollectiveAlgorithm: String, Sendable, Hashable, CaseIterable, Codable {
+    /// Whichever of the others is faster, as libraries choose.
+    case fastest
+    case ring
+    /// Double binary tree over the domains.
+    case tree
+}
+
 /// Where the ranks of a communication group sit.
 public struct GroupShape: Sendable, Hashable {
     public var ranks: Int
