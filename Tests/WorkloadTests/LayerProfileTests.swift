@@ -172,6 +172,24 @@ import Testing
         #expect(flops == expected)
     }
 
+    /// Top-256 of 1,024 keys, 8 key-value heads: scores of 1,024 x 512 (the causal half) per head, then attention over 256 keys of which
+    /// 1 - 256/2048 = 7/8 are visible.
+    @Test func topKAttention() throws {
+        var model = Shapes.llama7b
+        model.kvHeads = 8
+        model.attention = .sparse(topK: 256)
+        let layer = model.layer(kind: .dense, sharding: Shapes.sharding { $0.sequence = 1024 })
+        #expect(gemms(layer, .forward).contains(GEMM(m: 1024, n: 512, k: 128, count: 8, grouped: true, lowPrecision: false)))
+        let core = try #require(
+            layer.ops.compactMap { op -> AttentionCore? in if case .attention(let c) = op.work { c } else { nil } }.first)
+        #expect(core.keys == 256 && core.visible == 0.875)
+        // As many keys as tokens: full attention.
+        model.attention = .sparse(topK: 1024)
+        let full = model.layer(kind: .dense, sharding: Shapes.sharding { $0.sequence = 1024 })
+        let all = try #require(full.ops.compactMap { op -> AttentionCore? in if case .attention(let c) = op.work { c } else { nil } }.first)
+        #expect(all.keys == 1024 && all.visible == 0.5)
+    }
+
     /// Windowed layers alternate: GPT-OSS and Gemma 2 begin with a windowed one.
     @Test func windows() {
         var model = Shapes.llama7b

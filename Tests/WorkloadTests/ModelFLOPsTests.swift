@@ -53,4 +53,25 @@ import Testing
         let large = model.modelFLOPs(sequence: 1024, globalBatch: 4)
         #expect(abs(large - small - 6 * 32 * 4096 * 8 * 4096.0) < 1e-6 * small)
     }
+
+    /// Model FLOPs are thrice what the forward ops of all layers, prediction modules and the head compute, with attention over twice the visible
+    /// pairs. 5,120 tokens give every expert of every preset a whole number of rows. The pooler sees one token a sequence and does not count.
+    @Test func opsDoTheModelsFLOPs() throws {
+        let sharding = Shapes.sharding { $0.sequence = 5120 }
+        for name in Architecture.presetNames {
+            let model = try Architecture.preset(name)
+            guard model.kind == .transformer else { continue }
+            var profiles = (0..<model.layers).map { model.layer(at: $0, sharding: sharding) } + [model.head(sharding: sharding)]
+            for _ in 0..<model.mtpLayers { profiles.append(model.multiTokenPrediction(sharding: sharding)) }
+            var forward = 0.0
+            for op in profiles.flatMap(\.ops) where op.pass == .forward && op.name != "pooler" {
+                switch op.work {
+                case .gemm(let gemm): forward += gemm.flops
+                case .attention(let core): forward += core.fullFLOPs * min(1, 2 * core.visible)
+                default: break
+                }
+            }
+            #expect(abs(3 * forward / model.modelFLOPs(sequence: 5120, globalBatch: 1) - 1) < 1e-12, "\(name)")
+        }
+    }
 }

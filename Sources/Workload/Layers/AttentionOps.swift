@@ -25,7 +25,7 @@ extension LayerBuilder {
         let contextWidth = clampedProduct(heads.query, widths.value)
         let merged = 2 * Double(tokens) * Double(contextWidth)
         elementwise("context merge", Traffic(forward: merged, backward: merged))
-        if a.biases { biasGradient(Double(residualTokens) * Double(a.hidden)) }
+        if a.biases || a.attentionOutputBias { biasGradient(Double(residualTokens) * Double(a.hidden)) }
         linear(Linear(name: "projection", part: .projection, gemm: GEMM(m: tokens, n: a.hidden, k: contextWidth), cut: .row))
     }
 

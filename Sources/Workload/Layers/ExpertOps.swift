@@ -16,13 +16,13 @@ extension LayerBuilder {
         let copies = routed * Double(et)
 
         router(moe, tokens: own)
-        permutation("permute", elements: copies * Double(a.hidden), forward: 2, backward: 3)
+        permutation("permute", elements: copies * Double(a.hidden))
         exchange("expert dispatch", bytes: exchanged, isReduction: false)
         grouped("expert in", GEMM(m: perExpert, n: inputs * f, k: a.hidden, count: local, grouped: true))
-        activation(copies * Double(f))
+        activation(copies * Double(f), part: .experts)
         grouped("expert out", GEMM(m: perExpert, n: a.hidden, k: f, count: local, grouped: true))
         exchange("expert combine", bytes: exchanged, isReduction: true)
-        permutation("unpermute", elements: copies * Double(a.hidden), forward: 2, backward: 3)
+        permutation("unpermute", elements: copies * Double(a.hidden))
         if moe.sharedWidth > 0 { mlp(width: moe.sharedWidth, part: .experts) }
     }
 
@@ -38,9 +38,8 @@ extension LayerBuilder {
 
     /// Moves a row per routed token: read and write; backward also adds up the copies of a token (permute) or reads the experts' outputs for the
     /// gradient of the routing weights (unpermute).
-    private mutating func permutation(_ name: String, elements: Double, forward: Double, backward: Double) {
-        elementwise(
-            name, Traffic(forward: forward * elements, backward: backward * elements, kernels: (5, 7)), part: .experts)
+    private mutating func permutation(_ name: String, elements: Double) {
+        elementwise(name, Traffic(forward: 2 * elements, backward: 3 * elements, kernels: (5, 7)), part: .experts)
     }
 
     private mutating func grouped(_ name: String, _ gemm: GEMM) {

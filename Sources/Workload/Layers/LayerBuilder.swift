@@ -133,11 +133,10 @@ struct LayerBuilder {
     }
 
     /// Activation over `elements` outputs: reads one or two inputs and writes one; backward reads the inputs and the gradient, writes theirs.
-    mutating func activation(_ elements: Double) {
+    mutating func activation(_ elements: Double, part: Part = .elementwise) {
         let gated = a.activation.isGated
-        elementwise(
-            "activation",
-            Traffic(forward: (gated ? 3 : 2) * elements, backward: (gated ? 5 : 3) * elements, kernels: gated ? (2, 3) : (1, 1)))
+        let traffic = Traffic(forward: (gated ? 3 : 2) * elements, backward: (gated ? 5 : 3) * elements, kernels: gated ? (2, 3) : (1, 1))
+        elementwise("activation", traffic, part: part)
     }
 
     mutating func transformerLayer(_ variant: LayerVariant) {

@@ -85,7 +85,7 @@ struct TransformerCounter {
         let d = Double(a.headDim)
         let qkvWidth = (heads + 2 * Double(a.kvHeads)) * d
         var other = a.biases || a.qkvBias ? qkvWidth : 0
-        if a.biases { other += h }
+        if a.biases || a.attentionOutputBias { other += h }
         if a.qkNorm { other += 2 * d }
         if a.attentionSinks { other += heads }
         return Weights(linear: h * qkvWidth + heads * d * h, other: other)
@@ -99,7 +99,8 @@ struct TransformerCounter {
 
     func router(_ moe: Architecture.MoE) -> Weights {
         let experts = Double(moe.experts)
-        return Weights(linear: h * experts, other: (a.biases ? experts : 0) + (moe.balancingBias ? experts : 0))
+        let linear = h * experts + (moe.sharedGate ? h : 0)
+        return Weights(linear: linear, other: (a.biases ? experts : 0) + (moe.balancingBias ? experts : 0))
     }
 
     /// Parameters of multi-token prediction beside its transformer layer: two input norms, the projection of 2h to h, a norm before the head.
