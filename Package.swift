@@ -49,6 +49,10 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
+        .testTarget(
+            name: "ScenarioLoadTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -18,7 +18,7 @@ enum Fixture {
         book.gpuHour = try? HourlyPrice(baseValue: 2)
         book.pue = 1.1
         library.prices = Library.Lookup(["rented": book])
-        library.huggingFace = { json in
+        library.huggingFace = { json, _ in
             json.contains("\"llama\"") ? .success(tiny) : .failure(QuantityError("model_type is not known"))
         }
         return library
