@@ -25,11 +25,14 @@ extension Job {
         switch model.kind {
         case .transformer:
             check.model()
+            check.shape()
             check.tensor()
             check.sequence()
             check.experts()
             check.pipeline()
-        case .resnet: check.convolutional()
+        case .resnet:
+            check.shape()
+            check.convolutional()
         }
         check.precision()
         return check.problems
@@ -66,7 +69,8 @@ private struct Legality {
             if job.model.moe == nil { positive.append(("model.ffn", job.model.ffn)) }
         }
         for (key, value) in positive where value < 1 { add(key, "\(value) is not a positive number", "write 1 or more") }
-        for (key, value) in positive where value > 1 << 40 {
+        // Products of three degrees then stay within 64 bits.
+        for (key, value) in positive where value > (key.hasPrefix("layout.") || key == "training.micro_batch" ? 1 << 20 : 1 << 40) {
             add(key, "\(value) is beyond anything that can be simulated", "write a smaller number")
         }
     }
@@ -170,15 +174,25 @@ private struct Legality {
         }
     }
 
+    /// What the model's own check finds beside the rules above.
+    mutating func shape() {
+        let known = Set(problems.map(\.keyPath))
+        for text in job.model.problems {
+            let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+            guard let field = parts.first, parts.count == 2 else { continue }
+            let key = field == "model" ? field : "model.\(field)"
+            if !known.contains(key) { add(key, String(parts[1].drop { $0 == " " }), "change it, or start from a preset") }
+        }
+    }
+
     mutating func tensor() {
         let tensor = layout.tensor
         guard tensor > 1 else { return }
         let model = job.model
+        // Fewer key heads than GPUs are copied, so either number must divide the other.
         if model.heads % tensor != 0 {
             add("layout.tensor", "\(tensor) GPUs cannot share \(model.heads) heads evenly", "write a divisor of \(model.heads)")
-        }
-        // Fewer key heads than GPUs are copied, so either number must divide the other.
-        if model.kvHeads % tensor != 0, tensor % model.kvHeads != 0 {
+        } else if model.kvHeads % tensor != 0, tensor % model.kvHeads != 0 {
             add(
                 "layout.tensor", "\(tensor) GPUs can neither share nor copy \(model.kvHeads) key heads evenly",
                 "write a divisor or a multiple of \(model.kvHeads)")
