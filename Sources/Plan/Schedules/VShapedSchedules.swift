@@ -54,10 +54,10 @@ extension PipelineSchedule {
         }
         // Beyond 2p the steady state repeats: more micro-batches would not change which block is best.
         let trial = min(m, 2 * p + 2)
-        var best: (block: BuildingBlock, length: (Double, Double))?
+        var best: (block: BuildingBlock, result: PlacedSchedule)?
         for block in BuildingBlock.candidates(ranks: p, speed: kind == .vMin ? 2 : 3) {
             guard let found = placement(trial).place(block.order(ranks: p, microBatches: trial)) else { continue }
-            if best.map({ (found.period, found.makespan) < $0.length }) ?? true { best = (block, (found.period, found.makespan)) }
+            if best.map({ found.isShorter(than: $0.result) }) ?? true { best = (block, found) }
         }
         guard let best, let lists = placement(m).place(best.block.order(ranks: p, microBatches: m))?.lists else {
             throw ScheduleError("schedule \(kind.rawValue): no building block fits \(held) forwards on \(p) ranks; choose zb-v")
