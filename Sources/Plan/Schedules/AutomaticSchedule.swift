@@ -52,7 +52,7 @@ extension PipelineSchedule {
         return found
     }
 
-    private static func search(
+    static func search(
         _ size: PipelineSize, table: [[Int]], costs: ScheduleCosts, limit: [Double]
     ) throws(ScheduleError) -> AutomaticSchedule {
         let search = ScheduleSearch(size: size, table: table, costs: costs, limit: limit)
