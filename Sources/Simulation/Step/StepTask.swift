@@ -6,6 +6,8 @@ enum StepTask: Hashable, Sendable {
     /// Gradient of the input, with the weights' unless the schedule parts them.
     case backward(stage: Int)
     case weight(stage: Int)
+    /// One of the equal pieces of a stage's first forward pass, each behind the gather of its parameters.
+    case firstPiece(stage: Int)
     /// One of the equal pieces of a stage's last gradient pass, after each of which a bucket is reduced.
     case lastPiece(stage: Int)
     /// Activations or gradients on their way to the neighbouring stage.
@@ -48,12 +50,15 @@ struct TaskTimes {
             if !plan.schedule.splitsBackward { both += costs.stages[stage].weight }
             return both
         case .weight(let stage): return costs.stages[stage].weight
+        case .firstPiece(let stage):
+            let piece = costs.stages[stage].forward * (1 / Double(pieces[stage]))
+            return slowed(piece, beside: costs.data[stage].gather / Double(pieces[stage]))
         case .lastPiece(let stage):
             let whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
             let piece = whole * (1 / Double(pieces[stage]))
             return slowed(piece, beside: costs.data[stage].reduce / Double(pieces[stage]))
         case .hop: return communication(.pipelineComm, costs.hop)
-        case .gather(let stage): return communication(.dataComm, costs.data[stage].gather)
+        case .gather(let stage): return communication(.dataComm, costs.data[stage].gather / Double(pieces[stage]))
         case .reduce(let stage): return communication(.dataComm, costs.data[stage].reduce / Double(pieces[stage]))
         case .unitForward(let unit, let gathers):
             return slowed(costs.units[unit].forward, beside: gathers ? costs.unitData[unit].gather : 0)
