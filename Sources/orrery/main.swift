@@ -18,6 +18,18 @@ for path in CommandLine.arguments.dropFirst() {
             let r = try simulate(plan)
             print(run.id, "measured", run.stepTimeS, "predicted", r.step.timeS.mean, "p", plan.job.layout.pipeline, "m", plan.job.microBatches, "t", plan.job.layout.tensor, "dp", plan.job.data, "v", plan.job.layout.virtual, "b", plan.job.training.microBatch)
             for a in Activity.allCases where (r.breakdownS[a] ?? 0) > 0 { print("   ", a.rawValue, r.breakdownS[a]!) }
+            let replay = try StepReplay(plan: plan)
+            var c = plan.costs
+            for i in c.data.indices { c.data[i].reduce = 0; c.data[i].gather = 0 }
+            print("   no data", try replay.seconds(costs: c))
+            c.hop = 0
+            print("   no data, no hop", try replay.seconds(costs: c))
+            c = plan.costs; c.overlapSlowdown = 0
+            print("   no slowdown", try replay.seconds(costs: c))
+            c = plan.costs; c.hop = 0
+            print("   no hop", try replay.seconds(costs: c))
+            c.dataExposed = 0
+            print("   no exposed", try replay.seconds(costs: c))
             print("   data", plan.costs.data.map(\.reduce).reduce(0, +), plan.costs.data.map(\.gather).reduce(0, +), "F", plan.costs.stages.map(\.forward.total), "hop", plan.costs.hop)
             continue
         }
