@@ -64,7 +64,7 @@ public struct CostModel: Sendable {
     private var tensorShare: Double {
         switch behaviour.tensorOverlap {
         case .none: 1
-        case .async: min(1, constants[.tensorExposed])
+        case .async: min(1, constants[.tensorAsyncExposed])
         case .userBuffer: min(1, constants[.tensorExposed] * (4 / Double(max(2, job.layout.tensor))).squareRoot())
         }
     }
