@@ -52,7 +52,11 @@ public struct CostModel: Sendable {
         switch communication.group {
         case .tensor:
             let overlapped = tensorShare
-            let share = pass == .weightGradient ? overlapped * constants[.tensorGatherBackward] : overlapped
+            let isReduction = communication.kind != .allGather
+            let share =
+                pass == .weightGradient
+                ? overlapped * constants[.tensorGatherBackward]
+                : pass == .inputGradient && isReduction ? overlapped * constants[.tensorBackwardExposed] : overlapped
             return (share, communication.kind == .allReduce ? .tensorComm : .sequenceComm)
         case .context: return (constants[.contextExposed], .contextComm)
         case .expert: return (constants[.expertExposed], .expertComm)
