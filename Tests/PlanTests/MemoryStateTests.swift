@@ -156,4 +156,27 @@ import Workload
         let hopeless = try Self.job(layers: 100, hidden: 98304, gpus: 8)
         #expect(MemoryEstimate.suggestions(hopeless).first?.contains("more GPUs") == true)
     }
+
+    /// Uncut, the parameters held are those of the model, counted independently by module Workload: every preset, fp32, 4 bytes each, to 0.1 %.
+    @Test func uncutParametersAreTheModels() throws {
+        for name in Architecture.presetNames {
+            var job = try Self.job(gpus: 1, framework: "megatron-lm")
+            job.model = try Architecture.preset(name)
+            job.training.precision = PrecisionPolicy(compute: .fp32)
+            let held = try #require(MemoryEstimate(job: job).stages.first).parameters / 4
+            #expect(abs(held / Double(job.model.parameters.trained) - 1) < 0.001, "\(name): \(held) for \(job.model.parameters.trained)")
+        }
+    }
+
+    /// Cut over pipeline and tensor ranks, the parts of all GPUs sum to the model plus what is held in copies: norms, and a tied table twice.
+    @Test func cutParametersSumToTheModel() throws {
+        var job = try Self.job(gpus: 32, framework: "megatron-lm")
+        job.model.biases = false
+        job.training.precision = PrecisionPolicy(compute: .fp32)
+        job.layout.pipeline = 4
+        job.layout.tensor = 8
+        let held = MemoryEstimate(job: job).stages.reduce(0) { $0 + $1.parameters / 4 } * 8
+        let norms = Double(7 * (32 * 2 + 1) * 2 * 4096)
+        #expect(abs(held - (Double(job.model.parameters.total) + norms + 50304 * 4096)) < 1)
+    }
 }

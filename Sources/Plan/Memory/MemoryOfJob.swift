@@ -71,7 +71,7 @@ private struct StageMemory {
         var live = 0.0
         var remaining = recomputedLayers(ranges.reduce(0) { $0 + $1.count })
         for (chunk, range) in ranges.enumerated() {
-            let held = placement.inFlight[rank][chunk]
+            let held = placement.held(rank, chunk)
             var layers = Array(range)
             if isLast, depths[chunk] == last { layers += extra }
             for layer in layers {

@@ -43,6 +43,12 @@ public struct StagePlacement: Sendable, Hashable {
         return (0..<stages).map { job.model.layers / stages + ($0 < job.model.layers % stages ? 1 : 0) }
     }
 
+    /// Micro-batches of a chunk held at once; one where the counts do not cover it.
+    func held(_ rank: Int, _ chunk: Int) -> Double {
+        guard inFlight.indices.contains(rank), inFlight[rank].indices.contains(chunk) else { return 1 }
+        return inFlight[rank][chunk]
+    }
+
     /// Micro-batches held of each chunk at the rank's peak: [chunks]. Rank r of p, m micro-batches.
     static func inFlight(_ job: Job, rank r: Int, ranks p: Int, chunks v: Int) -> [Double] {
         let m = max(1, job.microBatches)
