@@ -13,7 +13,7 @@ extension Job {
     public var steps: Int {
         switch training.length {
         case .steps(let count): count
-        case .tokens(let tokens): tokensPerStep > 0 ? Int((Double(tokens) / tokensPerStep).rounded(.up)) : 0
+        case .tokens(let tokens): tokensPerStep > 0 ? Int(min(9e18, (Double(tokens) / tokensPerStep).rounded(.up))) : 0
         case .oneStep: 1
         }
     }

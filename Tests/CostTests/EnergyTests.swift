@@ -97,6 +97,10 @@ import Workload
         #expect(try RunSummary.project(job: job, stepTime: try Duration(seconds: 2)).wallClockS == 20)
         job.training.length = .oneStep
         #expect(try RunSummary.project(job: job, stepTime: try Duration(seconds: 2)).steps == 1)
+        job.training.length = .tokens(Int64.max)
+        job.training.globalBatch = 1
+        job.training.sequence = 1
+        #expect(throws: QuantityError.self) { try RunSummary.project(job: job, stepTime: try Duration(seconds: 2)) }
         job.training.length = .steps(Int.max)
         #expect(throws: QuantityError.self) { try RunSummary.project(job: job, stepTime: try Duration(seconds: 2)) }
     }

@@ -152,9 +152,13 @@ import Workload
         #expect(suggestions == MemoryEstimate.suggestions(job))
         let small = try Self.job(layers: 2, hidden: 1024, gpus: 8)
         #expect(MemoryEstimate.suggestions(small).isEmpty)
-        // Ten trillion parameters on one node: nothing helps, and the answer says so.
-        let hopeless = try Self.job(layers: 100, hidden: 98304, gpus: 8)
-        #expect(MemoryEstimate.suggestions(hopeless).first?.contains("more GPUs") == true)
+        // 16 bytes for each of 460 G parameters do not fit into 8 GPUs; a larger cluster does, and the answer names its size.
+        let wide = try Self.job(layers: 96, hidden: 20000 / 128 * 128, gpus: 8)
+        let larger = try #require(MemoryEstimate.suggestions(wide).first)
+        #expect(larger.hasPrefix("cluster.gpus:"), "\(larger)")
+        // A quadrillion parameters: nothing helps, and the answer says so.
+        let hopeless = try Self.job(layers: 100, hidden: 983_040, gpus: 8)
+        #expect(MemoryEstimate.suggestions(hopeless).first?.hasPrefix("no cut over 64 times") == true)
     }
 
     /// Uncut, the parameters held are those of the model, counted independently by module Workload: every preset, fp32, 4 bytes each, to 0.1 %.

@@ -13,12 +13,12 @@ struct ConvolutionMemory {
 
     init(depth: Int, imageSize: Int) {
         let blocks = depth >= 152 ? [3, 8, 36, 3] : depth >= 101 ? [3, 4, 23, 3] : [3, 4, 6, 3]
-        var side = (imageSize + 1) / 2
+        var side = imageSize / 2 + imageSize % 2
         var channels = 64
-        elements += Double(3 * imageSize * imageSize)
+        elements += 3 * Double(imageSize) * Double(imageSize)
         add(kernel: 7, from: 3, to: 64, side: side)
         side = (side + 1) / 2
-        elements += Double(64 * side * side)
+        elements += 64 * Double(side) * Double(side)
         for (stage, count) in blocks.enumerated() {
             let width = 64 << stage
             for block in 0..<count {
@@ -36,7 +36,7 @@ struct ConvolutionMemory {
 
     private mutating func add(kernel: Int, from: Int, to: Int, side: Int) {
         parameters += Double(kernel * kernel * from * to + 2 * to)
-        elements += Double(2 * to * side * side)
+        elements += 2 * Double(to) * Double(side) * Double(side)
     }
 
     func stage(_ job: Job, capacity: Double) -> MemoryEstimate.Stage {

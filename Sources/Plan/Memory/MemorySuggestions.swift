@@ -5,36 +5,63 @@ import Workload
 
 extension MemoryEstimate {
     /// Changes of layout or training that make the job fit, each evaluated with this same model and named with the peak that follows.
-    /// Single changes first, cheapest in time first; pairs and larger steps only where no single one suffices. Empty where the job fits already.
+    /// Single changes first, cheapest in time first; pairs where fewer than `limit` single ones suffice; then the finest cut, then more GPUs.
+    /// Empty where the job fits already.
     public static func suggestions(_ job: Job, limit: Int = 4) -> [String] {
         guard !MemoryEstimate(job: job).fits else { return [] }
         let singles = changes(job)
         var found = evaluate(singles)
         if found.count < limit {
+            let failing = singles.filter { !MemoryEstimate(job: $0.job).fits }
             found += evaluate(
-                singles.filter { !MemoryEstimate(job: $0.job).fits }.flatMap { first in
-                    changes(first.job).map { Change(text: "\(first.text) and \($0.text)", job: $0.job) }
+                failing.flatMap { first in
+                    changes(first.job).filter { $0.key != first.key }.map { second in
+                        Change(key: second.key, text: "\(first.text) and \(second.text)", job: second.job)
+                    }
                 })
         }
-        if found.isEmpty, let wide = widest(job) { found = evaluate([wide]) }
-        var peaks: Set<String> = []
-        let distinct = found.filter { peaks.insert($0).inserted }
-        if distinct.isEmpty { return ["no cut over \(job.cluster.gpus) GPUs makes it fit: take more GPUs, or GPUs with more memory"] }
-        return Array(distinct.prefix(limit))
+        if found.isEmpty { found = evaluate(widest(job).map { [$0] } ?? []) }
+        if found.isEmpty { found = moreGPUs(job) }
+        // Two orders of the same pair lead to the same peak.
+        var seen: Set<String> = []
+        return Array(found.filter { seen.insert($0.components.sorted().joined(separator: " ")).inserted }.prefix(limit)).map(\.text)
+    }
+
+    private struct Suggestion {
+        var components: [String]
+        var text: String
     }
 
     private struct Change {
+        /// What is changed, as its key path in a scenario.
+        var key: String
         var text: String
         var job: Job
     }
 
-    private static func evaluate(_ changes: [Change]) -> [String] {
+    private static func evaluate(_ changes: [Change]) -> [Suggestion] {
         changes.compactMap { change in
             let estimate = MemoryEstimate(job: change.job)
             guard estimate.fits else { return nil }
-            let gigabytes = fixed(estimate.peak / 1e9, decimals: 1)
-            return "\(change.text): peak \(gigabytes) GB of \(fixed(estimate.capacity / 1e9, decimals: 1)) GB"
+            // What must fit: without the cache that the allocator gives back under pressure.
+            let needed = estimate.stages.map { $0.total(.allocated) + $0.context }.max() ?? 0
+            let peak = "peak \(fixed(needed / 1e9, decimals: 1)) GB of \(fixed(estimate.capacity / 1e9, decimals: 1)) GB"
+            return Suggestion(components: change.text.split(separator: " and ").map(String.init), text: "\(change.text): \(peak)")
         }
+    }
+
+    /// Twice, four times ... as many GPUs, cut as finely as that allows.
+    private static func moreGPUs(_ job: Job) -> [Suggestion] {
+        for factor in [2, 4, 8, 16, 32, 64] {
+            var larger = job
+            larger.cluster.gpus = job.cluster.gpus * factor
+            guard var change = widest(larger) else { continue }
+            change.text = "cluster.gpus: \(larger.cluster.gpus) with \(change.text)"
+            let found = evaluate([change])
+            if !found.isEmpty { return found }
+        }
+        let text = "no cut over 64 times as many GPUs makes it fit: take GPUs with more memory, or a smaller model"
+        return [Suggestion(components: [], text: text)]
     }
 
     /// Legal single changes, those that cost least time first.
@@ -43,7 +70,8 @@ extension MemoryEstimate {
         func add(_ text: String, _ edit: (inout Job) -> Void) {
             var changed = job
             edit(&changed)
-            if isLegal(changed) { found.append(Change(text: text, job: changed)) }
+            let key = text.split(separator: ":").first.map(String.init) ?? text
+            if isLegal(changed) { found.append(Change(key: key, text: text, job: changed)) }
         }
         let layout = job.layout
         if !MemoryTraits(job).flash { add("software.flash_attention: true") { $0.software.flashAttention = true } }
@@ -97,7 +125,7 @@ extension MemoryEstimate {
             let text =
                 "layout.tensor: \(trial.layout.tensor), layout.pipeline: \(pipeline), layout.zero: \(trial.layout.zero), "
                 + "training.micro_batch: 1 and training.recompute: full"
-            fitting = Change(text: text, job: trial)
+            fitting = Change(key: "layout", text: text, job: trial)
             break
         }
         return fitting
