@@ -43,7 +43,7 @@ public struct Library: Sendable {
     /// The machines that a table of measured runs names, and remarks on what it leaves open.
     public var measuredCluster: @Sendable (MeasuredMachines) -> Result<(ClusterSpec, [String]), QuantityError>
     /// Reads the text of a Hugging Face `config.json`; a message says why it cannot be.
-    public var huggingFace: @Sendable (_ json: String) -> Result<Architecture, QuantityError>
+    public var huggingFace: @Sendable (_ json: String, _ name: String) -> Result<Architecture, QuantityError>
 
     public init(
         accelerators: Lookup<Accelerator>, links: Lookup<Link>, nodes: Lookup<Node>, clusters: Lookup<ClusterSpec>,
@@ -56,7 +56,7 @@ public struct Library: Sendable {
         self.models = models
         prices = Lookup([:])
         measuredCluster = { _ in .failure(QuantityError("no catalogue of machines is installed")) }
-        huggingFace = { _ in .failure(QuantityError("no reader for published configurations is installed")) }
+        huggingFace = { _, _ in .failure(QuantityError("no reader for published configurations is installed")) }
     }
 }
 
@@ -82,7 +82,12 @@ extension Library {
             links: Lookup(names: (try? Catalogue.linkNames()) ?? []) { try? Catalogue.link(named: $0) },
             nodes: Lookup(names: (try? Catalogue.acceleratorNames()) ?? []) { Node(usualFor: $0) },
             clusters: Lookup(names: (try? Catalogue.clusterNames()) ?? []) { try? Catalogue.clusterPreset(named: $0) },
-            models: Lookup([:]))
+            models: Lookup(names: Architecture.presetNames) { try? Architecture.preset($0) })
+        library.huggingFace = { json, name in
+            do throws(WorkloadError) { return .success(try Architecture(huggingFace: json, name: name)) } catch {
+                return .failure(QuantityError("\(error)"))
+            }
+        }
         library.measuredCluster = { machines in
             do throws(CatalogueError) {
                 let (spec, warnings) = try ClusterSpec.measured(

@@ -22,7 +22,8 @@ import Testing
         try Fixture.withFolder { folder in
             try write(
                 [
-                    "base.yaml": Fixture.valid, "middle.yaml": "extends: base.yaml\nname: middle\nlayout: {tensor: 4}\ntraining: {tokens: 1G}",
+                    "base.yaml": Fixture.valid,
+                    "middle.yaml": "extends: base.yaml\nname: middle\nlayout: {tensor: 4}\ntraining: {tokens: 1G}",
                     "top.yaml": "extends: middle.yaml\nlayout: {pipeline: 1}\n",
                 ], folder)
             let scenario = try Scenario.load(path: folder.appendingPathComponent("top.yaml").path, library: Fixture.library)
@@ -33,7 +34,9 @@ import Testing
     }
 
     @Test func faultsNameTheFileTheyStandIn() throws {
-        let found = try faults(["base.yaml": Fixture.valid.replacing("tensor: 2", with: "tensr: 2"), "top.yaml": "extends: base.yaml\nsimulate: {sed: 1}"], "top.yaml")
+        let found = try faults(
+            ["base.yaml": Fixture.valid.replacing("tensor: 2", with: "tensr: 2"), "top.yaml": "extends: base.yaml\nsimulate: {sed: 1}"],
+            "top.yaml")
         #expect(found.count == 2)
         #expect(found.contains { $0.file.hasSuffix("base.yaml") && $0.line == 8 && $0.column == 3 && $0.keyPath == "layout.tensr" })
         #expect(found.contains { $0.file.hasSuffix("top.yaml") && $0.line == 2 && $0.column == 12 && $0.keyPath == "simulate.sed" })
@@ -55,7 +58,11 @@ import Testing
         try Fixture.withFolder { folder in
             let inner = folder.appendingPathComponent("inner")
             try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
-            try write(["config.json": "{\"model_type\": \"llama\"}", "base.yaml": Fixture.valid.replacing("preset: tiny", with: "huggingface: config.json")], inner)
+            try write(
+                [
+                    "config.json": "{\"model_type\": \"llama\"}",
+                    "base.yaml": Fixture.valid.replacing("preset: tiny", with: "huggingface: config.json"),
+                ], inner)
             try write(["top.yaml": "extends: inner/base.yaml", "other.json": "{}"], folder)
             let path = folder.appendingPathComponent("top.yaml").path
             #expect(try Scenario.load(path: path, library: Fixture.library).job.model.hidden == 512)
@@ -78,10 +85,14 @@ import Testing
     }
 
     @Test func productsTimesRows() throws {
-        let points = try expand("vary: {layout.tensor: [1, 2], training.micro_batch: [1, 2]}\nzip: {cluster.gpus: [16, 32], training.global_batch: [64, 128]}")
+        let points = try expand(
+            "vary: {layout.tensor: [1, 2], training.micro_batch: [1, 2]}\nzip: {cluster.gpus: [16, 32], training.global_batch: [64, 128]}")
         // 2 x 2 x 2 rows, the last axis fastest.
         #expect(points.count == 8)
-        #expect(points[1].point.map { "\($0.key)=\($0.value)" } == ["layout.tensor=1", "training.micro_batch=1", "cluster.gpus=32", "training.global_batch=128"])
+        #expect(
+            points[1].point.map { "\($0.key)=\($0.value)" } == [
+                "layout.tensor=1", "training.micro_batch=1", "cluster.gpus=32", "training.global_batch=128",
+            ])
         #expect(points[7].scenario.job.layout.tensor == 2 && points[7].scenario.job.cluster.gpus == 32)
         #expect(Set(points.map(\.scenario.hash)).count == 8)
         #expect(try expand("").count == 1)
@@ -95,7 +106,9 @@ import Testing
 
     @Test func faultsStandAtTheValueThatCausesThem() throws {
         let unknown = try #require(faults("vary: {layout.tensr: [1, 2]}").first)
-        #expect(unknown.line == 25 && unknown.column == 8 && unknown.keyPath == "vary.layout.tensr" && unknown.suggestion == "did you mean \"layout.tensor\"?")
+        #expect(
+            unknown.line == 25 && unknown.column == 8 && unknown.keyPath == "vary.layout.tensr"
+                && unknown.suggestion == "did you mean \"layout.tensor\"?")
         let value = try #require(faults("vary: {layout.tensor: [1, x]}").first)
         #expect(value.line == 25 && value.column == 27 && value.keyPath == "layout.tensor")
         let illegal = try #require(faults("vary: {layout.tensor: [1, 3]}").first)

@@ -18,7 +18,7 @@ enum Fixture {
         book.gpuHour = try? HourlyPrice(baseValue: 2)
         book.pue = 1.1
         library.prices = Library.Lookup(["rented": book])
-        library.huggingFace = { json in
+        library.huggingFace = { json, _ in
             json.contains("\"llama\"") ? .success(tiny) : .failure(QuantityError("model_type is not known"))
         }
         return library
@@ -96,6 +96,8 @@ enum Fixture {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let named = ProcessInfo.processInfo.environment["ORRERY_SHARED"].map { URL(fileURLWithPath: $0) }
         let folders = [named, root.appendingPathComponent("../shared"), root.appendingPathComponent("../../shared")].compactMap { $0 }
-        return folders.map { $0.appendingPathComponent("truth").standardizedFileURL }.first { FileManager.default.fileExists(atPath: $0.path) }
+        return folders.map { $0.appendingPathComponent("truth").standardizedFileURL }.first {
+            FileManager.default.fileExists(atPath: $0.path)
+        }
     }()
 }

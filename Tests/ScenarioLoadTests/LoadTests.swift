@@ -95,6 +95,32 @@ import Workload
         #expect(model.headDim == 64 && model.kvHeads == 16 && model.ffn == 2048)
     }
 
+    @Test func partsOfAPresetsExpertsAndAttentionMayChange() throws {
+        let mla = "{kind: mla, q_rank: 96, kv_rank: 64, rope_dim: 16}"
+        let overrides = ["model.attention=\(mla)", "model.moe={experts: 8, active: 2, ffn: 512}"]
+        let whole = try Fixture.load(Fixture.valid, overrides: overrides).job.model
+        var library = Fixture.library
+        library.models = Library.Lookup(["tiny": whole])
+        let changed = try Scenario.load(
+            yaml: Fixture.valid, file: "x", overrides: ["model.moe={imbalance: 1.5}", "model.attention={q_rank: none}"], library: library
+        ).job.model
+        #expect(changed.moe?.experts == 8 && changed.moe?.imbalance == 1.5)
+        #expect(changed.attention == .mla(queryRank: nil, kvRank: 64, ropeDim: 16, nopeDim: 128, valueDim: 128))
+    }
+
+    @Test func theStandardLibraryKnowsPresetsOfModelsAndClusters() throws {
+        let text = Fixture.valid.replacing("preset: tiny", with: "preset: llama3-8b").replacing(
+            "gpu: h100-sxm-80gb", with: "preset: selene")
+        let scenario = try Scenario.load(yaml: text, file: "x")
+        #expect(
+            scenario.job.model.layers == 32 && scenario.job.cluster.accelerator.name == "a100-sxm-80gb" && scenario.job.cluster.gpus == 16)
+        for name in Library.standard.models.names {
+            let model = try Scenario.load(
+                yaml: Fixture.valid, file: "x", overrides: ["model={preset: \(name)}", "layout={}", "training.sequence=512"])
+            #expect(model.job.model.name == name)
+        }
+    }
+
     @Test func modelsWithoutPresetTakeTheLineageOfTheirActivation() throws {
         let fields = "layers: 4, hidden: 256, heads: 4, ffn: 1024, vocab: 1000"
         let llama = try Fixture.load(Fixture.valid.replacing("preset: tiny", with: "{\(fields), activation: swiglu}")).job.model
@@ -121,7 +147,8 @@ import Workload
 
     @Test func hashIgnoresFormattingOnly() throws {
         let base = try Fixture.load(Fixture.valid).hash
-        let other = Fixture.valid.replacing("jitter: {kernel: 1%, network: 2%}", with: "jitter:\n    network: \"2%\"   # a comment\n    kernel: 1%")
+        let other = Fixture.valid.replacing(
+            "jitter: {kernel: 1%, network: 2%}", with: "jitter:\n    network: \"2%\"   # a comment\n    kernel: 1%")
         #expect(try Fixture.load(other).hash == base)
         #expect(try Fixture.load(Fixture.valid, overrides: ["simulate.seed=8"]).hash != base)
         #expect(base.count == 16)
@@ -153,7 +180,9 @@ import Workload
             #expect(own.isEmpty, "\(entry.keyPath): \(own)")
         }
         #expect(Set(Scenario.schema.map(\.keyPath)).count == Scenario.schema.count, "a key is listed twice")
-        for key in ["model.moe.dense_layers", "cluster.inter_node.topology.rails", "training.recompute.layers", "conditions.slow_gpus[].share"] {
+        for key in [
+            "model.moe.dense_layers", "cluster.inter_node.topology.rails", "training.recompute.layers", "conditions.slow_gpus[].share",
+        ] {
             #expect(Scenario.schema.contains { $0.keyPath == key }, "\(key) is not listed")
         }
     }
@@ -177,7 +206,7 @@ import Workload
 
     @Test func theExampleScenarioLoads() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let scenario = try Scenario.load(path: root.appendingPathComponent("scenarios/llama3-405b-16k.yaml").path, library: Fixture.library)
+        let scenario = try Scenario.load(path: root.appendingPathComponent("scenarios/llama3-405b-16k.yaml").path)
         // 16,384 / (8 x 16) = 128 replicas; 16 M tokens / 8,192 = 2,048 sequences; 2,048 / 128 = 16 micro-batches.
         #expect(scenario.name == "llama3-405b-16k" && scenario.job.data == 128 && scenario.job.microBatches == 16)
     }

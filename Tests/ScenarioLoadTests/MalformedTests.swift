@@ -44,32 +44,39 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("both tokens and steps", "steps: 100", "steps: 100\n  tokens: 1G", at: (16, 3), "training.steps", "remove"),
         .init("gpus against nodes", "gpus: 16", "gpus: 16\n  nodes: 4", at: (6, 3), "cluster.gpus", "gpus: 32"),
         .init("mla without widths", "preset: tiny", "preset: tiny\n  attention: mla", at: (4, 14), "model.attention", "kv_rank"),
-        .init("window for full attention", "preset: tiny", "preset: tiny\n  attention: {kind: full, window: 9}", at: (4, 27), "model.attention.window", "kind"),
+        .init(
+            "window for full attention", "preset: tiny", "preset: tiny\n  attention: {kind: full, window: 9}", at: (4, 27),
+            "model.attention.window", "kind"),
         .init("experts without width", "preset: tiny", "preset: tiny\n  moe: {experts: 8, active: 2}", at: (4, 8), "model.moe.ffn", "ffn"),
-        .init("slow GPU without which", "seed: 7", "seed: 7\n#\nx: 1", at: (26, 1), "x", "model"),
-        .init("slow GPUs of nothing", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{slowdown: 2}]", at: (18, 15), "conditions.slow_gpus[0]", "gpu: 0"),
-        .init("slow GPU that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{gpu: 16, slowdown: 2}]", at: (18, 15), "conditions.slow_gpus[0].gpu", "0 to 15"),
+        .init(
+            "slow GPUs of nothing", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{slowdown: 2}]", at: (18, 15),
+            "conditions.slow_gpus[0]", "gpu: 0"),
+        .init(
+            "slow GPU that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{gpu: 16, slowdown: 2}]", at: (18, 15),
+            "conditions.slow_gpus[0].gpu", "0 to 15"),
     ]
     static let values: [Malformed] = [
         .init("bare number for a price", "2.00 USD/h", "2.00", at: (22, 13), "prices.gpu_hour", "USD/h"),
         .init("wrong unit", "2.00 USD/h", "2.00 USD/kWh", at: (22, 13), "prices.gpu_hour", "USD/h"),
         .init("bits for bytes", "pipeline: 2", "pipeline: 2\n  bucket: 40 Mb", at: (10, 11), "layout.bucket", "MB"),
         .init("unit in the wrong case", "pipeline: 2", "pipeline: 2\n  bucket: 40 mb", at: (10, 11), "layout.bucket", "MB"),
-        .init("bare number for bytes", "pipeline: 2", "pipeline: 2\n  bucket: 40", at: (10, 11), "layout.bucket", "unit"),
+        .init("bare number for bytes", "pipeline: 2", "pipeline: 2\n  bucket: 40", at: (10, 11), "layout.bucket", "80 GB"),
         .init("no bytes at all", "pipeline: 2", "pipeline: 2\n  bucket: 0 MB", at: (10, 11), "layout.bucket", "40 MB"),
-        .init("time for a bandwidth", "gpus: 16", "gpus: 16\n  storage: {write: 2 s}", at: (7, 20), "cluster.storage.write", "for instance"),
+        .init(
+            "time for a bandwidth", "gpus: 16", "gpus: 16\n  storage: {write: 2 s}", at: (7, 20), "cluster.storage.write", "for instance"),
         .init("negative batch", "global_batch: 64", "global_batch: -64", at: (11, 17), "training.global_batch", "for instance"),
         .init("zero batch", "micro_batch: 2", "micro_batch: 0", at: (12, 16), "training.micro_batch", "for instance"),
-        .init("fraction of a GPU", "gpus: 16", "gpus: 16.5", at: (6, 9), "cluster.gpus", "16"),
+        .init("fraction of a GPU", "gpus: 16", "gpus: 16.5", at: (6, 9), "cluster.gpus", "17"),
         .init("not a number", "kernel: 1%", "kernel: .nan", at: (18, 20), "conditions.jitter.kernel", "5%"),
         .init("NaN as a word", "kernel: 1%", "kernel: nan", at: (18, 20), "conditions.jitter.kernel", "5%"),
         .init("infinity", "global_batch: 64", "global_batch: .inf", at: (11, 17), "training.global_batch", "for instance"),
         .init("10^30 GPUs", "gpus: 16", "gpus: 1000000000000000000000000000000", at: (6, 9), "cluster.gpus", "for instance"),
         .init("10^30 tokens", "steps: 100", "tokens: 1e30", at: (16, 11), "training.tokens", "for instance"),
-        .init("10^30 bytes", "pipeline: 2", "pipeline: 2\n  bucket: 1e30 B", at: (10, 11), "layout.bucket", "40 MB"),
+        .init("10^30 bytes", "pipeline: 2", "pipeline: 2\n  bucket: 1e30 B", at: (10, 11), "layout.bucket", "80 GB"),
         .init("negative price", "2.00 USD/h", "-2.00 USD/h", at: (22, 13), "prices.gpu_hour", "USD/h"),
         .init("negative jitter", "kernel: 1%", "kernel: -1%", at: (18, 20), "conditions.jitter.kernel", "1%"),
-        .init("yes for true", "pipeline: 2", "pipeline: 2\n  sequence_parallel: yes", at: (10, 22), "layout.sequence_parallel", "write true"),
+        .init(
+            "yes for true", "pipeline: 2", "pipeline: 2\n  sequence_parallel: yes", at: (10, 22), "layout.sequence_parallel", "write true"),
         .init("list for a word", "precision: bf16", "precision: [bf16]", at: (14, 14), "training.precision", "bf16"),
         .init("negative seed", "seed: 7", "seed: -7", at: (24, 9), "simulate.seed", "1"),
     ]
@@ -78,11 +85,15 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("data that does not fit", "tensor: 2", "tensor: 2\n  data: 3", at: (9, 3), "layout.data", "data: 4"),
         .init("batch that does not divide", "global_batch: 64", "global_batch: 63", at: (11, 3), "training.global_batch", "56 or 64"),
         .init("micro-batch that does not divide", "micro_batch: 2", "micro_batch: 3", at: (12, 3), "training.micro_batch", "divisor of 16"),
-        .init("more tensor ranks than heads", "tensor: 2", "tensor: 16\n  #", at: (8, 3), "layout.tensor", ""),
-        .init("1f1b with chunks", "pipeline: 2", "pipeline: 2\n  virtual: 2\n  schedule: 1f1b", at: (11, 3), "layout.schedule", "interleaved"),
-        .init("interleaving that does not divide", "pipeline: 2", "pipeline: 2\n  virtual: 2\n#", at: (13, 3), "training.global_batch", "multiple"),
+        .init("more tensor ranks than heads", "tensor: 2", "tensor: 16", at: (8, 3), "layout.tensor", "divisor of 8"),
+        .init(
+            "1f1b with chunks", "pipeline: 2", "pipeline: 2\n  virtual: 2\n  schedule: 1f1b", at: (11, 3), "layout.schedule", "interleaved"),
+        .init(
+            "interleaving that does not divide", "pipeline: 2\ntraining:\n  global_batch: 64",
+            "pipeline: 2\n  virtual: 2\ntraining:\n  global_batch: 24", at: (12, 3), "training.global_batch", "x pipeline = 16"),
         .init("more stages than layers", "pipeline: 2", "pipeline: 2\n  virtual: 8", at: (10, 3), "layout.virtual", "at most 8"),
-        .init("stages that do not sum", "pipeline: 2", "pipeline: 2\n  stage_layers: [4, 5]", at: (10, 3), "layout.stage_layers", "sum to 8"),
+        .init(
+            "stages that do not sum", "pipeline: 2", "pipeline: 2\n  stage_layers: [4, 5]", at: (10, 3), "layout.stage_layers", "sum to 8"),
         .init("experts without experts", "pipeline: 2", "pipeline: 2\n  expert: 2", at: (10, 3), "layout.expert", "model.moe"),
         .init("format that the GPU lacks", "h100-sxm-80gb", "v100-sxm-32gb", at: (14, 3), "training.precision", "fp16"),
         .init("half a node", "gpus: 16", "gpus: 20", at: (6, 3), "cluster.gpus", "16 or 24"),
@@ -91,19 +102,25 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     static let unavailable: [Malformed] = [
         .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 1), "cosim", "remove"),
         .init("compression", "steps: 100", "steps: 100\n  compression: [topk: 5%]", at: (17, 3), "training.compression", "none"),
-        .init("asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3), "training.synchronization", "sync"),
-        .init("ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization", "sync"),
+        .init(
+            "asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3),
+            "training.synchronization", "sync"),
+        .init(
+            "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization",
+            "sync"),
         .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
         .init("pools", "gpus: 16", "gpus: 16\n  pools: []", at: (7, 3), "cluster.pools", "remove"),
         .init("schedule", "pipeline: 2", "pipeline: 2\n  schedule: dualpipe", at: (10, 3), "layout.schedule", "1f1b"),
         .init("offload", "pipeline: 2", "pipeline: 2\n  offload: optimizer", at: (10, 3), "layout.offload", "none"),
         .init("flow network", "seed: 7", "seed: 7\n  network: flow", at: (25, 3), "simulate.network", "alpha-beta"),
         .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
-        .init("oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 2}}", at: (7, 45), "cluster.inter_node.topology.oversubscription", "1.0"),
+        .init(
+            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 2}}", at: (7, 45),
+            "cluster.inter_node.topology.oversubscription", "1.0"),
     ]
     static let syntax: [Malformed] = [
-        .init("tab", "  tensor: 2", "\ttensor: 2", at: (8, 1), "layout", "tab"),
-        .init("open bracket", "{kernel: 1%, network: 2%}", "{kernel: 1%, network: 2%", at: (19, 1), "conditions.jitter", "bracket"),
+        .init("tab", "  tensor: 2", "\ttensor: 2", at: (8, 1), "layout.tensor", "tab"),
+        .init("open bracket", "{kernel: 1%, network: 2%}", "{kernel: 1%, network: 2%", at: (18, 11), "conditions.jitter", "bracket"),
         .init("duplicate key", "pipeline: 2", "pipeline: 2\n  tensor: 4", at: (8, 3), "layout.tensor", "keep one"),
         .init("two documents", "simulate:", "---\nsimulate:", at: (23, 1), "", "one document"),
         .init("colon in a text", "framework: megatron-lm", "framework: megatron: lm", at: (20, 22), "software.framework", "quotes"),
@@ -116,7 +133,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         try #require(Fixture.valid.contains(malformed.old))
         let errors = Fixture.errors(Fixture.valid.replacing(malformed.old, with: malformed.new, maxReplacements: 1))
         let found = errors.contains {
-            $0.line == malformed.line && $0.column == malformed.column && $0.keyPath == malformed.key && $0.suggestion.contains(malformed.advice)
+            $0.line == malformed.line && $0.column == malformed.column && $0.keyPath == malformed.key
+                && $0.suggestion.contains(malformed.advice)
         }
         #expect(found, "\(errors.map(\.description))")
         #expect(!errors.contains { $0.suggestion.isEmpty || $0.reason.isEmpty })
@@ -152,7 +170,9 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             #expect(try fault(Data("name: \u{1}\n".utf8)).reason.contains("not YAML"))
             #expect(try fault(Data(String(repeating: "[", count: 100_000).utf8)).reason.contains("not YAML"))
             #expect(try fault(Data(String(repeating: "- ", count: 100_000).utf8)).reason.contains("not YAML"))
-            #expect(try fault(Data(("a: " + String(repeating: "[", count: 60) + String(repeating: "]", count: 60)).utf8)).reason.contains("nesting"))
+            #expect(
+                try fault(Data(("a: " + String(repeating: "[", count: 60) + String(repeating: "]", count: 60)).utf8)).reason.contains(
+                    "nesting"))
             #expect(try fault(Data(String(repeating: "a: 1\n", count: 190_000).utf8)).reason.contains("twice"))
         }
     }
@@ -225,7 +245,10 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
             return Int((z ^ (z >> 31)) % UInt64(bound))
         }
-        let pieces = ["{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1", "1e30", ".nan", "~", "0", "9999999999", "é", "\u{1F600}", "%", "? ", ", ", "<<: ", "extends: ", "vary: {", "true", "none"]
+        let pieces = [
+            "{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1",
+            "1e30", ".nan", "~", "0", "9999999999", "é", "\u{1F600}", "%", "? ", ", ", "<<: ", "extends: ", "vary: {", "true", "none",
+        ]
         var faulty = 0
         for _ in 0..<2000 {
             var scalars = Array(Fixture.valid.unicodeScalars)

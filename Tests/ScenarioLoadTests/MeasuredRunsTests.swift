@@ -6,7 +6,8 @@ import Workload
 @testable import Scenario
 
 @Suite struct MeasuredRunsTests {
-    private static let header = "id,hardware,gpus,gpus_per_node,inter_node,layers,hidden,heads,vocab,sequence,global_batch,step_time_s,tensor,activation,notes"
+    private static let header =
+        "id,hardware,gpus,gpus_per_node,inter_node,layers,hidden,heads,vocab,sequence,global_batch,step_time_s,tensor,activation,notes"
     private static let row = "a,h100-sxm-80gb,16,8,ib-ndr-400g-x8,8,512,8,32000,1024,64,1.5,2,gelu,"
 
     private func read(_ text: String) throws(ScenarioErrors) -> [MeasuredRun] {
@@ -30,7 +31,8 @@ import Workload
     }
 
     @Test func quotesLineEndsAndByteOrderMarks() throws {
-        let text = "\(Self.header)\r\n\(Self.row)\"two\r\nlines, \"\"quoted\"\"\"\r\n\r\n\(Self.row.replacing("a,", with: "b,", maxReplacements: 1))x"
+        let text =
+            "\(Self.header)\r\n\(Self.row)\"two\r\nlines, \"\"quoted\"\"\"\r\n\r\n\(Self.row.replacing("a,", with: "b,", maxReplacements: 1))x"
         let runs = try read(text)
         #expect(runs.map(\.id) == ["a", "b"] && runs.map(\.line) == [2, 5])
         #expect(runs[0].columns["notes"] == "two\r\nlines, \"quoted\"")
@@ -43,7 +45,8 @@ import Workload
 
     @Test func rowsThatCannotBeModelledKeepTheirReason() throws {
         let rows = [
-            Self.row.replacing("h100-sxm-80gb", with: "h101"), Self.row.replacing(",16,8,", with: ",18,8,"), Self.row.replacing(",512,8,", with: ",512,,"),
+            Self.row.replacing("h100-sxm-80gb", with: "h101"), Self.row.replacing(",16,8,", with: ",18,8,"),
+            Self.row.replacing(",512,8,", with: ",512,,"),
         ]
         let runs = try read(([Self.header] + rows).joined(separator: "\n"))
         #expect(runs.count == 3 && runs.allSatisfy { $0.job == nil && $0.reason?.isEmpty == false })
@@ -52,7 +55,9 @@ import Workload
     }
 
     @Test func faultsAreLocated() {
-        let bad = faults("\(Self.header)\n\(Self.row)\n\(Self.row.replacing(",16,8,", with: ",many,8,"))\n\(Self.row.replacing("1.5,2", with: "-1,two"))")
+        let bad = faults(
+            "\(Self.header)\n\(Self.row)\n\(Self.row.replacing(",16,8,", with: ",many,8,"))\n\(Self.row.replacing("1.5,2", with: "-1,two"))"
+        )
         #expect(bad.map(\.keyPath) == ["gpus", "step_time_s", "tensor"])
         #expect(bad.map(\.line) == [3, 4, 4] && bad.map(\.column) == [17, 59, 62])
         #expect(faults("").first?.reason == "the file is empty")

@@ -25,11 +25,14 @@ extension Job {
         switch model.kind {
         case .transformer:
             check.model()
+            check.shape()
             check.tensor()
             check.sequence()
             check.experts()
             check.pipeline()
-        case .resnet: check.convolutional()
+        case .resnet:
+            check.shape()
+            check.convolutional()
         }
         check.precision()
         return check.problems
@@ -167,6 +170,17 @@ private struct Legality {
             add(
                 "training.sequence", "the model has positions for \(length) tokens only",
                 "write \(length) or fewer, or model.positions: rotary")
+        }
+    }
+
+    /// What the model's own check finds beside the rules above.
+    mutating func shape() {
+        let known = Set(problems.map(\.keyPath))
+        for text in job.model.problems {
+            let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+            guard let field = parts.first, parts.count == 2 else { continue }
+            let key = field == "model" ? field : "model.\(field)"
+            if !known.contains(key) { add(key, String(parts[1].drop { $0 == " " }), "change it, or start from a preset") }
         }
     }
 

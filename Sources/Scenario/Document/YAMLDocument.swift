@@ -51,7 +51,12 @@ struct YAMLDocument {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             let detail = context.map { " (\($0.text))" } ?? ""
-            return fault(mark.line, mark.column, "this is not YAML: \(problem)\(detail)", Self.advice(problem, line: lineText(mark.line)))
+            if let open = context, problem.hasPrefix("did not find expected ',' or") {
+                return fault(open.mark.line, open.mark.column, "this is not YAML: \(problem)\(detail)", "close the bracket that opens here")
+            }
+            return fault(
+                mark.line, mark.column, "this is not YAML: \(problem)\(detail)", Self.advice(problem, line: lineText(mark.line)),
+                path: problem.contains("another document") ? "" : nil)
         case .duplicatedKeysInMapping(let keys, let context):
             let key = keys.first ?? ""
             let parent = enclosingPath(context.mark.line).split(separator: ".").dropLast()

@@ -41,6 +41,18 @@ struct Field<Root> {
         }
     }
 
+    /// A value that may change parts of what a preset gave: its kind is made from the value so far.
+    init<Value>(
+        _ key: String, _ path: WritableKeyPath<Root, Value>, changing base: (make: (Value) -> Kind<Value>, empty: Value),
+        default fallback: String,
+        _ meaning: String
+    ) {
+        let make = base.make
+        self.init(key, make(base.empty), fallback, meaning) { item, root, reader in
+            if let value = make(root[keyPath: path]).read(item, &reader) { root[keyPath: path] = value }
+        }
+    }
+
     /// A section inside the section, read into a part of the same draft.
     init<Part>(_ key: String, _ path: WritableKeyPath<Root, Part>, _ section: Section<Part>, _ meaning: String) {
         let kind = Kind<Part>("mapping", example: "{}", children: section.entries) { _, _ in nil }
@@ -60,7 +72,8 @@ struct Field<Root> {
     var silent: Field { Field(key: key, entries: []) { _, _, _ in } }
 
     private init<Value>(
-        _ key: String, _ kind: Kind<Value>, _ fallback: String, _ meaning: String, apply: @escaping (Item, inout Root, inout Reader) -> Void
+        _ key: String, _ kind: Kind<Value>, _ fallback: String, _ meaning: String,
+        apply: @escaping (Item, inout Root, inout Reader) -> Void
     ) {
         self.key = key
         self.apply = apply

@@ -57,8 +57,8 @@ struct ModelSection {
             Field("activation", \.shape.activation, .choice, default: "gelu", "nonlinearity of the MLP; swiglu and geglu are gated"),
             Field("tied_embeddings", \.shape.tiedEmbeddings, .flag, default: "true", "head and embedding share one table"),
             Field("causal", \.shape.causal, .flag, default: "true; false for bert", "a token sees only earlier ones"),
-            Field("attention", \.shape.attention, AttentionSection.kind, default: "full", "which keys a query reads"),
-            Field("moe", \.shape.moe, ExpertsSection.kind, default: "none", "mixture of experts in place of the MLP"),
+            Field("attention", \.shape.attention, changing: (AttentionSection.kind, .full), default: "full", "which keys a query reads"),
+            Field("moe", \.shape.moe, changing: (ExpertsSection.kind, nil), default: "none", "mixture of experts in place of the MLP"),
             Field("sharing", \.sharing, sharing, "layers that share one copy of their weights"),
         ]
     }
@@ -82,6 +82,13 @@ struct ModelSection {
             Field("token_types", \.shape.tokenTypes, .integer(0...1000), default: "0", "rows of the segment table (BERT)"),
             Field("pooler", \.shape.pooler, .flag, default: "false", "pooler behind the last layer (BERT)"),
             Field("masked_lm_head", \.shape.maskedLMHead, .flag, default: "false", "transform before the head (BERT)"),
+            Field("norm_bias", \.shape.normBias, .flag, default: "true", "shift vectors beside the gains of a LayerNorm"),
+            Field("norms_per_layer", \.shape.normsPerLayer, .integer(0...8), default: "2", "norms of a layer over the hidden width"),
+            Field("final_norm", \.shape.finalNorm, .flag, default: "true", "a norm behind the last layer"),
+            Field(
+                "attention_output_bias", \.shape.attentionOutputBias, .flag, default: "false", "a bias on the attention's output projection"
+            ),
+            Field("attention_sinks", \.shape.attentionSinks, .flag, default: "false", "a learned logit a head that absorbs attention"),
             Field("embedding_norm", \.shape.embeddingNorm, .flag, default: "false", "a norm behind the embedding (BLOOM, BERT)"),
             Field(
                 "image_size", \.imageSize, .integer(32...4096, example: 224), default: "224", "edge of the square pictures of a CNN, pixels"
@@ -99,13 +106,21 @@ struct ModelSection {
                 reader.report(item, "\(full): \(first?.reason ?? "cannot be read")", first?.suggestion ?? "check the path")
                 return nil
             }
-            switch reader.library.huggingFace(source.text) {
+            switch reader.library.huggingFace(source.text, Self.name(ofConfig: full)) {
             case .success(let model): return model
             case .failure(let error):
                 reader.report(item, "\(full): \(error.message)", "name the config.json of a supported model, or write the fields here")
                 return nil
             }
         }
+    }
+
+    /// Published configurations are all called config.json, so the folder says which model it is.
+    private static func name(ofConfig path: String) -> String {
+        let parts = path.split(separator: "/").map(String.init)
+        guard let file = parts.last else { return "model" }
+        if file != "config.json" { return Scenario.stem(of: file) }
+        return parts.count > 1 ? parts[parts.count - 2] : "model"
     }
 
     /// - Returns: nil when a fault was reported.
@@ -186,132 +201,5 @@ struct ModelSection {
                 item.tree.place, "\(item.path).\(key)", "the key is missing, and no preset gives it",
                 "write \(key): ..., or preset: with the name of a model")
         }
-    }
-}
-
-/// `model.attention`: a word, or a mapping with the widths of that kind.
-enum AttentionSection {
-    private enum Name: String, CaseIterable { case full, sliding, sparse, mla }
-    private struct Draft {
-        var kind: Name?
-        var window: Int?
-        var period = 1
-        var topK: Int?
-        var queryRank: Int??
-        var kvRank: Int?
-        var ropeDim: Int?
-        var nopeDim = 128
-        var valueDim = 128
-    }
-
-    private static var name: Field<Draft> { Field("kind", \.kind, .choice, default: "full", "which keys a query reads") }
-    private static func fields(_ kind: Name) -> [Field<Draft>] {
-        switch kind {
-        case .full: []
-        case .sliding:
-            [
-                Field(
-                    "window", \.window, .integer(1...1_000_000_000, example: 4096), default: "required for sliding",
-                    "tokens a windowed layer sees"),
-                Field(
-                    "period", \.period, .integer(1...1000), default: "1", "every so many layers one sees everything; 1: all are windowed"),
-            ]
-        case .sparse:
-            [Field("top_k", \.topK, .integer(1...1_000_000_000, example: 2048), default: "required for sparse", "keys that a query reads")]
-        case .mla:
-            [
-                Field(
-                    "q_rank", \.queryRank, Kind.integer(1...1_000_000, example: 1536).or("none"), default: "none",
-                    "rank of the query compression (arXiv:2405.04434)"),
-                Field(
-                    "kv_rank", \.kvRank, .integer(1...1_000_000, example: 512), default: "required for mla",
-                    "rank of the key and value compression"),
-                Field(
-                    "rope_dim", \.ropeDim, .integer(1...100_000, example: 64), default: "required for mla", "rotary dimensions of a head"),
-                Field("nope_dim", \.nopeDim, .integer(1...100_000, example: 128), default: "128", "dimensions of a head without positions"),
-                Field("value_dim", \.valueDim, .integer(1...100_000, example: 128), default: "128", "width of a value head"),
-            ]
-        }
-    }
-
-    private static var word: Kind<Architecture.Attention> {
-        Kind("full", example: "full") { item, reader in
-            guard let name = Kind<Name>.choice.read(item, &reader) else { return nil }
-            if name == .full { return .full }
-            reader.report(item, "\(name.rawValue) needs its widths", example(name))
-            return nil
-        }
-    }
-
-    private static func example(_ name: Name) -> String {
-        switch name {
-        case .full: "write attention: full"
-        case .sliding: "write attention: {kind: sliding, window: 4096}"
-        case .sparse: "write attention: {kind: sparse, top_k: 2048}"
-        case .mla: "write attention: {kind: mla, q_rank: 1536, kv_rank: 512, rope_dim: 64}"
-        }
-    }
-
-    static var kind: Kind<Architecture.Attention> {
-        let entries = Section([name] + Name.allCases.flatMap(fields)).entries
-        return Kind<Architecture.Attention>("{kind: ...} with the keys of that kind", example: "{kind: full}", children: entries) {
-            item, reader in
-            let before = reader.errors.count
-            var draft = Draft()
-            if let entry = item.tree["kind"] { name.apply(item.child(entry), &draft, &reader) }
-            guard reader.errors.count == before else { return nil }
-            let kind = draft.kind ?? .full
-            Section([name.silent] + fields(kind)).read(item, into: &draft, &reader)
-            guard reader.errors.count == before else { return nil }
-            switch kind {
-            case .full: return .full
-            case .sliding: if let window = draft.window { return .sliding(window: window, period: draft.period) }
-            case .sparse: if let topK = draft.topK { return .sparse(topK: topK) }
-            case .mla:
-                if let rank = draft.kvRank, let rope = draft.ropeDim {
-                    return .mla(
-                        queryRank: draft.queryRank ?? nil, kvRank: rank, ropeDim: rope, nopeDim: draft.nopeDim, valueDim: draft.valueDim)
-                }
-            }
-            reader.report(item, "\(kind.rawValue) lacks one of its widths", example(kind))
-            return nil
-        }.abbreviated(by: word)
-    }
-}
-
-/// `model.moe`.
-enum ExpertsSection {
-    private struct Draft {
-        var value = Architecture.MoE(experts: 0, active: 0, ffn: 0)
-        var capacity: Double??
-    }
-    static var kind: Kind<Architecture.MoE?> {
-        let section = Section<Draft>([
-            Field("experts", \.value.experts, .integer(1...100_000, example: 256), default: "required", "routed experts of a layer"),
-            Field("active", \.value.active, .integer(1...100_000, example: 8), default: "required", "experts that a token is sent to"),
-            Field("shared", \.value.shared, .integer(0...1000, example: 1), default: "0", "experts that every token passes"),
-            Field("ffn", \.value.ffn, .integer(1...100_000_000, example: 2048), default: "required", "inner width of one expert"),
-            Field(
-                "shared_ffn", \.value.sharedFFN, .integer(1...100_000_000, example: 2048), default: "shared x ffn",
-                "inner width of the shared experts together"),
-            Field(
-                "dense_layers", \.value.denseLayers, .integer(0...10_000, example: 3), default: "0", "leading layers with an ordinary MLP"),
-            Field(
-                "capacity", \.capacity, Kind.ratio(0.01...1000, example: "1.25").or("none"), default: "none (dropless)",
-                "tokens an expert accepts, as a multiple of an even share"),
-            Field(
-                "imbalance", \.value.imbalance, .ratio(1...1000, example: "1.2"), default: "1",
-                "load of the busiest expert rank over the mean"),
-        ])
-        return Kind<Architecture.MoE>("mapping", example: "{experts: 8, active: 2, ffn: 2048}", children: section.entries) { item, reader in
-            let before = reader.errors.count
-            var draft = Draft()
-            section.read(item, into: &draft, &reader)
-            for key in ["experts", "active", "ffn"] where item.tree.entries != nil && item.tree[key] == nil {
-                reader.report(item.tree.place, "\(item.path).\(key)", "the key is missing", "write \(key): with a whole number")
-            }
-            draft.value.capacity = draft.capacity ?? nil
-            return reader.errors.count == before ? draft.value : nil
-        }.or("none")
     }
 }
