@@ -20,6 +20,7 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): there is one run and nothing to compare it with; name another file, or add vary: {layout.tensor: [1, 2]}"
             )
         }
+        try options.report.prepare()
         let data = try CalibrationData.shipped()
         let results = parallelMap(
             entries, jobs: options.jobs.count, progress: Progress("simulating", of: entries.count, quiet: options.output.quiet)

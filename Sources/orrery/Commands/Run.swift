@@ -15,6 +15,7 @@ struct Run: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
+        try options.report.prepare()
         let data = try CalibrationData.shipped()
         let report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data)
         try options.writeFiles([report])

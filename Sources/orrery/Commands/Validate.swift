@@ -19,6 +19,7 @@ struct Validate: ParsableCommand {
 
     func run() throws {
         let runs = try read()
+        try report.prepare()
         let data = try CalibrationData.shipped()
         let rows = parallelMap(
             runs, jobs: jobs.count, progress: Progress("predicting", of: runs.count, quiet: output.quiet)

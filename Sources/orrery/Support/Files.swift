@@ -26,6 +26,20 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(FileError) {
     }
 }
 
+/// Makes a folder and those above it.
+/// - Throws: `FileError` where that fails, or where nothing may be written into it.
+func makeFolder(_ path: String) throws(FileError) {
+    var made = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+        made += made.isEmpty || made.hasSuffix("/") ? part : "/\(part)"
+        guard mkdir(made, 0o777) == 0 || errno == EEXIST else { throw FileError(path: path, code: errno) }
+    }
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw FileError(path: path, code: errno) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError(path: path, code: ENOTDIR) }
+    guard access(path, W_OK | X_OK) == 0 else { throw FileError(path: path, code: errno) }
+}
+
 private func write(_ bytes: [UInt8], to path: String, flags: Int32, as name: String) throws(FileError) {
     let descriptor = open(path, flags, 0o666)
     guard descriptor >= 0 else { throw FileError(path: name, code: errno) }

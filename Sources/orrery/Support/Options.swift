@@ -21,11 +21,19 @@ struct ReportOption: ParsableArguments {
     @Option(
         name: .customLong("report"), help: ArgumentHelp("Write an HTML report into this folder.", valueName: "dir"), completion: .directory)
     var directory: String?
+
+    /// Makes the folder, so that a wrong path is found before long work and not after it.
+    /// - Throws: `FileError` where it cannot be made or written to.
+    func prepare() throws(FileError) {
+        if let directory { try makeFolder(directory) }
+    }
 }
 
 /// How much of the machine is used.
 struct JobsOption: ParsableArguments {
-    @Option(name: [.customLong("jobs"), .customShort("j", allowingJoined: true)], help: "Threads; the answer does not depend on them (default: all cores).")
+    @Option(
+        name: [.customLong("jobs"), .customShort("j", allowingJoined: true)],
+        help: "Threads; the answer does not depend on them (default: all cores).")
     var requested: Int?
 
     var count: Int { requested ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
