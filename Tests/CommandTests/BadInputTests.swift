@@ -36,7 +36,7 @@ import Testing
             model: {preset: llama2-7b}
             cluster:
               preset: a100-node
-              gpsu: 8
+              gpuss: 8
             training:
               global_batch: 64
               sequence: many
@@ -46,7 +46,7 @@ import Testing
         #expect(outcome.output.isEmpty)
         let lines = outcome.errors.split(separator: "\n")
         #expect(lines.count == 2)
-        #expect(lines.first == "\(file):4:3: cluster.gpsu: unknown key \"gpsu\"; did you mean \"gpus\"?")
+        #expect(lines.first == "\(file):4:3: cluster.gpuss: unknown key \"gpuss\"; did you mean \"gpus\"?")
         #expect(lines.last?.hasPrefix("\(file):7:13: training.sequence: \"many\" ") == true)
     }
 

@@ -24,8 +24,8 @@ enum Program {
     static func run(_ arguments: [String], output: FileHandle? = nil) throws -> Outcome {
         let folder = try Folder()
         let (out, err) = (folder.path("out"), folder.path("err"))
-        FileManager.default.createFile(atPath: out, contents: nil)
-        FileManager.default.createFile(atPath: err, contents: nil)
+        _ = FileManager.default.createFile(atPath: out, contents: nil)
+        _ = FileManager.default.createFile(atPath: err, contents: nil)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
