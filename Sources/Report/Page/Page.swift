@@ -104,7 +104,8 @@ private func writeFile(_ text: String, named name: String, in directory: String)
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-        throw ReportError(path: path, reason: error.localizedDescription)
+        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        throw ReportError(path: path, reason: (underlying ?? error as NSError).localizedDescription)
     }
     return path
 }
