@@ -35,7 +35,8 @@ public struct CalibrationData: Sendable {
     /// The data that ship with the program.
     /// - Throws: `CalibrationError` where a data file is damaged.
     public static func shipped() throws(CalibrationError) -> CalibrationData {
-        CalibrationData(priors: try ConstantTable.shared.get(), stacks: try StackTable.shared.get(), profiles: try ProfileTable.shared.get())
+        CalibrationData(
+            priors: try ConstantTable.shared.get(), stacks: try StackTable.shared.get(), profiles: try ProfileTable.shared.get())
     }
 }
 
@@ -91,7 +92,8 @@ extension Job {
         job.software.stageBalance = behaviour.stageBalance
         let groups: GroupShapes
         do throws(PlacementError) { groups = try GroupShapes(job: job) } catch {
-            throw PlanError([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")])
+            throw PlanError([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
+            )
         }
         let profile = ProfileKey(cluster: cluster, behaviour: behaviour)
         let constants = data.profiles.constants(for: profile, priors: data.priors)
@@ -100,7 +102,9 @@ extension Job {
         let stageLayers: [Int]
         do throws(ScheduleError) { stageLayers = try job.stageLayers(virtualStages: shape.virtualStages) } catch {
             throw PlanError([
-                .init(keyPath: "layout.stage_layers", reason: "\(error)", suggestion: "change pipeline or virtual, or list the layers of each stage")
+                .init(
+                    keyPath: "layout.stage_layers", reason: "\(error)",
+                    suggestion: "change pipeline or virtual, or list the layers of each stage")
             ])
         }
         let work = StageWork(job: job, stageLayers: stageLayers)
@@ -111,7 +115,9 @@ extension Job {
                 shape.kind, ranks: shape.ranks, microBatches: shape.microBatches, chunks: shape.chunks, costs: costs.scheduleCosts)
         } catch {
             throw PlanError([
-                .init(keyPath: "layout.schedule", reason: "\(error)", suggestion: "choose another schedule, or change pipeline, virtual or batch")
+                .init(
+                    keyPath: "layout.schedule", reason: "\(error)",
+                    suggestion: "choose another schedule, or change pipeline, virtual or batch")
             ])
         }
         let placement = StagePlacement(
@@ -122,10 +128,13 @@ extension Job {
             memory: MemoryEstimate(job: job, placement: placement),
             pieces: work.stages.map { max(1, min($0.count, 16)) },
             warnings: behaviour.isGeneric
-                ? ["software.framework \"\(software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"]
+                ? [
+                    "software.framework \"\(software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"
+                ]
                 : [],
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
-            reasons: Dictionary(uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
+            reasons: Dictionary(
+                uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
     }
 }
 
@@ -171,7 +180,8 @@ extension StageCosts {
     /// As schedules that order by time read them.
     var scheduleCosts: ScheduleCosts {
         ScheduleCosts(
-            forward: stages.map(\.forward.total), backward: stages.map(\.backward.total), weight: stages.map(\.weight.total), communication: hop)
+            forward: stages.map(\.forward.total), backward: stages.map(\.backward.total), weight: stages.map(\.weight.total),
+            communication: hop)
     }
 }
 

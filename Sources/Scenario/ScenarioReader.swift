@@ -63,6 +63,14 @@ struct ScenarioReader {
         return all
     }()
 
+    /// What to write instead of a key that a section does not have: a near one of the section, or the section that the key belongs to.
+    static func advice(for key: String, in section: [String]) -> String {
+        if nearest(key, in: section) == nil, let home = entries.first(where: { $0.keyPath.hasSuffix(".\(key)") }) {
+            return "it belongs to \(home.keyPath)"
+        }
+        return suggestion(for: key, in: section)
+    }
+
     /// What to write instead of a key path that no file may hold; nil for one that may.
     static func adviceForUnknown(_ keyPath: String) -> String? {
         let known = entries.map(\.keyPath).filter { !$0.contains("[]") && !["vary", "zip", "extends"].contains($0) }
@@ -113,9 +121,7 @@ struct ScenarioReader {
             if let field = Self.head.fields.first(where: { $0.key == entry.key }) {
                 field.apply(item, &draft, &reader)
             } else if !known.contains(entry.key) {
-                let home = Self.entries.first { $0.keyPath.hasSuffix(".\(entry.key)") }
-                let advice = home.map { "it belongs to \($0.keyPath)" } ?? suggestion(for: entry.key, in: known)
-                reader.report(entry.place, entry.key, "unknown key \"\(entry.key)\"", advice)
+                reader.report(entry.place, entry.key, "unknown key \"\(entry.key)\"", Self.advice(for: entry.key, in: known))
             }
         }
         return draft

@@ -16,7 +16,7 @@ struct Unavailable {
         Unavailable(keyPath: "cluster.placement", meaning: "a placement other than packed", accepted: ["packed"]),
         Unavailable(keyPath: "training.compression", meaning: "gradient compression", accepted: ["none"]),
         Unavailable(keyPath: "training.synchronization", meaning: "synchronization other than sync", accepted: ["sync", "{kind: sync}"]),
-        Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss (it needs cosim)"),
+        Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss, which needs cosim"),
         Unavailable(keyPath: "conditions.failures", meaning: "failures of GPUs, nodes and switches", accepted: ["none"]),
         Unavailable(keyPath: "conditions.checkpoint", meaning: "checkpointing", accepted: ["none"]),
         Unavailable(keyPath: "conditions.spot", meaning: "preemption of spot machines", accepted: ["none"]),
@@ -46,7 +46,8 @@ struct Unavailable {
         for row in all {
             let path = row.keyPath.split(separator: ".").map(String.init)
             guard let entry = tree.entry(at: path), !row.accepts(entry.value) else { continue }
-            let value = Item(tree: entry.value, path: row.keyPath).text
+            let written = entry.value.written
+            let value = written.count > 60 ? "\(written.prefix(57))..." : written
             let subject = row.accepted.isEmpty ? path[path.count - 1] : "\(path[path.count - 1]): \(value)"
             reader.report(
                 entry.place, row.keyPath, "\(subject) is not available yet (\(row.meaning))",

@@ -58,8 +58,9 @@ import Workload
         }
     }
 
-    /// BLOOM by activity: about 150 TFLOP/s of 312, some 72 % of the step computing. Nameplate 433 MWh is the most that its GPUs can have drawn and
-    /// less than the machines did with their hosts; with the idle power that the paper adds (256 MWh) 689 MWh. Band: GPUs 65 to 100 % of 433, all 433 to 760.
+    /// BLOOM by activity. The shares of the step are an assumption (150 of 312 TFLOP/s, three quarters of the step computing), not a measurement.
+    /// Nameplate 433 MWh is the most that its GPUs can have drawn on average, and less than the machines did with their hosts. The paper's idle
+    /// share, 14.6 t at 0.057 kg/kWh (recalled), adds 256 MWh: 689 MWh. Band: GPUs 65 to 100 % of 433, all 433 to 1.1 x 689.
     @Test func bloomWithinItsBand() throws {
         let job = try Self.job(gpus: 384)
         let hours = 1_082_990.0 / 384

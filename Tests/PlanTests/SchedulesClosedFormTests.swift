@@ -131,38 +131,64 @@ struct SchedulesClosedFormTests {
         }
     }
 
-    @Test func inFlight() throws {
+    /// Peak in flight of every rank, [ranks].
+    private func held(_ schedule: PipelineSchedule, backwardFrees: Double = 1) -> [Double] {
+        schedule.ranks.indices.map { schedule.peakInFlight(rank: $0, backwardFrees: backwardFrees) }
+    }
+
+    @Test func inFlightOfThePlainSchedules() throws {
         for p in Self.ranks {
             for m in Self.microBatches {
-                for s in 0..<p {
-                    func held(_ kind: ScheduleKind, chunks: Int = 1, backwardFrees: Double = 1) throws -> Double {
-                        try PipelineSchedule.make(kind, ranks: p, microBatches: m, chunks: chunks).peakInFlight(
-                            rank: s, backwardFrees: backwardFrees)
-                    }
-                    let all = Double(m)
-                    // GPipe m; 1F1B p - s (0-based stage); ZB-H1 as 1F1B; ZB-H2 2(p - s) - 1.
-                    #expect(try held(.gpipe) == all)
-                    #expect(try held(.oneForwardOneBackward) == min(all, Double(p - s)))
-                    #expect(try held(.zbH1) == min(all, Double(p - s)))
-                    #expect(try held(.zbH2) == min(all, Double(2 * (p - s) - 1)))
-                    // Counted with W, ZB-H1 peaks at p and ZB-H2 at 2p - 1 forwards, however much of them B frees.
-                    #expect(try held(.zbH1, backwardFrees: 0) <= min(all, Double(p)))
-                    #expect(try held(.zbH2, backwardFrees: 0) <= min(all, Double(2 * p - 1)))
-                    #expect(try held(.zb1p, backwardFrees: 0.5) <= min(all, Double(p)))
-                    #expect(try held(.zb2p, backwardFrees: 0.5) <= min(all, Double(2 * p)))
-                    // ZB-V p forwards, even over the stages.
-                    if m >= 2 * p { #expect(try held(.zbV) == Double(p)) }
-                    #expect(try held(.zbV, backwardFrees: 0) <= Double(p))
-                    #expect(try held(.vHalf, backwardFrees: 0.5) <= Double((p + 2) / 2))
-                    #expect(try held(.vMin, backwardFrees: 0.5) <= Double(max(1, (p + 4) / 3)))
-                    // Interleaved: stage 0 holds p (1 + (p - 1)/(p v)).
-                    for v in 2...4 where s == 0 && m % p == 0 && m >= 2 * p {
-                        let expected = Double(p * v + p - 1) / Double(v)
-                        #expect(abs(try held(.interleaved, chunks: v) - expected) < 1e-9, "p \(p) m \(m) v \(v)")
-                    }
-                    // DualPipe p + 1, with both copies of the stage.
-                    if p % 2 == 0, m % 2 == 0, m >= 2 * p { #expect(try held(.dualpipe) <= Double(p + 1)) }
-                    if m >= 2 * p { #expect(try held(.dualpipeV) <= Double(2 * p + 1) / 2) }
+                let all = Double(m)
+                // GPipe m; 1F1B p - s (0-based stage).
+                #expect(held(try .make(.gpipe, ranks: p, microBatches: m)) == Array(repeating: all, count: p))
+                let oneInOneOut = (0..<p).map { min(all, Double(p - $0)) }
+                #expect(held(try .make(.oneForwardOneBackward, ranks: p, microBatches: m)) == oneInOneOut)
+                // Interleaved: stage 0 holds p (1 + (p - 1)/(p v)).
+                for v in 2...4 where m % p == 0 && m >= 2 * p {
+                    let schedule = try PipelineSchedule.make(.interleaved, ranks: p, microBatches: m, chunks: v)
+                    let expected = Double(p * v + p - 1) / Double(v)
+                    #expect(abs(schedule.peakInFlight(rank: 0) - expected) < 1e-9, "p \(p) m \(m) v \(v)")
+                }
+            }
+        }
+    }
+
+    @Test func inFlightOfZeroBubble() throws {
+        for p in Self.ranks {
+            for m in Self.microBatches {
+                let all = Double(m)
+                // Until B: ZB-H1 as 1F1B, ZB-H2 2(p - s) - 1. Until W: at most p and 2p - 1 on every stage.
+                let h1 = try PipelineSchedule.make(.zbH1, ranks: p, microBatches: m)
+                #expect(held(h1) == (0..<p).map { min(all, Double(p - $0)) })
+                #expect(held(h1, backwardFrees: 0).allSatisfy { $0 <= min(all, Double(p)) })
+                let h2 = try PipelineSchedule.make(.zbH2, ranks: p, microBatches: m)
+                #expect(held(h2) == (0..<p).map { min(all, Double(2 * (p - $0) - 1)) })
+                #expect(held(h2, backwardFrees: 0).allSatisfy { $0 <= min(all, Double(2 * p - 1)) })
+                // Searched: p and 2p forwards on every stage, where B frees half and W the rest.
+                #expect(held(try .make(.zb1p, ranks: p, microBatches: m), backwardFrees: 0.5).allSatisfy { $0 <= Double(p) })
+                #expect(held(try .make(.zb2p, ranks: p, microBatches: m), backwardFrees: 0.5).allSatisfy { $0 <= Double(2 * p) })
+            }
+        }
+    }
+
+    @Test func inFlightOfTheFoldedSchedules() throws {
+        for p in Self.ranks {
+            for m in Self.microBatches {
+                // ZB-V: p forwards, even over the stages, whatever B frees.
+                let v = try PipelineSchedule.make(.zbV, ranks: p, microBatches: m)
+                for share in [0, 0.5, 1] { #expect(held(v, backwardFrees: share).allSatisfy { $0 <= Double(p) }) }
+                if m >= 2 * p - 1 { #expect(held(v) == Array(repeating: Double(p), count: p), "p \(p) m \(m)") }
+                #expect(held(try .make(.vHalf, ranks: p, microBatches: m), backwardFrees: 0.5).allSatisfy { $0 <= Double((p + 2) / 2) })
+                #expect(held(try .make(.vMin, ranks: p, microBatches: m), backwardFrees: 0.5).allSatisfy { $0 <= Double((p + 4) / 3) })
+                // DualPipe: p + 1 forwards of a stage; DualPipeV, whose chunks are half as large, 2p + 1 of them.
+                if p % 2 == 0, m % 2 == 0, m >= 2 * p {
+                    #expect(
+                        held(try .make(.dualpipe, ranks: p, microBatches: m)) == Array(repeating: Double(p + 1), count: p), "p \(p) m \(m)")
+                }
+                if m >= 2 * p {
+                    let folded = held(try .make(.dualpipeV, ranks: p, microBatches: m))
+                    #expect(folded == Array(repeating: Double(2 * p + 1) / 2, count: p), "p \(p) m \(m)")
                 }
             }
         }

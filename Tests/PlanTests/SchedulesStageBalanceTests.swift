@@ -15,6 +15,9 @@ struct SchedulesStageBalanceTests {
         #expect(try StageBalance.remainder.layers(26, stages: 4) == [6, 7, 7, 6])
         #expect(try StageBalance.remainder.layers(25, stages: 4) == [6, 7, 6, 6])
         #expect(try StageBalance.remainder.layers(24, stages: 4) == [6, 6, 6, 6])
+        // 46 + 2 = 48 slots on 16 ranks x 3 chunks: the ends hold embedding and head alone.
+        #expect(try StageBalance(.endsMinusOne).layers(46, stages: 48) == [0] + Array(repeating: 1, count: 46) + [0])
+        #expect(StageBalance(nil) == .remainder && StageBalance(.lastShorter) == .lastShorter)
         #expect(try StageBalance.explicit([1, 3]).layers(4, stages: 2) == [1, 3])
     }
 

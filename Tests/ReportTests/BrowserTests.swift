@@ -105,7 +105,38 @@ struct BrowserTests {
                 hardware: ["a100-sxm-80gb", "h100-sxm-80gb", "b200-sxm-180gb"][index % 3])
         }
         let html = ValidationReport(rows: rows).html(version: "0.1.0")
-        try withDirectory { try check(html, name: "validation", charts: drawn ? 1 : 0, height: 2400, in: $0) }
+        try withDirectory { try check(html, name: "validation", charts: drawn ? 2 : 0, height: 2400, in: $0) }
+    }
+
+    @Test("the timeline zooms by dragging and names the span under the pointer")
+    func interaction() throws {
+        var report = try Fixture.report(stages: 2)
+        // Two spans of 10 ms: dragging over the right half of the plot leaves only the second in view.
+        report.result.timeline = (0..<2).map {
+            Span(rank: 0, stream: "compute", activity: .forward, label: "F\($0)", startNS: Int64($0) * 10_000_000, durationNS: 10_000_000)
+        }
+        let script = """
+            <script>{
+              const canvas = document.querySelector(".timeline canvas"), box = canvas.getBoundingClientRect(), middle = 64 + (box.width - 64) / 2;
+              canvas.setPointerCapture = () => {};
+              const send = (type, x) => canvas.dispatchEvent(new PointerEvent(type, { clientX: box.left + x, clientY: box.top + 30, pointerId: 1 }));
+              const tip = document.querySelector(".tip"), out = document.documentElement.dataset;
+              send("pointermove", 80); out.before = tip.textContent.split("\\n")[0];
+              send("pointerdown", middle + 5); send("pointermove", box.width - 2); send("pointerup", box.width - 2);
+              send("pointermove", 80); out.after = tip.textContent.split("\\n")[0];
+              document.querySelector("[data-do=all]").click(); send("pointermove", 80); out.again = tip.textContent.split("\\n")[0];
+            }</script></body>
+            """
+        let html = RunReport.html(of: [report], chart: nil).replacing("</body>", with: script)
+        try withDirectory { directory in
+            let page = directory.appendingPathComponent("interaction.html")
+            try html.write(to: page, atomically: true, encoding: .utf8)
+            let dom = try Browser.run(["--dump-dom"], page: page, in: directory)
+            #expect(dom.contains("data-before=\"F0  (forward)\""))
+            #expect(dom.contains("data-after=\"F1  (forward)\""))
+            #expect(dom.contains("data-again=\"F0  (forward)\""))
+            #expect(!dom.contains("data-error="))
+        }
     }
 
     @Test("a timeline of 200,000 spans is drawn")

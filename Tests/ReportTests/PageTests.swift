@@ -108,5 +108,9 @@ struct PageTests {
             try RunReport.write([try Fixture.report()], to: path + "/below-a-file", chart: nil)
         }
         #expect(error?.path == path + "/below-a-file/report.html")
+        let trace = inner + "/run.json"
+        try Fixture.report().writeTrace(to: trace)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: trace)) == Data(Fixture.report().trace()))
+        #expect(throws: ReportError.self) { try Fixture.report().writeTrace(to: path + "/below-a-file") }
     }
 }

@@ -46,7 +46,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("mla without widths", "preset: tiny", "preset: tiny\n  attention: mla", at: (4, 14), "model.attention", "kv_rank"),
         .init(
             "window for full attention", "preset: tiny", "preset: tiny\n  attention: {kind: full, window: 9}", at: (4, 27),
-            "model.attention.window", "kind"),
+            "model.attention.window", "kind: sliding"),
         .init("experts without width", "preset: tiny", "preset: tiny\n  moe: {experts: 8, active: 2}", at: (4, 8), "model.moe.ffn", "ffn"),
         .init(
             "slow GPUs of nothing", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{slowdown: 2}]", at: (18, 15),
@@ -54,6 +54,11 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init(
             "slow GPU that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_gpus: [{gpu: 16, slowdown: 2}]", at: (18, 15),
             "conditions.slow_gpus[0].gpu", "0 to 15"),
+    ]
+    static let moreKeys: [Malformed] = [
+        .init("key of another section", "micro_batch: 2", "micro_batch: 2\n  zero: 1", at: (13, 3), "training.zero", "layout.zero"),
+        .init("missing cluster", "cluster:\n  gpu: h100-sxm-80gb\n  gpus: 16\n", "", at: (1, 1), "cluster", "model, cluster and training"),
+        .init("version that is no number", "orrery: 1", "orrery: one", at: (1, 9), "orrery", "1"),
     ]
     static let values: [Malformed] = [
         .init("bare number for a price", "2.00 USD/h", "2.00", at: (22, 13), "prices.gpu_hour", "USD/h"),
@@ -125,10 +130,10 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("two documents", "simulate:", "---\nsimulate:", at: (23, 1), "", "one document"),
         .init("colon in a text", "framework: megatron-lm", "framework: megatron: lm", at: (20, 22), "software.framework", "quotes"),
         .init("undefined alias", "gpus: 16", "gpus: *many", at: (6, 9), "cluster.gpus", "anchor"),
-        .init("key that is a list", "gpus: 16", "gpus: 16\n  [a, b]: 3", at: (5, 3), "cluster", "plain words"),
+        .init("key that is a list", "gpus: 16", "gpus: 16\n  [a, b]: 3", at: (7, 3), "cluster", "plain words"),
     ]
 
-    @Test(arguments: keys + values + impossible + unavailable + syntax)
+    @Test(arguments: keys + moreKeys + values + impossible + unavailable + syntax)
     func isReportedAtItsPlace(_ malformed: Malformed) throws {
         try #require(Fixture.valid.contains(malformed.old))
         let errors = Fixture.errors(Fixture.valid.replacing(malformed.old, with: malformed.new, maxReplacements: 1))
@@ -136,12 +141,13 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             $0.line == malformed.line && $0.column == malformed.column && $0.keyPath == malformed.key
                 && $0.suggestion.contains(malformed.advice)
         }
+        if ProcessInfo.processInfo.environment["ORRERY_SHOW"] != nil { print(errors.map { "SHOW \($0)" }.joined(separator: "\n")) }
         #expect(found, "\(errors.map(\.description))")
         #expect(!errors.contains { $0.suggestion.isEmpty || $0.reason.isEmpty })
     }
 
     @Test func thereAreEnough() {
-        let all = Self.keys + Self.values + Self.impossible + Self.unavailable + Self.syntax
+        let all = Self.keys + Self.moreKeys + Self.values + Self.impossible + Self.unavailable + Self.syntax
         #expect(all.count >= 40 && Set(all.map(\.name)).count == all.count)
     }
 
@@ -236,15 +242,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     @Test func randomMutationsNeverCrash() {
         let seed: UInt64 = 20_261_121
         print("seed of the mutations: \(seed)")
-        var state = seed
-        func next(_ bound: Int) -> Int {
-            // SplitMix64 (Steele, Lea, Flood 2014).
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return Int((z ^ (z >> 31)) % UInt64(bound))
-        }
+        var random = SplitMix(state: seed)
+        func next(_ bound: Int) -> Int { random.next(bound) }
         let pieces = [
             "{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1",
             "1e30", ".nan", "~", "0", "9999999999", "é", "\u{1F600}", "%", "? ", ", ", "<<: ", "extends: ", "vary: {", "true", "none",

@@ -108,7 +108,8 @@ public struct ProfileTable: Sendable {
                 throw CalibrationError("profile: unknown scope \(scopeNode.string ?? "?")")
             }
             for (name, pair) in map {
-                guard let constant = name.string.flatMap({ byKey[$0] }), let numbers = pair.sequence?.compactMap(\.float), numbers.count == 2,
+                guard let constant = name.string.flatMap({ byKey[$0] }), let numbers = pair.sequence?.compactMap(\.float),
+                    numbers.count == 2,
                     numbers[0] > 0
                 else { throw CalibrationError("profile: \(scope): \(name.string ?? "?") is no constant with [factor, sigma]") }
                 adjustments.append(Adjustment(constant: constant, scope: scope, log: log(numbers[0]), sigma: numbers[1]))

@@ -126,7 +126,8 @@ public struct StackTable: Sendable {
             dataOverlap: software.dataOverlap ?? entry.dataOverlap,
             pipelineOverlap: entry.pipelineOverlap == "always" || entry.pipelineOverlap == "hopper" && isModern,
             accumulatesFP32: software.gradientPrecision.map { $0 == "fp32" } ?? (entry.accumulatesFP32 && precision != .fp16),
-            reduceBytes: sixteenBitGradients ? 2 : software.gradientPrecision == "fp32" ? max(2, entry.reduceBytes) : precision == .fp16 ? 2 : entry.reduceBytes,
+            reduceBytes: sixteenBitGradients
+                ? 2 : software.gradientPrecision == "fp32" ? max(2, entry.reduceBytes) : precision == .fp16 ? 2 : entry.reduceBytes,
             zero1AllReduce: entry.zero1AllReduce,
             copiesGradients: entry.copiesGradients && !sixteenBitGradients && precision != .fp16,
             optimizerSynchronises: entry.optimizerSynchronises, selective: entry.selectiveHalf ? .half : .attentionCore,

@@ -39,6 +39,8 @@ public struct StageCosts: Sendable {
     public var dataExposed = 0.0
     /// Relative slowing of compute while collectives run beside it.
     public var overlapSlowdown = 0.0
+    /// The same where parameters are gathered unit by unit.
+    public var shardedSlowdown = 0.0
 
     /// - Complexity: O(ops of the different units + virtual stages).
     public init(work: StageWork, model: CostModel) {
@@ -91,6 +93,7 @@ public struct StageCosts: Sendable {
         slowest = constants[.jitter] * logarithm(max(1, Double(job.cluster.gpus) / 8))
         dataExposed = constants[.dataExposed]
         overlapSlowdown = constants[.overlapSlowdown]
+        shardedSlowdown = constants[.shardedSlowdown]
     }
 
     /// Layers of each virtual stage that are recomputed in full.
@@ -120,7 +123,8 @@ public struct StageCosts: Sendable {
         let groups = model.groups
         let inside = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 2, concurrent: 1))
         guard groups.pipelineCrossing > 0 else { return inside }
-        let across = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 1, concurrent: groups.pipelineSenders))
+        let across = model.seconds(
+            .sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 1, concurrent: groups.pipelineSenders))
         return across * groups.pipelineCrossing + inside * (1 - groups.pipelineCrossing)
     }
 
@@ -167,7 +171,8 @@ extension CostModel {
         let inside = GroupShape(ranks: asked, perDomain: min(asked, max(1, group.perDomain)), concurrent: group.concurrent)
         let replicas = group.ranks / asked
         let perDomain = max(1, group.perDomain / asked)
-        let across = GroupShape(ranks: replicas, perDomain: min(replicas, perDomain), concurrent: group.concurrent * min(asked, group.perDomain))
+        let across = GroupShape(
+            ranks: replicas, perDomain: min(replicas, perDomain), concurrent: group.concurrent * min(asked, group.perDomain))
         return (inside, across)
     }
 }

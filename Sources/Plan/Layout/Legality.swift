@@ -69,7 +69,8 @@ private struct Legality {
             if job.model.moe == nil { positive.append(("model.ffn", job.model.ffn)) }
         }
         for (key, value) in positive where value < 1 { add(key, "\(value) is not a positive number", "write 1 or more") }
-        for (key, value) in positive where value > 1 << 40 {
+        // Products of three degrees then stay within 64 bits.
+        for (key, value) in positive where value > (key.hasPrefix("layout.") || key == "training.micro_batch" ? 1 << 20 : 1 << 40) {
             add(key, "\(value) is beyond anything that can be simulated", "write a smaller number")
         }
     }
@@ -188,11 +189,10 @@ private struct Legality {
         let tensor = layout.tensor
         guard tensor > 1 else { return }
         let model = job.model
+        // Fewer key heads than GPUs are copied, so either number must divide the other.
         if model.heads % tensor != 0 {
             add("layout.tensor", "\(tensor) GPUs cannot share \(model.heads) heads evenly", "write a divisor of \(model.heads)")
-        }
-        // Fewer key heads than GPUs are copied, so either number must divide the other.
-        if model.kvHeads % tensor != 0, tensor % model.kvHeads != 0 {
+        } else if model.kvHeads % tensor != 0, tensor % model.kvHeads != 0 {
             add(
                 "layout.tensor", "\(tensor) GPUs can neither share nor copy \(model.kvHeads) key heads evenly",
                 "write a divisor or a multiple of \(model.kvHeads)")

@@ -1,3 +1,5 @@
+import Calibration
+
 /// How layers are dealt over virtual stages, and the deal itself: [virtual stages], first layers first.
 public enum StageBalance: Sendable, Hashable {
     /// The same number everywhere.
@@ -13,6 +15,16 @@ public enum StageBalance: Sendable, Hashable {
     /// Even where it divides, ends-minus-one where layers + 2 divides, else the left-over layers go to the stages after the first.
     case remainder
     case explicit([Int])
+
+    /// What a software stack says; nil: the remainder rule.
+    public init(_ rule: SoftwareStack.StageBalance?) {
+        switch rule {
+        case .endsMinusOne: self = .endsMinusOne
+        case .embeddingsAsLayers: self = .embeddingsAsLayers
+        case .lastShorter: self = .lastShorter
+        case nil: self = .remainder
+        }
+    }
 
     /// Layers of each of `stages` virtual stages.
     /// - Throws: `ScheduleError` saying which numbers would fit.

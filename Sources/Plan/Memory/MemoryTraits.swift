@@ -47,9 +47,9 @@ struct MemoryTraits: Sendable {
         // llm-foundry's default loss is flash-attention's fused cross entropy; torchtitan upcasts to fp32.
         fusedLoss = family == .xla || (family == .megatron && flash) || name.contains("foundry")
         switch family {
-        // A context takes about 0.5 GB; NCCL 2 to 4 MB a channel and peer, some ten communicators of a three-dimensional layout the rest.
+        // Estimates, not readings: a context takes about 0.5 GB, the communicators of a three-dimensional layout the rest.
         case .megatron: context = 2e9
-        // The same, and DeepSpeed's own communicators beside Megatron's.
+        // DeepSpeed's own communicators stand beside Megatron's. The value is what the BigScience trials leave unexplained on average.
         case .deepSpeed: context = 3e9
         case .fsdp: context = 1.5e9
         case .xla: context = 1e9

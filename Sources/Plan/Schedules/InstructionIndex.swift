@@ -28,16 +28,17 @@ struct InstructionIndex {
         rankOf.reserveCapacity(schedule.instructionCount)
         for (rank, list) in schedule.ranks.enumerated() {
             for instruction in list {
-                let where_ = "schedule \(schedule.name), rank \(rank), \(instruction)"
+                // Made only for an error: the loop runs for every instruction.
+                func place() -> String { "schedule \(schedule.name), rank \(rank), \(instruction)" }
                 guard (0..<micro).contains(instruction.microBatch), (0..<schedule.chunks).contains(instruction.chunk) else {
-                    throw ScheduleError("\(where_): there are micro-batches 0 to \(micro - 1) and chunks 0 to \(schedule.chunks - 1)")
+                    throw ScheduleError("\(place()): there are micro-batches 0 to \(micro - 1) and chunks 0 to \(schedule.chunks - 1)")
                 }
                 guard instruction.kind != .weight || schedule.splitsBackward else {
-                    throw ScheduleError("\(where_): a W, but the schedule says that it does not part W from B")
+                    throw ScheduleError("\(place()): a W, but the schedule says that it does not part W from B")
                 }
                 let s = schedule.virtualStage[rank][instruction.chunk]
                 let slot = (instruction.kind.index * micro + instruction.microBatch) * stages + s
-                guard position[slot] < 0 else { throw ScheduleError("\(where_): done twice; once is right") }
+                guard position[slot] < 0 else { throw ScheduleError("\(place()): done twice; once is right") }
                 position[slot] = Int32(flat.count)
                 flat.append(instruction)
                 stage.append(s)
@@ -60,27 +61,31 @@ struct InstructionIndex {
 
     private static func checkShape(_ schedule: PipelineSchedule) throws(ScheduleError) {
         let name = "schedule \(schedule.name)"
-        guard !schedule.ranks.isEmpty, schedule.chunks > 0, schedule.microBatches > 0 else {
+        guard !schedule.ranks.isEmpty, schedule.chunks > 0, schedule.chunks <= 1 << 28, schedule.microBatches > 0 else {
             throw ScheduleError("\(name): needs at least one rank, one chunk and one micro-batch")
         }
         guard schedule.virtualStage.count == schedule.ranks.count, schedule.virtualStage.allSatisfy({ $0.count == schedule.chunks }) else {
             throw ScheduleError(
                 "\(name): virtualStage must have one entry per rank and chunk ([\(schedule.ranks.count)][\(schedule.chunks)])")
         }
-        let stages = schedule.virtualStages
-        var copies = [Int](repeating: 0, count: max(0, stages))
-        for s in schedule.virtualStage.joined() {
-            guard s >= 0, s < schedule.ranks.count * schedule.chunks else {
-                throw ScheduleError("\(name): virtual stage \(s) is not within 0 to \(schedule.ranks.count * schedule.chunks - 1)")
-            }
-            copies[s] += 1
+        let places = schedule.ranks.count * schedule.chunks
+        for s in schedule.virtualStage.joined() where !(0..<places).contains(s) {
+            throw ScheduleError("\(name): virtual stage \(s) is not within 0 to \(places - 1)")
         }
+        let stages = schedule.virtualStages
+        var copies = [Int](repeating: 0, count: stages)
+        for s in schedule.virtualStage.joined() { copies[s] += 1 }
         guard let least = copies.min(), least > 0, copies.allSatisfy({ $0 == least }) else {
             throw ScheduleError(
                 "\(name): the virtual stages must run from 0 without a gap, each on equally many ranks; copies of each: \(copies)")
         }
-        guard 3 * schedule.microBatches * stages < Int(Int32.max) else {
+        guard schedule.microBatches <= Int(Int32.max), 3 * schedule.microBatches < Int(Int32.max) / stages else {
             throw ScheduleError("\(name): more than 2^31 instructions; use fewer micro-batches")
+        }
+        // Far too few instructions: say so before room is made for all of them.
+        let wanted = (schedule.splitsBackward ? 3 : 2) * schedule.microBatches * stages
+        guard schedule.instructionCount >= wanted / 16 - 4096 else {
+            throw ScheduleError("\(name): \(schedule.instructionCount) instructions; \(schedule.microBatches) micro-batches need \(wanted)")
         }
     }
 

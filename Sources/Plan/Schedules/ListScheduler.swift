@@ -27,6 +27,8 @@ struct ListScheduler {
 
     private struct Rank {
         var time = 0.0
+        /// Start of its first instruction.
+        var start: Double?
         var held = 0.0
         /// Done so far, [chunks].
         var forwards: [Int]
@@ -51,8 +53,8 @@ struct ListScheduler {
         stages = table.reduce(0) { $0 + $1.count }
     }
 
-    /// The lists, [ranks][instructions]; nil where a limit is too small for one micro-batch.
-    func lists(_ rules: Rules) -> [[Instruction]]? {
+    /// The lists and their times; nil where a limit is too small for one micro-batch.
+    func schedule(_ rules: Rules) -> PlacedSchedule? {
         let p = table.count
         let v = table.first?.count ?? 1
         var home = [Int](repeating: 0, count: stages)
@@ -120,6 +122,7 @@ struct ListScheduler {
                 if best < 0 || candidate.start < (choice[best]?.start ?? .infinity) { best = r }
             }
             guard best >= 0, let taken = choice[best] else { return nil }
+            if ranks[best].start == nil { ranks[best].start = taken.start }
             let stage = table[best][taken.chunk]
             var touched = best
             switch taken.kind {
@@ -150,7 +153,8 @@ struct ListScheduler {
             choice[best] = choose(best)
             if touched != best { choice[touched] = choose(touched) }
         }
-        return ranks.map(\.list)
+        let period = ranks.map { $0.time - ($0.start ?? $0.time) }.max() ?? 0
+        return PlacedSchedule(lists: ranks.map(\.list), period: period, makespan: ranks.map(\.time).max() ?? 0)
     }
 
     /// Most forwards of each rank before its first B, [ranks].

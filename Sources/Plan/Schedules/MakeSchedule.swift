@@ -5,7 +5,7 @@ extension PipelineSchedule {
     ///   - ranks: pipeline ranks, 1 or more
     ///   - microBatches: per step, 1 or more; DualPipe counts those of both directions
     ///   - chunks: model chunks a rank; only `interleaved` takes any number, the V shapes and DualPipe have 2 (1 is read as "not set")
-    ///   - costs: what `zb-1p`, `zb-2p` and `auto` order by; nil: tF = tB = tW = 1, no communication
+    ///   - costs: what `zb-1p`, `zb-2p`, the V shapes and `auto` order by; nil: tF = tB = tW = 1, no communication
     /// - Throws: `ScheduleError` saying which number the kind cannot take and what would be right.
     public static func make(
         _ kind: ScheduleKind, ranks: Int, microBatches: Int, chunks: Int = 1, costs: ScheduleCosts? = nil
@@ -34,8 +34,8 @@ extension PipelineSchedule {
         case .zbH2: return zeroBubbleH2(size)
         case .zb1p: return try automaticZeroBubble(size, name: kind.rawValue, forwardsHeld: ranks, costs: costs)
         case .zb2p: return try automaticZeroBubble(size, name: kind.rawValue, forwardsHeld: 2 * ranks, costs: costs)
-        case .zbV: return zeroBubbleV(size)
-        case .vHalf, .vMin: return try controlledMemory(size, kind)
+        case .zbV: return try costs.map { costs throws(ScheduleError) in try zeroBubbleV(size, costs: costs) } ?? zeroBubbleV(size)
+        case .vHalf, .vMin: return try controlledMemory(size, kind, costs: costs)
         case .dualpipe: return try dualPipe(size)
         case .dualpipeV: return try dualPipeV(size)
         case .auto: return try automatic(size, chunks: chunks, costs: costs).schedule

@@ -18,7 +18,7 @@ extension PipelineSchedule {
     public var text: String {
         var lines = ["schedule \(name)", "micro-batches \(microBatches)", "chunks \(chunks)", "parts \(splitsBackward ? "B W" : "B")"]
         for (rank, list) in ranks.enumerated() {
-            let stages = virtualStage[rank].map(String.init).joined(separator: " ")
+            let stages = (virtualStage.indices.contains(rank) ? virtualStage[rank] : []).map(String.init).joined(separator: " ")
             var line = "rank \(rank) stages \(stages):"
             var joined = false
             for instruction in list {
@@ -121,7 +121,7 @@ private struct ScheduleReader {
         }
         var held: [Int] = []
         for word in head[3...] {
-            guard let stage = Int(word), stage >= 0 else {
+            guard let stage = Int(word), (0...(1 << 28)).contains(stage) else {
                 throw ScheduleError("line \(number): \"\(word)\" is no virtual stage (0, 1, ...)")
             }
             held.append(stage)

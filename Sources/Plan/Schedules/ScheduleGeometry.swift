@@ -1,25 +1,56 @@
 /// Where the virtual stages of a schedule live, and what flows between them.
 extension PipelineSchedule {
     /// Number of virtual stages: ranks x chunks, or ranks where two directions share them (DualPipe).
-    public var virtualStages: Int { (virtualStage.joined().max() ?? -1) + 1 }
+    public var virtualStages: Int { (virtualStage.joined().max() ?? -1) &+ 1 }
 
     /// Share of a rank's layers that one chunk is: a forward of it is this many forwards of the rank.
     public var forwardsPerChunk: Double { virtualStages == 0 ? 1 : Double(ranks.count) / Double(virtualStages) }
 
     /// Instructions of all ranks.
     public var instructionCount: Int { ranks.reduce(0) { $0 + $1.count } }
+}
 
-    /// Rank and chunk that `stage` lives on, for the micro-batches that run through `chunk` of a neighbouring stage:
-    /// where a stage has two copies (DualPipe), that of the same direction. Nil where the table names no such stage. O(ranks x chunks).
-    func holder(of stage: Int, near chunk: Int) -> (rank: Int, chunk: Int)? {
-        var other: (rank: Int, chunk: Int)?
-        for rank in virtualStage.indices {
-            for candidate in virtualStage[rank].indices where virtualStage[rank][candidate] == stage {
-                if candidate == chunk { return (rank, candidate) }
-                if other == nil { other = (rank, candidate) }
+/// Rank and chunk of every virtual stage.
+struct StageMap {
+    private let chunks: Int
+    private let stages: Int
+    /// Home of stage s for micro-batches of chunk c, [virtual stages x chunks]; first any, then that of the same chunk.
+    private var home: [(rank: Int, chunk: Int)?]
+    private let table: [[Int]]
+
+    init(_ schedule: PipelineSchedule) {
+        table = schedule.virtualStage
+        chunks = max(0, table.map(\.count).max() ?? 0)
+        // A stage number beyond the places that there are is an error that `validate` names; it has no home here.
+        stages = max(0, min(schedule.virtualStages, table.count * chunks))
+        home = Array(repeating: nil, count: stages * chunks)
+        for (rank, held) in table.enumerated() {
+            for (chunk, stage) in held.enumerated() where (0..<stages).contains(stage) {
+                for other in 0..<chunks where home[stage * chunks + other] == nil || other == chunk {
+                    home[stage * chunks + other] = (rank, chunk)
+                }
             }
         }
-        return other
+    }
+
+    /// Where `stage` lives for micro-batches that run through `chunk` of a neighbouring stage: where it has two copies (DualPipe), that of the
+    /// same direction. Nil where there is no such stage.
+    func holder(of stage: Int, near chunk: Int) -> (rank: Int, chunk: Int)? {
+        guard (0..<stages).contains(stage), (0..<chunks).contains(chunk) else { return nil }
+        return home[stage * chunks + chunk]
+    }
+
+    /// What `rank` sends (or must have received) for `instruction`.
+    func transfer(of instruction: Instruction, rank: Int, sent: Bool) -> Transfer? {
+        guard table.indices.contains(rank), table[rank].indices.contains(instruction.chunk), instruction.kind != .weight else { return nil }
+        let own = table[rank][instruction.chunk]
+        let step = (instruction.kind == .forward) == sent ? 1 : -1
+        let other = own &+ step
+        guard let place = holder(of: other, near: instruction.chunk), place.rank != rank else { return nil }
+        return Transfer(
+            payload: instruction.kind == .forward ? .activation : .gradient, microBatch: instruction.microBatch,
+            fromStage: sent ? own : other, toStage: sent ? other : own, fromRank: sent ? rank : place.rank, toRank: sent ? place.rank : rank
+        )
     }
 }
 
@@ -38,27 +69,12 @@ public struct Transfer: Sendable, Hashable, Codable {
 extension PipelineSchedule {
     /// What `rank` sends once `instruction` is done; nil for W, at the ends of the model, and where the next stage is its own.
     public func sends(of instruction: Instruction, rank: Int) -> Transfer? {
-        guard let stage = stage(of: instruction, rank: rank), instruction.kind != .weight else { return nil }
-        let next = instruction.kind == .forward ? stage + 1 : stage - 1
-        guard let target = holder(of: next, near: instruction.chunk), target.rank != rank else { return nil }
-        return Transfer(
-            payload: instruction.kind == .forward ? .activation : .gradient, microBatch: instruction.microBatch, fromStage: stage,
-            toStage: next, fromRank: rank, toRank: target.rank)
+        StageMap(self).transfer(of: instruction, rank: rank, sent: true)
     }
 
     /// What must have arrived on `rank` before `instruction` starts; nil for W, at the ends of the model, and where it is made on the same rank.
     public func receives(of instruction: Instruction, rank: Int) -> Transfer? {
-        guard let stage = stage(of: instruction, rank: rank), instruction.kind != .weight else { return nil }
-        let previous = instruction.kind == .forward ? stage - 1 : stage + 1
-        guard let source = holder(of: previous, near: instruction.chunk), source.rank != rank else { return nil }
-        return Transfer(
-            payload: instruction.kind == .forward ? .activation : .gradient, microBatch: instruction.microBatch, fromStage: previous,
-            toStage: stage, fromRank: source.rank, toRank: rank)
-    }
-
-    private func stage(of instruction: Instruction, rank: Int) -> Int? {
-        guard virtualStage.indices.contains(rank), virtualStage[rank].indices.contains(instruction.chunk) else { return nil }
-        return virtualStage[rank][instruction.chunk]
+        StageMap(self).transfer(of: instruction, rank: rank, sent: false)
     }
 }
 
@@ -75,14 +91,15 @@ extension PipelineSchedule {
     /// The rank's list with its sends and receives written out, for an executor. Joined instructions receive before and send after their block.
     public func steps(rank: Int) -> [PipelineStep] {
         guard ranks.indices.contains(rank) else { return [] }
+        let map = StageMap(self)
         var steps: [PipelineStep] = []
         var block: [Instruction] = []
         for instruction in ranks[rank] {
             block.append(instruction)
             if instruction.joinsNext { continue }
-            steps += block.compactMap { receives(of: $0, rank: rank).map { .receive($0) } }
+            steps += block.compactMap { map.transfer(of: $0, rank: rank, sent: false).map { .receive($0) } }
             steps += block.map { .compute($0) }
-            steps += block.compactMap { sends(of: $0, rank: rank).map { .send($0) } }
+            steps += block.compactMap { map.transfer(of: $0, rank: rank, sent: true).map { .send($0) } }
             block = []
         }
         return steps

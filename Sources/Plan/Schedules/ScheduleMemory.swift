@@ -18,6 +18,12 @@ extension PipelineSchedule {
     /// - Throws: `ScheduleError` when the costs do not match the virtual stages.
     public func peakMemory(rank: Int, costs: ScheduleCosts) throws(ScheduleError) -> Double {
         try costs.check(virtualStages: virtualStages)
+        guard virtualStage.indices.contains(rank), ranks.indices.contains(rank) else {
+            throw ScheduleError("schedule \(name): there is no rank \(rank); it has \(ranks.count)")
+        }
+        for instruction in ranks[rank] where !virtualStage[rank].indices.contains(instruction.chunk) {
+            throw ScheduleError("schedule \(name), rank \(rank), \(instruction): there are chunks 0 to \(virtualStage[rank].count - 1)")
+        }
         return peak(rank: rank) { instruction in
             let kept = costs.memory[virtualStage[rank][instruction.chunk]]
             return switch instruction.kind {

@@ -11,12 +11,13 @@ extension PipelineSchedule {
     private func checkTransfers() throws(ScheduleError) {
         // Slots by (payload, micro-batch, receiving stage): sends count up, receives down.
         let stages = virtualStages
+        let map = StageMap(self)
         var open = [Int8](repeating: 0, count: 2 * microBatches * stages)
         func slot(_ t: Transfer) -> Int { ((t.payload == .activation ? 0 : 1) * microBatches + t.microBatch) * stages + t.toStage }
         for (rank, list) in ranks.enumerated() {
             for instruction in list {
-                if let sent = sends(of: instruction, rank: rank) { open[slot(sent)] += 1 }
-                if let received = receives(of: instruction, rank: rank) { open[slot(received)] -= 1 }
+                if let sent = map.transfer(of: instruction, rank: rank, sent: true) { open[slot(sent)] += 1 }
+                if let received = map.transfer(of: instruction, rank: rank, sent: false) { open[slot(received)] -= 1 }
             }
         }
         guard let bad = open.firstIndex(where: { $0 != 0 }) else { return }

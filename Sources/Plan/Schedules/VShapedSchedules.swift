@@ -41,25 +41,43 @@ extension PipelineSchedule {
             virtualStage: vTable(p))
     }
 
+    /// ZB-V for given times: the shortest order found within the memory of p forwards, B freeing its share and W the rest.
+    static func zeroBubbleV(_ size: PipelineSize, costs: ScheduleCosts) throws(ScheduleError) -> PipelineSchedule {
+        let table = vTable(size.ranks)
+        var found = try search(size, table: table, costs: costs, limit: forwards(size.ranks, table: table, costs: costs)).schedule
+        found.name = ScheduleKind.zbV.rawValue
+        return found
+    }
+
+    /// Memory of `count` forwards of each rank, [ranks].
+    private static func forwards(_ count: Int, table: [[Int]], costs: ScheduleCosts) -> [Double] {
+        table.map { stages in Double(count) * stages.reduce(0) { $0 + costs.memory[$1] } }
+    }
+
     /// V-Half holds (p+2)/2 forwards and V-Min (p+4)/3 (rounded down; 1F1B: p), with bubbles of about p/2 and 2p/3 micro-batches.
-    /// The building block's turns are tried out and the one with the shortest step under tF = tB = tW is taken; W fills waits within the memory.
-    static func controlledMemory(_ size: PipelineSize, _ kind: ScheduleKind) throws(ScheduleError) -> PipelineSchedule {
+    /// The building block's turns are tried out and the one with the shortest step under the costs is taken; W fills waits within the memory.
+    static func controlledMemory(
+        _ size: PipelineSize, _ kind: ScheduleKind, costs given: ScheduleCosts?
+    ) throws(ScheduleError) -> PipelineSchedule {
         let (p, m) = (size.ranks, size.microBatches)
         let held = kind == .vMin ? max(1, (p + 4) / 3) : max(1, (p + 2) / 2)
         let table = vTable(p)
-        func placement(_ count: Int) -> WeightPlacement {
-            WeightPlacement(
-                table: table, microBatches: count, costs: .uniform(virtualStages: 2 * p),
-                limit: Array(repeating: Double(2 * held), count: p))
+        let costs = given ?? .uniform(virtualStages: 2 * p)
+        let limit = forwards(held, table: table, costs: costs)
+        func place(_ block: BuildingBlock, fill: Double, microBatches: Int) -> PlacedSchedule? {
+            WeightPlacement(table: table, microBatches: microBatches, costs: costs, limit: limit, fill: fill)
+                .place(block.order(ranks: p, microBatches: microBatches))
         }
         // Beyond 2p the steady state repeats: more micro-batches would not change which block is best.
         let trial = min(m, 2 * p + 2)
-        var best: (block: BuildingBlock, length: (Double, Double))?
+        var best: (block: BuildingBlock, fill: Double, result: PlacedSchedule)?
         for block in BuildingBlock.candidates(ranks: p, speed: kind == .vMin ? 2 : 3) {
-            guard let found = placement(trial).place(block.order(ranks: p, microBatches: trial)) else { continue }
-            if best.map({ (found.period, found.makespan) < $0.length }) ?? true { best = (block, (found.period, found.makespan)) }
+            for fill in given == nil ? [1.0] : [1.0, 0.5, 0.0] {
+                guard let found = place(block, fill: fill, microBatches: trial) else { continue }
+                if best.map({ found.isShorter(than: $0.result) }) ?? true { best = (block, fill, found) }
+            }
         }
-        guard let best, let lists = placement(m).place(best.block.order(ranks: p, microBatches: m))?.lists else {
+        guard let best, let lists = place(best.block, fill: best.fill, microBatches: m)?.lists else {
             throw ScheduleError("schedule \(kind.rawValue): no building block fits \(held) forwards on \(p) ranks; choose zb-v")
         }
         return PipelineSchedule(name: kind.rawValue, ranks: lists, microBatches: m, chunks: 2, splitsBackward: true, virtualStage: table)

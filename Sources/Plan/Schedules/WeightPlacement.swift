@@ -18,7 +18,7 @@ struct WeightPlacement {
     }
 
     /// The lists with W, and the longest span and the end under `costs`; nil where the order does not fit the memory or deadlocks. O(instructions).
-    func place(_ order: [[Instruction]]) -> (lists: [[Instruction]], period: Double, makespan: Double)? {
+    func place(_ order: [[Instruction]]) -> PlacedSchedule? {
         let p = table.count
         let stages = table.reduce(0) { $0 + $1.count }
         var home = [Int](repeating: 0, count: stages)
@@ -77,7 +77,7 @@ struct WeightPlacement {
             let start = done[stage * microBatches + first.microBatch] - costs.forward[stage]
             period = max(period, ranks[r].time - start)
         }
-        return (ranks.map(\.list), period, ranks.map(\.time).max() ?? 0)
+        return PlacedSchedule(lists: ranks.map(\.list), period: period, makespan: ranks.map(\.time).max() ?? 0)
     }
 
     private func pay(_ rank: inout Rank, _ r: Int) {

@@ -4,7 +4,7 @@ import Foundation
 public struct ReportError: Error, Sendable, CustomStringConvertible {
     public let path: String
     public let reason: String
-    public var description: String { "\(path): cannot write the report: \(reason)" }
+    public var description: String { "\(path): cannot be written: \(reason)" }
 }
 
 /// A self-contained page: style, data, charts and scripts stand inside, nothing is fetched.
@@ -68,6 +68,16 @@ extension RunReport {
         _ reports: [RunReport], to directory: String, chart: ChartLibrary? = .installed()
     ) throws(ReportError) -> String {
         try writeFile(html(of: reports, chart: chart), named: "report.html", in: directory)
+    }
+
+    /// Writes the trace events of `trace()` to a file.
+    /// - Throws: `ReportError` where it cannot be written.
+    public func writeTrace(to path: String) throws(ReportError) {
+        do {
+            try Data(trace()).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw ReportError(path: path, reason: error.localizedDescription)
+        }
     }
 
     var facts: String {

@@ -21,7 +21,9 @@ struct ValidationSections {
             <section><h2>Predicted against measured step time</h2>
             <p class="remark">Both axes are logarithmic; on the line a prediction is exact, between the dashed lines it is within 10 %. \
             Colour is the hardware, shape the software stack.</p>
-            <div class="chart square" data-chart="scatter"><canvas aria-label="Predicted against measured step time"></canvas></div></section>
+            <div class="chart square" data-chart="scatter"><canvas aria-label="Predicted against measured step time"></canvas></div>
+            <h3>Error of the step time</h3>
+            <div class="chart taller" data-chart="errors"><canvas aria-label="Error of the step time over the measured step time"></canvas></div></section>
             <section><h2>Statistics</h2>\(splits)</section>
             <section><h2>Rows</h2>\(rows)</section>
 

@@ -165,7 +165,8 @@ struct YAMLDocument {
             var entries: [Tree.Entry] = []
             for (key, value) in pairs where nodes <= Self.nodeLimit {
                 guard case .scalar(let name) = key else {
-                    report(place, path, "a key is a list or a mapping", "write keys as plain words")
+                    let at = Place(file: file, line: key.mark?.line ?? place.line, column: key.mark?.column ?? place.column)
+                    report(at, path, "a key is a list or a mapping", "write keys as plain words")
                     continue
                 }
                 let at = Place(file: file, line: key.mark?.line ?? place.line, column: key.mark?.column ?? place.column)

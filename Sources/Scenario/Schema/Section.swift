@@ -102,7 +102,8 @@ struct Section<Root> {
                 field.apply(item.child(entry), &root, &reader)
             } else if !Unavailable.isListed(item.child(entry).path) {
                 reader.report(
-                    entry.place, item.child(entry).path, "unknown key \"\(entry.key)\"", suggestion(for: entry.key, in: fields.map(\.key)))
+                    entry.place, item.child(entry).path, "unknown key \"\(entry.key)\"",
+                    ScenarioReader.advice(for: entry.key, in: fields.map(\.key)))
             }
         }
     }

@@ -76,6 +76,16 @@ enum AttentionSection {
         return draft
     }
 
+    private static func refuseWidthsOfOtherKinds(_ item: Item, _ kind: Name, _ reader: inout Reader) {
+        let own = fields(kind).map(\.key)
+        for entry in item.tree.entries ?? [] where !own.contains(entry.key) {
+            guard let other = Name.allCases.first(where: { fields($0).contains { $0.key == entry.key } }) else { continue }
+            reader.report(
+                entry.place, item.child(entry).path, "\(entry.key) says nothing about \(kind.rawValue) attention",
+                "write kind: \(other.rawValue), or remove \(entry.key)")
+        }
+    }
+
     /// - Parameter base: what the preset has; its kind and widths hold where none are written.
     static func kind(_ base: Architecture.Attention) -> Kind<Architecture.Attention> {
         let entries = Section([name] + Name.allCases.flatMap(fields)).entries
@@ -86,7 +96,9 @@ enum AttentionSection {
             if let entry = item.tree["kind"] { name.apply(item.child(entry), &draft, &reader) }
             guard reader.errors.count == before else { return nil }
             let kind = draft.kind ?? .full
-            Section([name.silent] + fields(kind)).read(item, into: &draft, &reader)
+            refuseWidthsOfOtherKinds(item, kind, &reader)
+            let others = Name.allCases.flatMap(fields).map(\.silent)
+            Section([name.silent] + fields(kind) + others).read(item, into: &draft, &reader)
             guard reader.errors.count == before else { return nil }
             switch kind {
             case .full: return .full

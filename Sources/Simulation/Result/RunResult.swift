@@ -193,7 +193,8 @@ public struct RunResult: Sendable {
     /// Time of every simulated step, seconds.
     public var stepTimesS: [Double]
     public init(
-        step: StepResult, breakdownS: [Activity: Double], overlappedCommS: Double, memory: MemoryEstimate, traffic: Traffic, run: RunSummary,
+        step: StepResult, breakdownS: [Activity: Double], overlappedCommS: Double, memory: MemoryEstimate, traffic: Traffic,
+        run: RunSummary,
         evidence: Evidence, warnings: [String] = [], assumptions: [Assumption] = [], timeline: [Span] = [], stepTimesS: [Double] = []
     ) {
         self.step = step

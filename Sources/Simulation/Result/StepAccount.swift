@@ -18,7 +18,8 @@ struct StepAccount {
         let executed = model + recomputedFLOPs(model: model, tokens: tokens)
         let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * gpus * mean
         return StepResult(
-            timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus, samplesPerS: Double(batch) / mean,
+            timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
+            samplesPerS: Double(batch) / mean,
             modelTFLOPsPerGPU: model / mean / gpus * 1e-12, hardwareTFLOPsPerGPU: executed / mean / gpus * 1e-12, mfu: model / capacity,
             hfu: executed / capacity, mfuCausal: causal / capacity, utilization: utilization)
     }
@@ -135,7 +136,9 @@ struct StepAccount {
                 subject: "model", value: "\(job.model.name), \(significant(Double(job.model.parameters.total) * 1e-9)) B parameters",
                 source: job.model.source),
             Assumption(subject: "software stack", value: plan.behaviour.stack, source: plan.behaviour.why),
-            Assumption(subject: "link inside a node", value: "\(job.cluster.intraNode.bandwidth) a GPU and direction", source: job.cluster.intraNode.source),
+            Assumption(
+                subject: "link inside a node", value: "\(job.cluster.intraNode.bandwidth) a GPU and direction",
+                source: job.cluster.intraNode.source),
         ]
         if let network = job.cluster.interNode {
             list.append(
