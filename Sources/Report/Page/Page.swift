@@ -114,8 +114,10 @@ private func writeFile(_ text: String, named name: String, in directory: String)
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        throw ReportError(path: path, reason: (underlying ?? error as NSError).localizedDescription)
+        // Foundation gives this case no words of its own.
+        var isFolder = ObjCBool(false)
+        let stands = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+        throw ReportError(path: path, reason: stands ? "a folder of this name stands there" : error.localizedDescription)
     }
     return path
 }
