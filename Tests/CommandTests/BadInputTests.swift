@@ -86,7 +86,7 @@ import Testing
     /// The program is stopped while it writes its report again and again; what stands in the folder is one whole page.
     @Test func interruptedRunLeavesNoHalfFile() throws {
         let folder = try Folder()
-        let file = try folder.write(Files.disturbed, as: "job.yaml")
+        let file = try folder.write(Files.sharded, as: "job.yaml")
         #expect(try Program.run("run", file, "--report", folder.path("page"), "--trace", folder.path("t.json")).status == 0)
         for delay in stride(from: 5_000, through: 200_000, by: 15_000) {
             let process = Process()
