@@ -65,6 +65,9 @@ let package = Package(
         .testTarget(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
             swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Cost", "Scenario", "Report"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
