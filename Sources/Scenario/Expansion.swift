@@ -7,6 +7,8 @@ struct Axes {
     }
     private(set) var axes: [Axis] = []
     var isEmpty: Bool { axes.isEmpty }
+    /// Where the file says that it varies something.
+    private(set) var place: Place?
 
     private static let pointLimit = 10_000
     private static let listLimit = 10_000
@@ -14,6 +16,7 @@ struct Axes {
     /// Takes `vary` and `zip` out of a tree, checking that each key exists.
     static func take(from tree: inout Tree, _ errors: inout [ScenarioError]) -> Axes {
         var result = Axes()
+        result.place = (tree["vary"] ?? tree["zip"])?.place
         if let entry = tree["vary"] {
             for (key, values) in lists(entry, &errors) { result.axes.append(Axis(keys: [key], values: values.map { [$0] })) }
         }

@@ -83,6 +83,8 @@ extension Library {
             nodes: Lookup(names: (try? Catalogue.acceleratorNames()) ?? []) { Node(usualFor: $0) },
             clusters: Lookup(names: (try? Catalogue.clusterNames()) ?? []) { try? Catalogue.clusterPreset(named: $0) },
             models: Lookup(names: Architecture.presetNames) { try? Architecture.preset($0) })
+        let books = (try? PriceBook.presets()) ?? []
+        library.prices = Lookup(names: books.map(\.name)) { name in books.first { $0.name == name }?.book }
         library.huggingFace = { json, name in
             do throws(WorkloadError) { return .success(try Architecture(huggingFace: json, name: name)) } catch {
                 return .failure(QuantityError("\(error)"))

@@ -14,6 +14,8 @@ public struct Scenario: Sendable {
     public var hash = ""
     /// Remarks on defaults that were filled in.
     public var warnings: [String] = []
+    /// What a command that takes one scenario says of a file that varies keys, and where; nil where it varies none.
+    public var variation: ScenarioError?
     public init(name: String, job: Job) {
         self.name = name
         self.job = job
@@ -50,7 +52,15 @@ extension Scenario {
         let scenario = reader.read(tree, name: name)
         errors += reader.errors
         guard errors.isEmpty, var scenario else { throw ScenarioErrors(errors) }
-        if !axes.isEmpty { scenario.warnings.append("vary and zip are left out here: compare and sweep go through their values") }
+        if !axes.isEmpty {
+            scenario.warnings.append("vary and zip are left out here: compare and sweep go through their values")
+            scenario.variation = axes.place.map { place in
+                ScenarioError(
+                    file: place.file, line: place.line, column: place.column, keyPath: axes.axes.first?.keys.first ?? "vary",
+                    reason: "the file varies this key, so it holds \(axes.points.count) scenarios and not one",
+                    suggestion: "use orrery compare, or remove vary and zip")
+            }
+        }
         return scenario
     }
 

@@ -2,20 +2,32 @@ extension RunReport {
     /// A header and one row a run (RFC 4180, lines end in LF). Columns are the result file's keys joined by points; a distribution has five columns,
     /// `memory.by_stage` holds the stages' totals in bytes, joined by blanks. The header is the same for every run with the documented keys.
     public static func csv(of reports: [RunReport]) -> String {
-        let rows = reports.map { flattened($0.jsonValue(spreadDistributions: true)) }
-        var header: [String] = []
-        var known: Set<String> = []
-        for row in rows {
-            for (key, _) in row where known.insert(key).inserted { header.append(key) }
-        }
-        let lines = rows.map { row in
-            let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
-            return header.map { quoted(cells[$0] ?? "") }.joined(separator: ",")
-        }
-        return ([header.map(quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
+        csvTable(of: reports.map { $0.jsonValue(spreadDistributions: true) })
     }
+}
 
-    private static func flattened(_ value: JSONValue, prefix: String = "") -> [(String, String)] {
+extension ValidationReport {
+    /// A header and one row a measured run; columns are the keys of a row in `json()`, `interval90` holds both ends joined by a blank.
+    public func csv() -> String { csvTable(of: rows.map(JSONValue.init(validation:))) }
+}
+
+/// Columns are the keys joined by points, in order of appearance; a row lacks nothing but what it does not know.
+private func csvTable(of values: [JSONValue]) -> String {
+    let rows = values.map { CSVCells.flattened($0) }
+    var header: [String] = []
+    var known: Set<String> = []
+    for row in rows {
+        for (key, _) in row where known.insert(key).inserted { header.append(key) }
+    }
+    let lines = rows.map { row in
+        let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
+        return header.map { CSVCells.quoted(cells[$0] ?? "") }.joined(separator: ",")
+    }
+    return ([header.map(CSVCells.quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
+}
+
+private enum CSVCells {
+    static func flattened(_ value: JSONValue, prefix: String = "") -> [(String, String)] {
         switch value {
         case .object(let members):
             members.flatMap { key, value in
@@ -35,7 +47,7 @@ extension RunReport {
         }
     }
 
-    private static func quoted(_ cell: String) -> String {
+    static func quoted(_ cell: String) -> String {
         guard cell.utf8.contains(where: { [34, 44, 10, 13].contains($0) }) else { return cell }
         return "\"" + cell.replacing("\"", with: "\"\"") + "\""
     }

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Cluster
+import Cost
+import Quantities
+import Report
+import Workload
+
+struct CatalogueCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "catalogue", abstract: "List the names that a scenario may use, with their numbers and sources.")
+
+    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, prices }
+    @Argument(help: "Which part (default: all of it).") var section: Section?
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let sections = section.map { [$0] } ?? Section.allCases
+        let tables = try sections.map { ($0.rawValue, try table($0)) }
+        if output.json {
+            let all = JSONValue.object(tables.map { (key: $0, value: $1.json) })
+            try Console.output((tables.count == 1 ? tables[0].1.json : all).text() + "\n")
+        } else if output.csv {
+            guard tables.count == 1 else { throw InputError("catalogue --csv prints one table; name one of \(names)") }
+            try Console.output(csvText([tables[0].1.header + ["source"]] + tables[0].1.csvRows))
+        } else {
+            try Console.output(tables.map { $1.text() }.joined(separator: "\n"))
+        }
+    }
+
+    private var names: String { Section.allCases.map(\.rawValue).joined(separator: ", ") }
+
+    private func table(_ section: Section) throws -> TextTable {
+        switch section {
+        case .gpus: try TextTable(.gpus)
+        case .links: try TextTable(.links)
+        case .nodes: try TextTable(.nodes)
+        case .clusters: try TextTable(.clusters)
+        case .models: try .models()
+        case .prices: try .prices()
+        }
+    }
+}
+
+extension TextTable {
+    init(_ section: CatalogueTable.Section) throws(CatalogueError) {
+        let table = try Catalogue.table(section)
+        self.init(
+            title: section.rawValue, header: Array(table.header.dropLast()), rows: table.rows.map { Array($0.dropLast()) },
+            sources: table.rows.map { $0.last ?? "" })
+    }
+
+    static func models() throws(WorkloadError) -> TextTable {
+        var table = TextTable(
+            title: "models",
+            header: ["model", "layers", "hidden", "heads", "kv", "ffn", "experts", "vocab", "parameters", "active", "published"],
+            rows: [], sources: [])
+        for name in Architecture.presetNames {
+            let model = try Architecture.preset(name)
+            let count = model.parameters
+            let isTransformer = model.kind == .transformer
+            let shape = [model.layers, model.hidden, model.heads, model.kvHeads, model.ffn].map { isTransformer ? "\($0)" : "-" }
+            table.rows.append(
+                [name] + shape + [
+                    model.moe.map { "\($0.active)/\($0.experts)" } ?? "-", isTransformer ? "\(model.vocab)" : "-",
+                    billions(Double(count.total)),
+                    billions(Double(count.active)), model.publishedParameters.map(billions) ?? "-",
+                ])
+            table.sources.append(model.source)
+        }
+        return table
+    }
+
+    private static func billions(_ count: Double) -> String {
+        count < 1e9 ? "\(significant(count / 1e6, digits: 4)) M" : "\(significant(count / 1e9, digits: 4)) B"
+    }
+
+    static func prices() throws(PriceError) -> TextTable {
+        var table = TextTable(
+            title: "prices", header: ["prices", "date", "gpu", "gpu-hour", "spot", "reserved", "electricity", "pue", "carbon"], rows: [],
+            sources: [])
+        for preset in try PriceBook.presets() {
+            let book = preset.book
+            table.rows.append([
+                preset.name, preset.date.isEmpty ? "-" : preset.date, preset.gpu.isEmpty ? "-" : preset.gpu,
+                book.gpuHour.map { "\($0)" } ?? "-", book.spotGPUHour.map { "\($0)" } ?? "-", book.reservedGPUHour.map { "\($0)" } ?? "-",
+                book.electricity.map { "\($0)" } ?? "-", significant(book.pue), book.carbon.map { "\($0)" } ?? "-",
+            ])
+            table.sources.append(book.sources.keys.sorted().map { "\($0): \(book.sources[$0] ?? "")" }.joined(separator: "; "))
+        }
+        return table
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+
+/// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
+let laterCommands: [any ParsableCommand.Type] = [
+    Search.self, Sweep.self, Train.self, Execute.self, Claims.self, Serve.self, Import.self, Collective.self, Traffic.self,
+]
+
+struct Search: LaterCommand { static let comesWith = "the planner" }
+struct Sweep: LaterCommand { static let comesWith = "the planner; `compare` goes through the values of vary" }
+struct Train: LaterCommand { static let comesWith = "co-simulation" }
+struct Execute: LaterCommand { static let comesWith = "execution on this machine" }
+struct Claims: LaterCommand { static let comesWith = "co-simulation" }
+struct Serve: LaterCommand { static let comesWith = "the what-if page" }
+struct Import: LaterCommand { static let comesWith = "the readers of other tools' files" }
+struct Collective: LaterCommand { static let comesWith = "the simulated fabric" }
+struct Traffic: LaterCommand { static let comesWith = "the simulated fabric" }
+
+protocol LaterCommand: ParsableCommand {
+    static var comesWith: String { get }
+}
+
+extension LaterCommand {
+    private static var commandName: String { "\(Self.self)".lowercased() }
+
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: commandName, abstract: "Not available yet (comes with \(comesWith)).", shouldDisplay: false)
+    }
+
+    func run() throws {
+        throw InputError("orrery \(Self.commandName): not available yet (comes with \(Self.comesWith))")
+    }
+}

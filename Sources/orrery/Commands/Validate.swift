@@ -1,0 +1,82 @@
+import ArgumentParser
+import Fidelity
+import Glibc
+import Plan
+import Report
+import Scenario
+import Simulation
+
+struct Validate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Score the predictions against measured runs.",
+        discussion: """
+            A row that cannot be modelled is listed with the reason and counts as a failure. Exit status 0 when all rows were tried.
+            """)
+    @Argument(help: "Tables of measured runs (CSV).", completion: .file(extensions: ["csv"])) var files: [String]
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var report: ReportOption
+    @OptionGroup var jobs: JobsOption
+
+    func run() throws {
+        let runs = try read()
+        try report.prepare()
+        let data = try CalibrationData.shipped()
+        let rows = parallelMap(
+            runs, jobs: jobs.count, progress: Progress("predicting", of: runs.count, quiet: output.quiet)
+        ) { ValidationRow($0, data) }
+        let score = ValidationReport(rows: rows)
+        if let directory = report.directory {
+            var path = ""
+            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: Orrery.version) }
+            output.note("report: \(path)")
+        }
+        try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
+        output.note("\(rows.count) rows, \(score.overall.failed) of them could not be modelled")
+    }
+
+    private func read() throws(ScenarioErrors) -> [MeasuredRun] {
+        var runs: [MeasuredRun] = []
+        var faults: [ScenarioError] = []
+        for file in files {
+            do throws(ScenarioErrors) { runs += try MeasuredRuns.read(path: file) } catch { faults += error.errors }
+        }
+        guard faults.isEmpty else { throw ScenarioErrors(faults) }
+        return runs
+    }
+}
+
+extension ValidationRow {
+    /// A measured run and what the simulator says about it.
+    init(_ run: MeasuredRun, _ data: CalibrationData) {
+        let training = run.job?.training
+        self.init(
+            Origin(
+                id: run.id, file: run.file, source: run.source, hardware: run.hardware, framework: run.framework,
+                completeness: run.completeness ?? ""),
+            Shape(
+                gpus: run.job?.cluster.gpus ?? run.integer("gpus"), layers: run.job?.model.layers ?? run.integer("layers"),
+                hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
+                globalBatch: training?.globalBatch ?? run.integer("global_batch")),
+            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.weight)
+        do {
+            let plan = try PreparedRun(run, data: data).plan
+            var settings = SimulationSettings()
+            settings.timeline = false
+            let result = try simulate(plan, settings: settings)
+            let seconds = result.step.timeS.mean
+            // The expected error is the standard error of the logarithm; 1.645 of them to each side hold 90 in 100.
+            let spread = exp(1.645 * plan.expectedError)
+            self = predicted(
+                Prediction(
+                    stepS: seconds, memoryGB: plan.memory.peak(MemoryEstimate.measure(of: plan.job)) * 1e-9, fits: plan.memory.fits,
+                    interval90: (seconds / spread)...(seconds * spread), evidence: result.evidence))
+        } catch {
+            self = failed("\(error)")
+        }
+    }
+}
+
+extension MeasuredRun {
+    /// A whole number as the table writes it; 0 where it holds none.
+    fileprivate func integer(_ column: String) -> Int { columns[column].flatMap { Int($0) } ?? 0 }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Glibc
+
+/// The command line. Each command stands in a file of its own under Commands; exit statuses and messages are decided in Support/Failure.swift.
+@main
+struct Orrery: ParsableCommand {
+    static let version = "0.1.0"
+    static let configuration = CommandConfiguration(
+        commandName: "orrery",
+        abstract: "Predicts what a training job does on a cluster: step time, utilization, memory, days and dollars.",
+        discussion: """
+            Exit status: 0 done; 1 done, but the job does not fit; 2 bad input; 3 internal fault.
+            Answers go to standard output, remarks and errors to standard error.
+            """,
+        version: version,
+        subcommands: [Run.self, Compare.self, Validate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self] + laterCommands)
+
+    static func main() {
+        // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            Glibc.exit(exitStatus(reporting: error))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Results in the order of `inputs`, computed by at most `jobs` threads. The number of threads changes nothing but the time.
+func parallelMap<Input: Sendable, Output: Sendable>(
+    _ inputs: [Input], jobs: Int, progress: Progress, _ body: @Sendable (Input) -> Output
+) -> [Output] {
+    let next = Atomic(0)
+    let results = Mutex([Output?](repeating: nil, count: inputs.count))
+    DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, inputs.count))) { _ in
+        while true {
+            let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard index < inputs.count else { return }
+            let output = body(inputs[index])
+            let done = results.withLock { results in
+                results[index] = output
+                return results.count { $0 != nil }
+            }
+            progress.show(done)
+        }
+    }
+    progress.finish()
+    return results.withLock { $0.compactMap(\.self) }
+}
+
+/// How far long work is: a bar on a terminal, a line now and then in a log. Work that is quickly done shows nothing.
+final class Progress: Sendable {
+    private let title: String
+    private let total: Int
+    private let isBar: Bool
+    private let isQuiet: Bool
+    private struct State {
+        var last: ContinuousClock.Instant
+        var isShown = false
+    }
+    private let state: Mutex<State>
+
+    init(_ title: String, of total: Int, quiet: Bool) {
+        self.title = title
+        self.total = total
+        isQuiet = quiet
+        isBar = Console.errorIsTerminal
+        state = Mutex(State(last: .now))
+    }
+
+    func show(_ done: Int) {
+        guard !isQuiet, done < total else { return }
+        state.withLock { state in
+            let wait: Duration = isBar ? (state.isShown ? .milliseconds(100) : .milliseconds(500)) : .seconds(15)
+            guard state.last.duration(to: .now) >= wait else { return }
+            state.last = .now
+            state.isShown = true
+            let filled = 30 * done / max(1, total)
+            let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
+            let text = isBar ? "\r\(title) \(bar) \(done)/\(total)" : "\(title): \(done) of \(total)\n"
+            try? writeAll(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
+        }
+    }
+
+    /// Takes the bar off the screen.
+    func finish() {
+        let wasShown = state.withLock { $0.isShown }
+        if isBar, wasShown { try? writeAll(Array("\r\u{1B}[K".utf8), to: STDERR_FILENO, name: "standard error") }
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Testing
+
+@Suite struct BadInputTests {
+    @Test(arguments: [
+        ["run"], ["run", "--json", "--csv", "x.yaml"], ["run", "--bogus", "x.yaml"], ["run", "--jobs", "0", "x.yaml"],
+        ["run", "--seed", "-1", "x.yaml"], ["bogus"], ["validate"], ["catalogue", "cars"],
+    ])
+    func usageErrorsExitWith2(arguments: [String]) throws {
+        let outcome = try Program.run(arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("Error: "))
+    }
+
+    @Test(arguments: ["search", "sweep", "train", "execute", "claims", "serve", "import", "collective", "traffic"])
+    func laterCommandsSayWhatTheyComeWith(command: String) throws {
+        let outcome = try Program.run(command)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.hasPrefix("orrery \(command): not available yet (comes with "))
+        #expect(try Program.run("--help").output.contains("\n  \(command)") == false)
+    }
+
+    @Test(arguments: ["run", "compare", "validate", "explain"])
+    func missingFileIsNamed(command: String) throws {
+        let outcome = try Program.run(command, "no/such/file")
+        #expect(outcome.status == 2)
+        #expect(outcome.errors == "no/such/file:1:1: there is no such file; check the path\n")
+    }
+
+    /// Each fault has file, line and column, key and advice, all in one go.
+    @Test func faultsOfAFile() throws {
+        let folder = try Folder()
+        let file = try folder.write(
+            """
+            model: {preset: llama2-7b}
+            cluster:
+              preset: a100-node
+              gpuss: 8
+            training:
+              global_batch: 64
+              sequence: many
+            """, as: "bad.yaml")
+        let outcome = try Program.run("run", file, "--json")
+        #expect(outcome.status == 2)
+        #expect(outcome.output.isEmpty)
+        let lines = outcome.errors.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.first == "\(file):4:3: cluster.gpuss: unknown key \"gpuss\"; did you mean \"gpus\"?")
+        #expect(lines.last?.hasPrefix("\(file):7:13: training.sequence: \"many\" ") == true)
+    }
+
+    /// A file stands where the folder should be, which stops root as well.
+    @Test func reportFolderThatCannotBe() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        for command in ["run", "validate"] {
+            let input = command == "run" ? file : try folder.write(ValidateTests.table, as: "runs.csv")
+            let outcome = try Program.run(command, input, "--report", file + "/report")
+            #expect(outcome.status == 2)
+            #expect(outcome.output.isEmpty)
+            #expect(outcome.errors == "\(file)/report: cannot be written: Not a directory\n")
+        }
+        let trace = try Program.run("run", file, "--trace", folder.path("no/trace.json"))
+        #expect(trace.status == 2)
+        #expect(trace.errors.contains("no/trace.json: cannot be written: No such file or directory"))
+    }
+
+    @Test func readerThatGoesAwayIsNoCrash() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        for arguments in [["run", file, "--json"], ["catalogue"], ["--help"]] {
+            let pipe = Pipe()
+            try pipe.fileHandleForReading.close()
+            let outcome = try Program.run(arguments, output: pipe.fileHandleForWriting)
+            #expect(!outcome.crashed)
+            #expect(outcome.status == 0)
+            #expect(outcome.errors.isEmpty)
+        }
+    }
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "needs /dev/full"))
+    func fullDiskIsTold() throws {
+        let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+        let outcome = try Program.run(["catalogue", "gpus"], output: full)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors == "standard output: cannot be written: No space left on device\n")
+    }
+
+    @Test func helpAndVersionAreAnswers() throws {
+        let help = try Program.run("--help")
+        #expect(help.status == 0)
+        #expect(help.errors.isEmpty)
+        #expect(help.output.contains("SUBCOMMANDS"))
+        let version = try Program.run("--version")
+        #expect(version.status == 0)
+        #expect(version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+    }
+}
