@@ -65,6 +65,13 @@ let package = Package(
         .testTarget(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
             swiftSettings: strict),
+        .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
+        .testTarget(
+            name: "ScenarioLoadTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
+        .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(
             name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Cost", "Scenario", "Report"], swiftSettings: strict),

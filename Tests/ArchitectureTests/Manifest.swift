@@ -65,8 +65,8 @@ struct Fault: Hashable, CustomStringConvertible {
 }
 
 extension Manifest {
-    /// What Linux and the toolchain bring.
-    static let system: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization"]
+    /// What the operating system and the toolchain bring.
+    static let system: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization", "Darwin"]
 
     /// Declared dependencies that stand below the target that names them, or nowhere.
     func faultsOfOrder() -> [Fault] {
