@@ -1,0 +1,64 @@
+# Orrery. `make run` shows a first report; `make help` lists the rest.
+# Needs Debian 12 (or a relative of it) and Swift 6.3; what else is needed comes by apt.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything that comes from Debian: GSL and OpenBLAS for the fits, Chart.js for the pages, Chromium for the tests that look at the pages.
+PACKAGES := libgsl-dev libopenblas-dev libjs-chart.js chromium
+SCENARIO ?= scenarios/llama3-405b-16k.yaml
+OUT ?= out/$(basename $(notdir $(SCENARIO)))
+# Tables of measured runs (CSV, see docs/validation.md). They are other people's data and no part of this repository.
+TRUTH ?= ../shared/truth
+ORRERY := .build/release/orrery
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help deps build run test bench validate format record clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
+
+# apt is asked for what is missing only, so that a machine that has everything needs no network for it.
+deps:
+	@command -v swift >/dev/null || { echo "swift is not installed: see https://www.swift.org/install/linux/" >&2; exit 1; }
+	@missing=(); for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q '^install ok installed$$' || missing+=("$$package"); \
+	done; \
+	if [ "$${#missing[@]}" -gt 0 ]; then \
+	  echo "Installing $${missing[*]}"; \
+	  $(SUDO) apt-get update -qq; \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
+	fi
+
+build: deps ## the program, in .build/release
+	swift build -c release --product orrery
+
+run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
+	@$(ORRERY) run $(SCENARIO) --report $(OUT)
+	@echo "Report: $(OUT)/index.html"
+
+test: deps ## build all and run every test
+	swift build --build-tests
+	swift test --skip-build --parallel
+
+bench: deps ## check the committed budgets of Benchmarks/
+	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+validate: build ## score the predictions against measured runs in TRUTH, write reports/validation and fill the table of README.md
+	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
+	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
+	mkdir -p reports/validation; \
+	$(ORRERY) validate "$${tables[@]}" --report reports/validation | tee reports/validation/validation.txt; \
+	$(ORRERY) validate "$${tables[@]}" --quiet --csv > reports/validation/validation.csv
+
+format: ## format the sources in place
+	swift format -i -r Sources Tests Benchmarks Package.swift
+
+record: deps ## write the expected results, transcripts and key table anew; look at `git diff` afterwards
+	swift build --build-tests
+	-ORRERY_RECORD=1 swift test --skip-build --filter 'ScenarioTests|DocumentationTests'
+	git status --short scenarios docs README.md
+
+clean: ## remove what was built
+	rm -rf .build Benchmarks/.build out

@@ -1,0 +1,45 @@
+import Cost
+import Foundation
+import Plan
+import Report
+import Scenario
+import Simulation
+import Testing
+
+/// A file of scenarios/ and its recorded result.
+struct ScenarioFile: Sendable, CustomTestStringConvertible {
+    let name: String
+    var testDescription: String { name }
+
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "scenarios")
+
+    static let all: [ScenarioFile] = {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.filter { $0.hasSuffix(".yaml") }.sorted().map { ScenarioFile(name: String($0.dropLast(5))) }
+    }()
+
+    var path: String { ScenarioFile.folder.appending(path: "\(name).yaml").path }
+    var expected: URL { ScenarioFile.folder.appending(path: "\(name).expected.json") }
+
+    /// The way that `orrery run` and `orrery compare` go, once for each scenario that the file holds. The version is left out, so that a release does
+    /// not change every recorded result.
+    func reports(jobs: Int = 2, seed: UInt64? = nil) throws -> [RunReport] {
+        let data = try CalibrationData.shipped()
+        return try Scenario.expand(path: path).map { point in
+            var scenario = point.scenario
+            scenario.name = ([scenario.name] + point.point.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
+            scenario.settings.jobs = jobs
+            scenario.settings.seed = seed ?? scenario.settings.seed
+            scenario.settings.timeline = false
+            let plan = try scenario.job.plan(data)
+            let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings)
+            let bill = try scenario.prices.bill(for: result, job: plan.job)
+            var report = RunReport(scenario: scenario, version: "", result: result, bill: bill)
+            report.suggestions = MemoryEstimate.suggestions(plan.job)
+            return report
+        }
+    }
+
+    static func json(_ reports: [RunReport]) -> String { reports.count == 1 ? reports[0].json() : RunReport.json(of: reports) }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Plan
+import Report
+import Testing
+
+@Suite("Every file of scenarios/ gives its recorded result")
+struct ScenarioTests {
+    /// `ORRERY_RECORD=1` writes the results anew, and then the run fails, so that no recording passes unseen.
+    static let records = ProcessInfo.processInfo.environment["ORRERY_RECORD"] == "1"
+
+    @Test("There are scenarios to run")
+    func present() {
+        #expect(ScenarioFile.all.map(\.name).contains("llama3-405b-16k"))
+        #expect(ScenarioFile.all.count >= 11)
+    }
+
+    @Test("Result equals the recorded one", arguments: ScenarioFile.all)
+    func recorded(file: ScenarioFile) throws {
+        let text = ScenarioFile.json(try file.reports())
+        if ScenarioTests.records {
+            try text.write(to: file.expected, atomically: true, encoding: .utf8)
+            Issue.record("recorded \(file.expected.lastPathComponent); look at the difference, then run again without ORRERY_RECORD")
+            return
+        }
+        let recorded = try Data(contentsOf: file.expected)
+        let differences = try JSONComparison.differences(recorded, Data(text.utf8))
+        #expect(differences.isEmpty, "\(file.name): \(differences.prefix(12).joined(separator: "\n"))")
+    }
+
+    /// Only the file that is made not to fit does not, and it says what would.
+    @Test("Everything fits that should", arguments: ScenarioFile.all)
+    func fits(file: ScenarioFile) throws {
+        for report in try file.reports() {
+            #expect(report.valid == (file.name != "does-not-fit"), "\(report.scenario): peak \(report.result.memory.peak * 1e-9) GB")
+            #expect(report.suggestions.isEmpty == report.valid)
+            #expect((report.unfitMessage() == nil) == report.valid)
+        }
+    }
+
+    /// By definition the parts of `breakdown_s` add up to the step, evidence shares to one, and no FLOPs are done faster than the peak allows.
+    @Test("Sums and bounds hold", arguments: ScenarioFile.all)
+    func sums(file: ScenarioFile) throws {
+        for report in try file.reports() {
+            let step = report.result.step
+            let total = Activity.allCases.reduce(0) { $0 + (report.result.breakdownS[$1] ?? 0) }
+            #expect(abs(total / step.timeS.mean - 1) < 1e-9, "\(report.scenario): \(total) of \(step.timeS.mean) s")
+            let evidence = report.result.evidence
+            #expect(abs(evidence.measured + evidence.interpolated + evidence.formula - 1) < 1e-9)
+            #expect(step.mfu > 0 && step.mfu < 1)
+            #expect(step.hfu >= step.mfu)
+            #expect(step.utilization > 0 && step.utilization <= 1)
+            #expect(report.result.memory.stages.allSatisfy { $0.total > 0 })
+        }
+    }
+
+    /// The JSON may depend neither on how many threads draw the samples nor on the run; a straggler's step depends on the seed.
+    @Test("Same seed, same bytes, whatever the threads")
+    func determinism() throws {
+        let file = try #require(ScenarioFile.all.first { $0.name == "straggler" })
+        let first = ScenarioFile.json(try file.reports(jobs: 1))
+        #expect(ScenarioFile.json(try file.reports(jobs: 3)) == first)
+        #expect(ScenarioFile.json(try file.reports(jobs: 1)) == first)
+        let other = ScenarioFile.json(try file.reports(jobs: 1, seed: 8))
+        let differences = try JSONComparison.differences(Data(first.utf8), Data(other.utf8))
+        #expect(differences.contains { $0.hasPrefix("step.time_s.mean") })
+        // What is not random does not move.
+        for prefix in ["memory", "traffic_bytes", "run.steps", "assumptions", "hash"] {
+            #expect(!differences.contains { $0.hasPrefix(prefix) }, "\(prefix) changes with the seed")
+        }
+    }
+
+    @Test("A comparison tells documents apart")
+    func comparison() throws {
+        func differences(_ a: String, _ b: String) throws -> [String] { try JSONComparison.differences(Data(a.utf8), Data(b.utf8)) }
+        #expect(try differences(#"{"a": 1, "b": [1, null]}"#, #"{"b": [1.0000000001, null], "a": 1}"#) == [])
+        #expect(try differences(#"{"a": 1}"#, #"{"a": 1.00000001}"#).count == 1)
+        #expect(try differences(#"{"a": 1}"#, #"{"b": 1}"#) == ["a: gone", "b: new"])
+        #expect(try differences("[1]", "[1, 2]") == [": 2 items, expected 1"])
+        #expect(try differences(#"["x"]"#, #"[1]"#).count == 1)
+    }
+}
