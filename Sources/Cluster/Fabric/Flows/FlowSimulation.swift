@@ -214,12 +214,9 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func begin(_ slot: Int, at time: Double) {
-        let flow = sharing.flows[slot]
-        if flow.routeLength == 0 || flow.remaining == 0 {
-            finishedFlows.append(Finished(owner: flow.owner, at: time))
-            count(flow)
+        if sharing.flows[slot].routeLength == 0 || sharing.loads[slot].remaining == 0 {
+            conclude(slot, at: time)
             sharing.discard(slot)
-            active -= 1
         } else {
             sharing.admit(slot, now: now)
             account?.begin(slot, now: now)
@@ -228,24 +225,25 @@ public struct FlowSimulation: ~Copyable {
 
     private mutating func finish(_ slot: Int) {
         let at = sharing.done(slot)
-        let flow = sharing.flows[slot]
-        account?.end(slot, flow, at: at)
-        finishedFlows.append(Finished(owner: flow.owner, at: at))
-        count(flow)
+        account?.end(slot, sharing, at: at)
+        conclude(slot, at: at)
         sharing.remove(slot)
-        active -= 1
     }
 
-    /// Books what a finished flow has carried, and gives back its private link.
-    private mutating func count(_ flow: FairSharing.Flow) {
+    /// Reports a flow, books what it has carried, and gives back its private link.
+    private mutating func conclude(_ slot: Int, at time: Double) {
+        finishedFlows.append(Finished(owner: sharing.loads[slot].owner, at: time))
+        active -= 1
+        let bytes = sharing.loads[slot].bytes
         let adaptive = network.routing == .adaptive
-        for hop in Int(flow.routeStart)..<Int(flow.routeStart + flow.routeLength) {
+        let start = Int(sharing.flows[slot].routeStart)
+        for hop in start..<start + Int(sharing.flows[slot].routeLength) {
             let link = Int(sharing.routes[hop])
             if link >= carried.count {
                 capLinks.append(Int32(truncatingIfNeeded: link))
                 continue
             }
-            carried[link] += flow.bytes
+            carried[link] += bytes
             if adaptive { crossing[link] -= 1 }
         }
     }

@@ -8,17 +8,23 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     init(count: Int = 0, repeating value: Element) {
         self.count = count
         capacity = max(8, count)
-        base = .allocate(capacity: capacity)
+        base = Self.allocate(capacity)
         base.initialize(repeating: value, count: count)
     }
 
     init() {
         count = 0
         capacity = 8
-        base = .allocate(capacity: 8)
+        base = Self.allocate(8)
     }
 
     deinit { base.deallocate() }
+
+    /// Aligned to cache lines, so that elements of 32 and 64 bytes never lie across two.
+    private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Element> {
+        UnsafeMutableRawPointer.allocate(byteCount: capacity * MemoryLayout<Element>.stride, alignment: 64)
+            .bindMemory(to: Element.self, capacity: capacity)
+    }
 
     var isEmpty: Bool { count == 0 }
 
@@ -52,7 +58,7 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
 
     @inline(never)
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+        let larger = Self.allocate(capacity * 2)
         larger.moveInitialize(from: base, count: count)
         base.deallocate()
         base = larger

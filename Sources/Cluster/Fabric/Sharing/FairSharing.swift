@@ -4,49 +4,50 @@
 /// ("progressive filling", Bertsekas and Gallager, Data Networks, 1992, section 6.5.2). The result is the only allocation in which every flow crosses a
 /// full link on which no flow has a higher level: its bottleneck.
 ///
-/// After a change only part is solved again, exactly:
-/// - Filling goes on as before up to the lowest level x* at which the change can be felt: the level of a flow that left, or the level at which a new flow's
-///   route can first be full. Flows fixed below x* keep their rates.
-/// - From the changed links the rest spreads over full links only. A link that was not full is a constraint of the new solution, and should it become
-///   full, the flows on it join and the filling is done once more.
+/// After a change only part is solved again, exactly. A change is felt on the full links of the flow that came or left. A full link that feels a change
+/// passes it on to the flows that it holds back, and these to the other full links of their routes, whose levels are never lower: changes spread upwards
+/// only. What the rest keeps is then checked, and where it cannot stay, the filling is done again with more flows:
+/// - a flow whose level is above the new one of a full link of its route joins;
+/// - a link that was not full and would now be overloaded becomes a constraint.
 struct FairSharing: ~Copyable {
+    /// What the solver reads most; 32 bytes, two flows to a cache line.
     struct Flow: BitwiseCopyable {
+        var level = 0.0
         /// Share of a link relative to others; rate = weight * level.
         var weight = 1.0
-        var inverseWeight = 1.0
-        var level = 0.0
-        /// Bytes not sent at `since`.
-        var remaining = 0.0
-        var since = 0.0
-        /// Bytes in all.
-        var bytes = 0.0
-        var routeStart: Int32 = 0
-        var routeLength: Int32 = 0
+        /// Which filling it takes part in: twice its number while open, one more when fixed.
+        var mark: UInt32 = 0
         /// The full link that holds it back, -1 before its first share.
         var bottleneck: Int32 = -1
-        /// Stamp of the last solve that it took part in, and of the last filling that fixed it.
-        var joined: UInt32 = 0
-        var fixed: UInt32 = 0
-        /// The caller's number.
-        var owner: Int32 = -1
+        var routeStart: Int32 = 0
+        var routeLength: Int32 = 0
         var rate: Double { weight * level }
     }
 
+    struct Load: BitwiseCopyable {
+        /// Bytes not sent at `since` (seconds), and bytes in all.
+        var remaining = 0.0
+        var since = 0.0
+        var bytes = 0.0
+        /// The caller's number.
+        var owner: Int32 = -1
+    }
+
+    /// One cache line.
     struct Link: BitwiseCopyable {
         var capacity: Double
         /// Sum of the rates on it.
         var load = 0.0
         /// Sum of the weights on it.
         var weight = 0.0
-        /// Level at which it is full, infinity when it is not.
+        /// Level at which it is full, infinity when it holds nobody back.
         var level = Double.infinity
         // State of a filling: what is left, and the flows not fixed yet.
         var left = 0.0
         var openWeight = 0.0
-        var movable = 0.0
-        var arriving = 0.0
         var open: Int32 = 0
         var total: Int32 = 0
+        /// Stamps of the last solve that it constrained, and in which its flows joined.
         var touched: UInt32 = 0
         var spread: UInt32 = 0
     }
@@ -58,6 +59,8 @@ struct FairSharing: ~Copyable {
     }
 
     var flows = Column<Flow>()
+    /// [flows]
+    var loads = Column<Load>()
     var links: Column<Link>
     var crossings: ListPool<Crossing>
     /// Per hop of each flow's route: the link, and the flow's place in the link's list.
@@ -70,14 +73,17 @@ struct FairSharing: ~Copyable {
 
     private var stamp: UInt32 = 0
     private var filling: UInt32 = 0
-    private var threshold = Double.infinity
+    /// Marks from here on are of the present solve.
+    private var firstMark: UInt32 = 0
     private var arrivals = Column<Int32>()
     private var seeds = Column<Int32>()
     private var joinedFlows = Column<Int32>()
     private var touchedLinks = Column<Int32>()
     private var spreadLinks = Column<Int32>()
     private var heap = LevelHeap()
-    private var fullLinks = Column<Int32>()
+    /// Full links with flows above their level that have not joined.
+    private var crossedLinks = Column<Int32>()
+    private var overloaded = Column<Int32>()
     /// Flows whose bottleneck changed in the last solve, with the link before; kept only when `notesBottlenecks`.
     var bottleneckChanges = Column<(flow: Int32, before: Int32)>()
     var notesBottlenecks = false
@@ -107,6 +113,7 @@ struct FairSharing: ~Copyable {
         } else {
             slot = flows.count
             flows.append(Flow())
+            loads.append(Load())
         }
         let length = route.count
         while freeRoutes.count <= length { freeRoutes.append([]) }
@@ -122,14 +129,14 @@ struct FairSharing: ~Copyable {
         }
         for hop in 0..<length { routes[start + hop] = route[hop] }
         flows[slot] = Flow(
-            weight: weight, inverseWeight: 1 / weight, remaining: bytes, bytes: bytes,
-            routeStart: Int32(truncatingIfNeeded: start), routeLength: Int32(truncatingIfNeeded: length), owner: owner)
+            weight: weight, routeStart: Int32(truncatingIfNeeded: start), routeLength: Int32(truncatingIfNeeded: length))
+        loads[slot] = Load(remaining: bytes, bytes: bytes, owner: owner)
         return slot
     }
 
     /// The flow begins to drain at `now`.
     mutating func admit(_ slot: Int, now: Double) {
-        flows[slot].since = now
+        loads[slot].since = now
         let weight = flows[slot].weight
         let start = Int(flows[slot].routeStart)
         for hop in start..<start + Int(flows[slot].routeLength) {
@@ -137,7 +144,6 @@ struct FairSharing: ~Copyable {
             let crossing = Crossing(flow: Int32(truncatingIfNeeded: slot), hop: Int32(truncatingIfNeeded: hop))
             places[hop] = Int32(truncatingIfNeeded: crossings.append(crossing, to: link))
             links[link].weight += weight
-            links[link].arriving += weight
             links[link].total &+= 1
         }
         arrivals.append(Int32(truncatingIfNeeded: slot))
@@ -147,7 +153,7 @@ struct FairSharing: ~Copyable {
     mutating func remove(_ slot: Int) {
         let flow = flows[slot]
         let start = Int(flow.routeStart)
-        if flow.bottleneck >= 0 { threshold = min(threshold, flow.level) } else { forgetArrival(slot) }
+        if flow.bottleneck < 0 { forgetArrival(slot) }
         for hop in start..<start + Int(flow.routeLength) {
             let link = Int(routes[hop])
             if let moved = crossings.remove(at: Int(places[hop]), from: link) { places[Int(moved.hop)] = places[hop] }
@@ -174,13 +180,12 @@ struct FairSharing: ~Copyable {
     mutating func discard(_ slot: Int) {
         let length = Int(flows[slot].routeLength)
         freeRoutes[length].append(flows[slot].routeStart)
-        flows[slot].owner = -1
+        loads[slot].owner = -1
         freeFlows.append(Int32(truncatingIfNeeded: slot))
     }
 
     mutating func setCapacity(_ link: Int, to capacity: Double) {
         links[link].capacity = capacity
-        threshold = 0
         seeds.append(Int32(truncatingIfNeeded: link))
     }
 
@@ -191,60 +196,60 @@ struct FairSharing: ~Copyable {
     /// Brings all rates up to date for the changes since the last call, which happen at `now`.
     mutating func solve(now: Double) {
         stamp &+= 1
+        firstMark = 2 &* (filling &+ 1)
         joinedFlows.removeAll()
         touchedLinks.removeAll()
         spreadLinks.removeAll()
         if notesBottlenecks { bottleneckChanges.removeAll() }
-        lowerThresholdForArrivals()
-        threshold *= 1 - 1e-9  // ties and rounding: too low a threshold only costs time
-        for index in 0..<arrivals.count { join(Int(arrivals[index])) }
-        for index in 0..<seeds.count {
-            touch(Int(seeds[index]))
-            spread(Int(seeds[index]))
-        }
-        arrivals.removeAll()
+        joinArrivals()
+        for index in 0..<seeds.count { spread(Int(seeds[index])) }
         seeds.removeAll()
         var next = 0
         repeat {
             while next < spreadLinks.count {
-                let link = Int(spreadLinks[next])
+                join(flowsOf: Int(spreadLinks[next]))
                 next &+= 1
-                for crossing in crossings.elements(link) {
-                    let slot = Int(crossing.flow)
-                    if flows[slot].joined == stamp { continue }
-                    if flows[slot].level >= threshold || Int(flows[slot].bottleneck) == link { join(slot) }
-                }
             }
             fill(now: now)
-        } while spreadOverNewlyFullLinks()
-        threshold = .infinity
+        } while widen()
     }
 
-    /// A new flow's level is that at which the first link of its route is full, sum_i w_i min(level_i, x) + w x = capacity; two lower bounds of it
-    /// are enough: all flows at x, and all others at their present rates.
-    private mutating func lowerThresholdForArrivals() {
+    /// The links of new flows are all constraints, full or not: one of them must hold the flow back.
+    private mutating func joinArrivals() {
         for index in 0..<arrivals.count {
-            let flow = flows[Int(arrivals[index])]
-            let start = Int(flow.routeStart)
-            for hop in start..<start + Int(flow.routeLength) {
-                let link = links[Int(routes[hop])]
-                let bound = max(link.capacity / link.weight, link.arriving > 0 ? (link.capacity - link.load) / link.arriving : 0)
-                threshold = min(threshold, max(0, bound))
-            }
+            let slot = Int(arrivals[index])
+            let start = Int(flows[slot].routeStart)
+            for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop])) }
+            join(slot)
         }
-        for index in 0..<arrivals.count {
-            let flow = flows[Int(arrivals[index])]
-            let start = Int(flow.routeStart)
-            for hop in start..<start + Int(flow.routeLength) { links[Int(routes[hop])].arriving = 0 }
+        arrivals.removeAll()
+    }
+
+    /// The flows that the link holds back, and those close below its level, which would have to join if it sank a little.
+    private mutating func join(flowsOf link: Int) {
+        let close = 0.97 * links[link].level
+        for crossing in crossings.elements(link) {
+            let slot = Int(crossing.flow)
+            let flow = flows[slot]
+            if flow.mark >= firstMark { continue }
+            if Int(flow.bottleneck) == link || flow.level >= close { join(slot) }
         }
     }
 
     @inline(__always)
     private mutating func join(_ slot: Int) {
-        flows[slot].joined = stamp
+        flows[slot].mark = firstMark
         joinedFlows.append(Int32(truncatingIfNeeded: slot))
         let start = Int(flows[slot].routeStart)
-        for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop])) }
+        for hop in start..<start &+ Int(flows[slot].routeLength) {
+            let link = Int(routes[hop])
+            if links[link].touched == stamp { continue }
+            if links[link].level < .infinity {
+                spread(link)
+            } else if links[link].load > 0.9 * links[link].capacity {
+                touch(link)  // likely to be full soon: better a constraint from the beginning
+            }
+        }
     }
 
     @inline(__always)
@@ -260,26 +265,27 @@ struct FairSharing: ~Copyable {
         if links[link].spread == stamp { return }
         links[link].spread = stamp
         spreadLinks.append(Int32(truncatingIfNeeded: link))
+        touch(link)
     }
 
     /// Progressive filling of the joined flows into what the others leave.
     private mutating func fill(now: Double) {
         filling &+= 1
         prepareLinks()
-        fullLinks.removeAll()
+        crossedLinks.removeAll()
+        overloaded.removeAll()
         var open = joinedFlows.count
         var level = 0.0
         while open > 0, let (stored, link) = heap.pop() {
             if links[link].open == 0 { continue }
             let current = max(level, max(0, links[link].left) / links[link].openWeight)
-            // Other links that filled up since then have raised this one's level.
+            // Other links that were fixed since then have raised this one's level.
             if current > stored, current > heap.firstLevel {
                 heap.push(current, link)
                 continue
             }
             level = current
             open &-= fix(link, at: level, now: now)
-            fullLinks.append(Int32(truncatingIfNeeded: link))
         }
         for index in 0..<touchedLinks.count {
             let link = Int(touchedLinks[index])
@@ -292,24 +298,27 @@ struct FairSharing: ~Copyable {
             let link = Int(touchedLinks[index])
             links[link].openWeight = 0
             links[link].open = 0
-            links[link].movable = 0
+            links[link].left = links[link].capacity - links[link].load
         }
+        let mark = 2 &* filling
         for index in 0..<joinedFlows.count {
-            let flow = flows[Int(joinedFlows[index])]
-            let rate = flow.weight * flow.level
+            let slot = Int(joinedFlows[index])
+            flows[slot].mark = mark
+            let flow = flows[slot]
+            let rate = flow.rate
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
                 let link = Int(routes[hop])
+                if links[link].touched != stamp { continue }
                 links[link].openWeight += flow.weight
                 links[link].open &+= 1
-                links[link].movable += rate
+                links[link].left += rate
             }
         }
         heap.removeAll()
         for index in 0..<touchedLinks.count {
             let link = Int(touchedLinks[index])
-            let fixed = links[link].open == links[link].total ? 0 : max(0, links[link].load - links[link].movable)
-            links[link].left = links[link].capacity - fixed
+            if links[link].open == links[link].total { links[link].left = links[link].capacity }
             if links[link].level < .infinity {
                 links[link].level = .infinity
                 nextDone.set(link, to: .infinity)
@@ -322,48 +331,61 @@ struct FairSharing: ~Copyable {
     /// Fixes the open flows of a full link. Returns how many.
     @inline(__always)
     private mutating func fix(_ link: Int, at level: Double, now: Double) -> Int {
+        let openMark = 2 &* filling
+        let limit = level * (1 + 1e-12)
         var fixed = 0
+        var isCrossed = false
         var soonest = Double.infinity  // bytes over weight
         for crossing in crossings.elements(link) {
             let slot = Int(crossing.flow)
             var flow = flows[slot]
-            if flow.joined != stamp || flow.fixed == filling { continue }
-            flow.fixed = filling
-            flow.remaining = max(0, flow.remaining - flow.weight * flow.level * (now - flow.since))
-            flow.since = now
-            flow.level = level
+            guard flow.mark == openMark else {
+                if flow.level > limit, flow.mark < firstMark { isCrossed = true }
+                continue
+            }
+            let before = flow.rate
+            let remaining = max(0, loads[slot].remaining - before * (now - loads[slot].since))
+            loads[slot].remaining = remaining
+            loads[slot].since = now
             if notesBottlenecks, Int(flow.bottleneck) != link { bottleneckChanges.append((crossing.flow, flow.bottleneck)) }
+            flow.mark = openMark | 1
+            flow.level = level
             flow.bottleneck = Int32(truncatingIfNeeded: link)
             flows[slot] = flow
             fixed &+= 1
-            soonest = min(soonest, flow.remaining * flow.inverseWeight)
+            soonest = min(soonest, remaining / flow.weight)
             let rate = flow.weight * level
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
                 let other = Int(routes[hop])
-                links[other].left -= rate
-                links[other].openWeight -= flow.weight
-                links[other].open &-= 1
+                if links[other].touched == stamp {
+                    links[other].left -= rate
+                    links[other].openWeight -= flow.weight
+                    links[other].open &-= 1
+                } else {
+                    links[other].load += rate - before
+                    if links[other].load > links[other].capacity { overloaded.append(Int32(truncatingIfNeeded: other)) }
+                }
             }
         }
         links[link].level = level
         nextDone.set(link, to: level > 0 ? now + soonest / level : .infinity)
+        if isCrossed { crossedLinks.append(Int32(truncatingIfNeeded: link)) }
         return fixed
     }
 
-    /// A link that was not full and now holds flows back takes in those of its flows that run at a higher level. False when there is none.
-    private mutating func spreadOverNewlyFullLinks() -> Bool {
+    /// Takes in the flows that are above a full link of theirs, and the links that are overloaded. False when there are none.
+    private mutating func widen() -> Bool {
         var again = false
-        for index in 0..<fullLinks.count {
-            let link = Int(fullLinks[index])
-            if links[link].spread == stamp { continue }
-            let limit = links[link].level * (1 + 1e-12)
-            for crossing in crossings.elements(link) where flows[Int(crossing.flow)].joined != stamp && flows[Int(crossing.flow)].level > limit {
-                threshold = min(threshold, links[link].level)
-                spread(link)
-                again = true
-                break
-            }
+        for index in 0..<overloaded.count {
+            let link = Int(overloaded[index])
+            guard links[link].load > links[link].capacity * (1 + 1e-12), links[link].touched != stamp else { continue }
+            touch(link)
+            again = true
+        }
+        for index in 0..<crossedLinks.count {
+            join(flowsOf: Int(crossedLinks[index]))
+            again = true
         }
         return again
     }
@@ -375,7 +397,7 @@ struct FairSharing: ~Copyable {
     func done(_ slot: Int) -> Double {
         let flow = flows[slot]
         guard flow.level > 0 else { return .infinity }
-        return flow.since + flow.remaining * flow.inverseWeight / flow.level
+        return loads[slot].since + loads[slot].remaining / flow.weight / flow.level
     }
 
     /// Appends the flows that are done by `limit`, in the order of links.
