@@ -227,7 +227,7 @@ struct FairSharing: ~Copyable {
 
     /// The flows that the link holds back, and those close below its level, which would have to join if it sank a little.
     private mutating func join(flowsOf link: Int) {
-        let close = 0.97 * links[link].level
+        let close = 0.9999 * links[link].level
         for crossing in crossings.elements(link) {
             let slot = Int(crossing.flow)
             let flow = flows[slot]
@@ -246,7 +246,7 @@ struct FairSharing: ~Copyable {
             if links[link].touched == stamp { continue }
             if links[link].level < .infinity {
                 spread(link)
-            } else if links[link].load > 0.9 * links[link].capacity {
+            } else if links[link].load > 0.99 * links[link].capacity {
                 touch(link)  // likely to be full soon: better a constraint from the beginning
             }
         }
