@@ -23,14 +23,17 @@ let package = Package(
             name: "Workload", dependencies: ["Quantities", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL"],
+            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
         .target(
-            name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan"],
+            name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
-        .target(name: "Cost", dependencies: ["Quantities", "Cluster", "Plan", "Simulation"], swiftSettings: strict),
+        .target(
+            name: "Cost",
+            dependencies: ["Quantities", "Cluster", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
@@ -38,16 +41,30 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
+            name: "Fidelity", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "CGSL"],
+            swiftSettings: strict),
+        .target(
             name: "Report",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
-                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report",
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Fidelity",
+                "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
+        .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
+        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "ReportTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -5,6 +5,8 @@ public struct PriceBook: Sendable, Hashable {
     public enum Purchase: String, Sendable, Hashable, Codable, CaseIterable { case onDemand = "on-demand", reserved, spot }
     public var gpuHour: HourlyPrice?
     public var spotGPUHour: HourlyPrice?
+    /// With a commitment; nil: as `gpuHour`.
+    public var reservedGPUHour: HourlyPrice?
     public var electricity: EnergyPrice?
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
     public var pue = 1.0
@@ -18,6 +20,20 @@ public struct PriceBook: Sendable, Hashable {
     /// Key of a price to where it comes from.
     public var sources: [String: String] = [:]
     public init() {}
+
+    /// The price of a GPU-hour under this book's kind of purchase; nil where none is given.
+    /// - Throws: `PriceError` for spot without a spot price.
+    public func hourly() throws(PriceError) -> HourlyPrice? {
+        switch purchase {
+        case .onDemand: return gpuHour
+        case .reserved: return reservedGPUHour ?? gpuHour
+        case .spot:
+            guard let spotGPUHour else {
+                throw PriceError("purchase is spot, but prices.spot_gpu_hour is missing; write for instance spot_gpu_hour: 2.25 USD/h")
+            }
+            return spotGPUHour
+        }
+    }
 }
 
 /// What a run costs. Energy is always reported; it is part of the total only where it is charged.

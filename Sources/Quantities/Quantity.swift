@@ -29,6 +29,8 @@ public protocol Quantity: Hashable, Comparable, Sendable, Codable, CustomStringC
     var baseValue: Double { get }
     /// - Throws: `QuantityError` when the value is not finite or outside what the type holds.
     init(baseValue: Double) throws(QuantityError)
+    /// A requirement, so that a type with its own way of writing (a bare ratio) is read that way in generic code too.
+    init(parsing text: String) throws(QuantityError)
 }
 
 extension Quantity {

@@ -19,3 +19,79 @@ public struct Scenario: Sendable {
         self.job = job
     }
 }
+
+extension Scenario {
+    /// Reads a scenario file.
+    /// - Parameters:
+    ///   - overrides: `key.path=value` each, the value in YAML; laid over the file.
+    ///   - library: where names of GPUs, links, models and prices are looked up.
+    /// - Throws: `ScenarioErrors` with every fault of the file.
+    public static func load(path: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors) -> Scenario {
+        let tree = try MergedDocument.load(path: path)
+        return try load(tree, name: stem(of: path), overrides: overrides, library: library)
+    }
+
+    /// As `load(path:)` for a text; `file` names it in messages, and relative paths in it start from the folder of `file`.
+    /// - Throws: `ScenarioErrors` with every fault of the text.
+    public static func load(
+        yaml: String, file: String, overrides: [String] = [], library: Library = .standard
+    ) throws(ScenarioErrors) -> Scenario {
+        let tree = try MergedDocument.load(yaml: yaml, file: file)
+        return try load(tree, name: stem(of: file), overrides: overrides, library: library)
+    }
+
+    /// Every key that a file may hold, section by section.
+    public static var schema: [SchemaEntry] { ScenarioReader.entries }
+
+    private static func load(_ tree: Tree, name: String, overrides: [String], library: Library) throws(ScenarioErrors) -> Scenario {
+        var (tree, errors) = Overrides.apply(overrides, to: tree)
+        let axes = Axes.take(from: &tree, &errors)
+        var reader = ScenarioReader(library: library)
+        let scenario = reader.read(tree, name: name)
+        errors += reader.errors
+        guard errors.isEmpty, var scenario else { throw ScenarioErrors(errors) }
+        if !axes.isEmpty { scenario.warnings.append("vary and zip are left out here: compare and sweep go through their values") }
+        return scenario
+    }
+
+    static func stem(of path: String) -> String {
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
+        return String(name[..<dot])
+    }
+}
+
+/// Settings from the command line, laid over a file.
+enum Overrides {
+    static func apply(_ overrides: [String], to tree: Tree) -> (tree: Tree, errors: [ScenarioError]) {
+        var tree = tree
+        var errors: [ScenarioError] = []
+        for text in overrides {
+            guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+                errors.append(
+                    ScenarioError(
+                        file: text, line: 1, column: 1, keyPath: "", reason: "\"\(text)\" is no setting",
+                        suggestion: "write key=value, for instance layout.tensor=8"))
+                continue
+            }
+            let key = String(text[..<equals])
+            if let advice = ScenarioReader.adviceForUnknown(key) {
+                errors.append(
+                    ScenarioError(file: text, line: 1, column: 1, keyPath: key, reason: "unknown key \"\(key)\"", suggestion: advice))
+                continue
+            }
+            // Spaces in place of the key keep the columns of messages right.
+            let padded = String(repeating: " ", count: key.count + 1) + text[text.index(after: equals)...]
+            do {
+                let value = try YAMLDocument.parse(padded, file: text)
+                tree.set(key.split(separator: ".").map(String.init), to: value)
+            } catch {
+                errors += error.errors.map {
+                    ScenarioError(
+                        file: $0.file, line: $0.line, column: $0.column, keyPath: key, reason: $0.reason, suggestion: $0.suggestion)
+                }
+            }
+        }
+        return (tree, errors)
+    }
+}

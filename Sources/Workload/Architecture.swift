@@ -37,6 +37,10 @@ public struct Architecture: Sendable, Hashable {
         public var capacity: Double?
         /// Load of the busiest expert rank over the mean, at least 1.
         public var imbalance: Double
+        /// One stored bias an expert that steers the routing without a loss (DeepSeek-V3, arXiv:2412.19437 section 2.1.2).
+        public var balancingBias = false
+        /// A gate of `hidden` weights on the shared experts' output (Qwen2-MoE).
+        public var sharedGate = false
         public init(
             experts: Int, active: Int, shared: Int = 0, ffn: Int, sharedFFN: Int? = nil, denseLayers: Int = 0, capacity: Double? = nil,
             imbalance: Double = 1
@@ -96,6 +100,19 @@ public struct Architecture: Sendable, Hashable {
     public var source = ""
     /// Published number of parameters, for the check, where there is one.
     public var publishedParameters: Double?
+
+    /// Shift vectors beside the gains of a layer norm; MPT can do without. RMS norms have none.
+    public var normBias = true
+    /// Norms of a layer over the hidden width: 2 as a rule, 4 with norms before and after each block (Gemma 2), 1 with parallel blocks (Falcon 7B).
+    public var normsPerLayer = 2
+    /// A norm behind the last layer; post-norm models (BERT) have none.
+    public var finalNorm = true
+    /// A bias on the attention's output projection although the other linear layers have none.
+    public var attentionOutputBias = false
+    /// A learned logit a head that absorbs attention (GPT-OSS).
+    public var attentionSinks = false
+    /// Published number of parameters that one token uses, where there is one (MoE).
+    public var publishedActive: Double?
 
     public init(name: String) { self.name = name }
 

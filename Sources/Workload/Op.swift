@@ -126,5 +126,5 @@ public struct Sharding: Sendable, Hashable {
     public var activationBytes = 2.0
     public init() {}
     /// Tokens of a micro-batch that one context rank holds.
-    public var tokens: Int { microBatch * sequence / max(1, context) }
+    public var tokens: Int { clampedProduct(microBatch, sequence) / max(1, context) }
 }

@@ -13,7 +13,14 @@ public enum ScheduleKind: String, Sendable, Hashable, Codable, CaseIterable {
     case zb1p = "zb-1p"
     case zb2p = "zb-2p"
     case zbV = "zb-v"
+    /// V-shaped placement at about half / a third of the memory of 1F1B (Qi et al., arXiv:2405.15362).
+    case vHalf = "v-half"
+    case vMin = "v-min"
     case dualpipe
+    /// DualPipe folded into a V, with one copy of the parameters.
+    case dualpipeV = "dualpipev"
+    /// Searched under the given costs and memory limit.
+    case auto
 }
 
 public enum Recompute: Sendable, Hashable {

@@ -10,8 +10,19 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
         public var buffers = 0.0
         /// Framework context and what the allocator cannot use.
         public var fragmentation = 0.0
+        /// Of `fragmentation`: CUDA context, library handles and communicators, which no allocator statistic shows.
+        public var context = 0.0
         public init() {}
         public var total: Double { parameters + gradients + optimizer + activations + buffers + fragmentation }
+
+        /// Bytes as `measure` counts them.
+        public func total(_ measure: MemoryMeasure) -> Double {
+            switch measure {
+            case .allocated: total - fragmentation
+            case .reserved: total - context
+            case .device: total
+            }
+        }
     }
     public var stages: [Stage]
     public var capacity: Double
@@ -21,4 +32,6 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
     }
     public var peak: Double { stages.map(\.total).max() ?? 0 }
     public var fits: Bool { peak <= capacity }
+    /// The largest stage's bytes as `measure` counts them.
+    public func peak(_ measure: MemoryMeasure) -> Double { stages.map { $0.total(measure) }.max() ?? 0 }
 }

@@ -5,10 +5,14 @@ public struct Instruction: Sendable, Hashable, Codable {
     public var microBatch: Int
     /// Which of the rank's model chunks.
     public var chunk: Int
-    public init(_ kind: Kind, _ microBatch: Int, chunk: Int = 0) {
+    /// Runs as one block with the instruction after it: a full backward (B joined with W) or DualPipe's overlapped forward and backward.
+    /// A block starts when all of its inputs are there and its results leave at its end.
+    public var joinsNext = false
+    public init(_ kind: Kind, _ microBatch: Int, chunk: Int = 0, joinsNext: Bool = false) {
         self.kind = kind
         self.microBatch = microBatch
         self.chunk = chunk
+        self.joinsNext = joinsNext
     }
 }
 

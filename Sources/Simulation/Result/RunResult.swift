@@ -86,21 +86,6 @@ public struct StepResult: Sendable, Hashable, Codable {
     }
 }
 
-/// What a second of the step is spent on. Categories of the result's `breakdown_s`, in its order.
-public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
-    case forward, backward, recompute, optimizer
-    case tensorComm = "tensor_comm"
-    case sequenceComm = "sequence_comm"
-    case contextComm = "context_comm"
-    case expertComm = "expert_comm"
-    case pipelineComm = "pipeline_comm"
-    case dataComm = "data_comm"
-    case bubble
-    case stragglerWait = "straggler_wait"
-    case inputStall = "input_stall"
-    case launch, other
-}
-
 /// Shares of the step's time by how its durations are known, and the relative error (one sigma-like half width) that follows.
 public struct Evidence: Sendable, Hashable, Codable {
     public var measured: Double
@@ -208,7 +193,8 @@ public struct RunResult: Sendable {
     /// Time of every simulated step, seconds.
     public var stepTimesS: [Double]
     public init(
-        step: StepResult, breakdownS: [Activity: Double], overlappedCommS: Double, memory: MemoryEstimate, traffic: Traffic, run: RunSummary,
+        step: StepResult, breakdownS: [Activity: Double], overlappedCommS: Double, memory: MemoryEstimate, traffic: Traffic,
+        run: RunSummary,
         evidence: Evidence, warnings: [String] = [], assumptions: [Assumption] = [], timeline: [Span] = [], stepTimesS: [Double] = []
     ) {
         self.step = step

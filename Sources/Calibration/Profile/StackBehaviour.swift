@@ -1,0 +1,138 @@
+import Cluster
+import Yams
+
+/// Which kernels, overlaps and formats a software stack uses on a device, once every default is filled in.
+public struct StackBehaviour: Sendable, Hashable {
+    /// What selective recomputation repeats: the unfused attention core (Megatron) or every second matrix product (torchtitan).
+    public enum Selective: Sendable, Hashable { case attentionCore, half }
+
+    /// Name of the entry in stacks.yaml; constants are looked up under it.
+    public var stack: String
+    /// Part of the release history with constants of its own, or "".
+    public var era: String
+    public var flashAttention: Bool
+    public var tensorOverlap: SoftwareStack.TensorOverlap
+    public var dataOverlap: Bool
+    /// Sends of interleaved schedules run beside compute.
+    public var pipelineOverlap: Bool
+    /// Weight gradients accumulate into fp32.
+    public var accumulatesFP32: Bool
+    /// Bytes an element of the gradient on the wire.
+    public var reduceBytes: Double
+    /// ZeRO-1 and 2 reduce by all-reduce, not reduce-scatter.
+    public var zero1AllReduce: Bool
+    /// 16-bit gradients are copied into fp32 after every micro-batch.
+    public var copiesGradients: Bool
+    /// All stages meet at the optimizer (global gradient norm); false in zero-bubble schedules.
+    public var optimizerSynchronises: Bool
+    public var selective: Selective
+    public var stageBalance: SoftwareStack.StageBalance?
+    public var launchBlocking: Bool
+    public var cudaGraphs: Bool
+    public var scaling: SoftwareStack.Scaling?
+    public var environment: String
+    /// FSDP shards inside a node and replicates across.
+    public var shardsInNode: Bool
+    /// What was taken by default, with its reason.
+    public var why: String
+    /// The framework has no entry of its own.
+    public var isGeneric: Bool
+}
+
+/// The entries of Resources/stacks.yaml.
+public struct StackTable: Sendable {
+    struct Entry: Sendable {
+        var why = ""
+        var flashAttention = true
+        var flashFrom: Generation?
+        var tensorOverlap = SoftwareStack.TensorOverlap.none
+        var dataOverlap = true
+        var pipelineOverlap = "always"
+        var accumulatesFP32 = true
+        var reduceBytes = 2.0
+        var zero1AllReduce = false
+        var copiesGradients = false
+        var optimizerSynchronises = true
+        var selectiveHalf = false
+        var stageBalance: SoftwareStack.StageBalance?
+        var shardsInNode = false
+        /// First release of each era, ascending, with its name.
+        var eras: [(from: String, name: String)] = []
+    }
+    let entries: [String: Entry]
+
+    public static let shared: Result<StackTable, CalibrationError> = Result { () throws(CalibrationError) in
+        try StackTable(yaml: String(decoding: PackageResources.stacks_yaml, as: UTF8.self))
+    }
+
+    /// Frameworks with an entry, sorted.
+    public var names: [String] { entries.keys.sorted().filter { $0 != "generic" } }
+
+    /// - Throws: `CalibrationError` naming the entry at fault.
+    init(yaml: String) throws(CalibrationError) {
+        let root: Node.Mapping
+        do {
+            guard let found = try Yams.compose(yaml: yaml)?.mapping else { throw CalibrationError("stacks.yaml: no mapping at the top") }
+            root = found
+        } catch let error as CalibrationError { throw error } catch { throw CalibrationError("stacks.yaml: \(error)") }
+        var entries: [String: Entry] = [:]
+        for (key, value) in root {
+            guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
+                throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
+            }
+            var entry = Entry()
+            entry.why = why
+            entry.flashAttention = map["flash_attention"]?.bool ?? true
+            entry.flashFrom = map["flash_from"]?.string.flatMap(Generation.init)
+            entry.tensorOverlap = map["tensor_overlap"]?.string.flatMap(SoftwareStack.TensorOverlap.init) ?? .none
+            entry.dataOverlap = map["data_overlap"]?.bool ?? true
+            entry.pipelineOverlap = map["pipeline_overlap"]?.string ?? "always"
+            entry.accumulatesFP32 = map["accumulate_fp32"]?.bool ?? true
+            entry.reduceBytes = map["reduce_bytes"]?.float ?? 2
+            entry.zero1AllReduce = map["zero1_all_reduce"]?.bool ?? false
+            entry.copiesGradients = map["gradient_copy"]?.bool ?? false
+            entry.optimizerSynchronises = map["optimizer_synchronises"]?.bool ?? true
+            entry.selectiveHalf = map["selective"]?.string == "half"
+            entry.stageBalance = map["stage_balance"]?.string.flatMap(SoftwareStack.StageBalance.init)
+            entry.shardsInNode = map["shard_group"]?.string == "node"
+            entry.eras = (map["eras"]?.mapping.map { Array($0) } ?? []).compactMap { pair in
+                guard let from = pair.key.string, let era = pair.value.string else { return nil }
+                return (from, era)
+            }.sorted { $0.from < $1.from }
+            entries[name] = entry
+        }
+        guard entries["generic"] != nil else { throw CalibrationError("stacks.yaml: the entry generic is missing") }
+        self.entries = entries
+    }
+
+    /// Names people use for the same stack.
+    private static let aliases = [
+        "megatron": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed", "llm-foundry": "llm-foundry-fsdp",
+        "mosaic": "llm-foundry-fsdp", "fsdp": "fms-fsdp", "pytorch-fsdp": "fms-fsdp", "mlperf": "mlperf-nemo",
+    ]
+
+    /// Fills in what the stack leaves open. `precision` and `isMoE` decide defaults that recipes tie to them.
+    public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
+        let name = entries[software.framework] != nil ? software.framework : Self.aliases[software.framework] ?? "generic"
+        let entry = entries[name] ?? Entry()
+        let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
+        let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
+        let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
+        let flash = entry.flashAttention && (entry.flashFrom != .hopper || isModern)
+        return StackBehaviour(
+            stack: name, era: era, flashAttention: software.flashAttention ?? flash,
+            // MoE recipes run expert-tensor 1 and do not use the user-buffer overlap.
+            tensorOverlap: software.tensorOverlap ?? (isMoE ? .none : entry.tensorOverlap),
+            dataOverlap: software.dataOverlap ?? entry.dataOverlap,
+            pipelineOverlap: entry.pipelineOverlap == "always" || entry.pipelineOverlap == "hopper" && isModern,
+            accumulatesFP32: software.gradientPrecision.map { $0 == "fp32" } ?? (entry.accumulatesFP32 && precision != .fp16),
+            reduceBytes: sixteenBitGradients
+                ? 2 : software.gradientPrecision == "fp32" ? max(2, entry.reduceBytes) : precision == .fp16 ? 2 : entry.reduceBytes,
+            zero1AllReduce: entry.zero1AllReduce,
+            copiesGradients: entry.copiesGradients && !sixteenBitGradients && precision != .fp16,
+            optimizerSynchronises: entry.optimizerSynchronises, selective: entry.selectiveHalf ? .half : .attentionCore,
+            stageBalance: software.stageBalance ?? entry.stageBalance, launchBlocking: software.launchBlocking ?? false,
+            cudaGraphs: software.cudaGraphs ?? false, scaling: software.scaling, environment: software.environment ?? "",
+            shardsInNode: entry.shardsInNode, why: entry.why, isGeneric: name == "generic")
+    }
+}

@@ -1,0 +1,199 @@
+import Cluster
+import Glibc
+import Workload
+
+/// How a duration is known.
+public enum EvidenceKind: Int, Sendable, Hashable, CaseIterable {
+    /// Timed on this device at this shape.
+    case measured
+    /// Formula whose constants were fitted to measured kernels of this device, inside the range of the measured shapes.
+    case interpolated
+    /// Formula alone: outside that range, or constants known only from whole runs or from a related device.
+    case formula
+}
+
+/// A predicted duration with what it rests on.
+public struct Estimate: Sendable, Hashable {
+    public var seconds: Double
+    /// Relative standard error.
+    public var error: Double
+    public var evidence: EvidenceKind
+    public init(seconds: Double, error: Double, evidence: EvidenceKind) {
+        self.seconds = seconds
+        self.error = error
+        self.evidence = evidence
+    }
+}
+
+/// Durations of kernels on one device under one software stack. Formulas: `design/physics.md` section 2, restated at each function;
+/// constants: Resources/constants.yaml and profiles.yaml.
+public struct KernelTimings: Sendable {
+    public let accelerator: Accelerator
+    public let constants: Constants
+    public let behaviour: StackBehaviour
+    /// Format of the linear layers.
+    public let precision: Precision
+
+    private let peak16: Double
+    private let peakLow: Double
+    private let wideBytes: Double
+    private let bandwidth: Double
+    private let shape: GEMMShape
+    private let weightGradientBytes: Double
+    private let quantiseFactor: Double
+
+    /// Smoothness and start-up of the GEMM roofline, by generation (kernels/FITS.md section 2: fits of aiconfigurator's tables,
+    /// p 1.15-2.2 on A100, 3.2 on H100, 6-8 on Blackwell; t0 11, 3, 2 us).
+    private struct GEMMShape {
+        var smoothness: Double
+        var start: Double
+        init(_ generation: Generation) {
+            switch generation {
+            case .pascal, .volta, .ampere, .cdna2: (smoothness, start) = (2, 8e-6)
+            case .ada: (smoothness, start) = (3, 2.4e-6)
+            case .hopper, .cdna3: (smoothness, start) = (3, 3e-6)
+            case .blackwell: (smoothness, start) = (5, 2e-6)
+            }
+        }
+    }
+
+    public init(accelerator: Accelerator, constants: Constants, behaviour: StackBehaviour, precision: Precision) {
+        self.accelerator = accelerator
+        self.constants = constants
+        self.behaviour = behaviour
+        self.precision = precision
+        let wide: Precision = precision.isLow ? .bf16 : precision
+        peak16 = accelerator.peak(wide)
+        wideBytes = wide.bytes
+        peakLow = accelerator.peak(precision)
+        bandwidth = accelerator.memoryBandwidth.bytesPerSecond
+        shape = GEMMShape(accelerator.generation)
+        // W reads and writes an fp32 main gradient (8 bytes an element) or writes a 16-bit one twice (accumulation).
+        weightGradientBytes = behaviour.accumulatesFP32 ? 8 : 4
+        quantiseFactor =
+            constants[.quantise] * (behaviour.scaling == .rowwise ? constants[.quantiseRowwise] : 1)
+            * (precision == .mxfp8 ? constants[.quantiseMx] : 1)
+    }
+
+    /// Seconds of one op on the GPU; communication ops take none here.
+    public func seconds(_ op: Op) -> Double {
+        switch op.work {
+        case .gemm(let gemm): self.seconds(gemm, pass: op.pass)
+        case .attention(let core): self.seconds(core, pass: op.pass)
+        case .memory(let pass): self.seconds(pass, part: op.part)
+        case .communication: 0
+        }
+    }
+
+    /// Whether the constants behind an op come from measured kernels of this generation, within the range of their shapes (kernels/FITS.md:
+    /// products with m >= 512 and n, k >= 1,024 on Ampere, Hopper, Blackwell and Ada; memory-bound and fused attention forward on the same).
+    public func isFitted(_ op: Op) -> Bool {
+        switch accelerator.generation {
+        case .pascal, .volta, .cdna2, .cdna3: return false
+        case .ampere, .ada, .hopper, .blackwell: break
+        }
+        switch op.work {
+        case .gemm(let gemm): return !gemm.grouped && gemm.m >= 512 && gemm.n >= 1024 && gemm.k >= 1024 && precision != .nvfp4
+        case .attention: return behaviour.flashAttention && op.pass == .forward
+        case .memory: return accelerator.generation == .ampere
+        case .communication: return false
+        }
+    }
+
+    /// Kernel launches of one op: grouped products launch their quantise kernels an expert each in low precision; unfused attention is a chain.
+    public func kernels(_ op: Op) -> Int {
+        switch op.work {
+        case .gemm(let gemm) where gemm.grouped: gemm.count * (precision.isLow ? 3 : 1) + 4
+        case .attention where !behaviour.flashAttention: op.pass == .forward ? 6 : 9
+        default: op.kernels
+        }
+    }
+
+    /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
+    /// Low precision adds the kernels that quantise the operands, 4 bytes an element of activation.
+    func seconds(_ gemm: GEMM, pass: Pass) -> Double {
+        let isLow = precision.isLow && gemm.lowPrecision
+        let (m, n, k, count) = (Double(gemm.m), Double(gemm.n), Double(gemm.k), Double(gemm.count))
+        guard m > 0, n > 0, k > 0 else { return 0 }
+        let efficiency: Double =
+            gemm.grouped
+            ? constants[.grouped]
+            : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : constants[.gemm]
+        // A grouped kernel fills the machine with the tiles of all its products.
+        let tiles = Self.waves(m: gemm.grouped ? m * count : m, n: n, units: Double(accelerator.computeUnits))
+        let quantisation = 1 + (tiles - 1) * constants[.gemmWave]
+        let repeats = gemm.grouped ? 1 : count
+        let work = 2 * m * n * k * (gemm.grouped ? count : 1)
+        let compute = work * quantisation * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
+        let element = isLow ? precision.bytes : wideBytes
+        let outputs = m * n * (gemm.grouped ? count : 1)
+        let operands = (m * k + n * k) * (gemm.grouped ? count : 1)
+        let bytes = element * operands + (pass == .weightGradient ? weightGradientBytes : wideBytes) * outputs
+        let memory = bytes / (0.75 * bandwidth)
+        let p = shape.smoothness
+        var time = shape.start + pow(pow(compute, p) + pow(memory, p), 1 / p)
+        if isLow {
+            let elements = (pass == .weightGradient ? 0.5 * (m * k + n * k) : m * k) * (gemm.grouped ? count : 1)
+            time += quantiseFactor * 4 * elements / bandwidth
+        }
+        return time * repeats
+    }
+
+    /// Work done over useful work when an m x n result is cut into 128 x 256 tiles that run in waves over the compute units.
+    static func waves(m: Double, n: Double, units: Double) -> Double {
+        let (rows, columns) = ((m / 128).rounded(.up), (n / 256).rounded(.up))
+        let waves = rows * columns / units
+        // Beyond a dozen waves the last one hardly counts, and kernels balance it (stream-K).
+        let tail = waves < 12 ? waves.rounded(.up) / waves : 1 + 0.5 / waves
+        return tail * (rows * 128 / m) * (columns * 256 / n)
+    }
+
+    /// Fused: executed FLOPs / (e peak), e = e0 s/(s + s_half), backward 2.5 times the FLOPs at a share of forward's efficiency.
+    /// Unfused: two batched products and a masked softmax of 9 (forward) and 15 (backward) bytes a score.
+    func seconds(_ core: AttentionCore, pass: Pass) -> Double {
+        guard pass != .weightGradient else { return 0 }
+        if behaviour.flashAttention {
+            let keys = Double(core.queries)
+            let ramp = keys / (keys + constants[.attentionSHalf])
+            let head = core.headDim <= 64 ? constants[.attentionHead64] : 1
+            let forward = core.fullFLOPs * core.visible / (constants[.attention] * ramp * head * peak16)
+            return pass == .forward ? forward : 2.5 * forward / constants[.attentionBackward]
+        }
+        let scores = core.scores
+        let width = Double(core.headDim)
+        var penalty = (width / 64).rounded(.up) * 64 / width
+        if core.headDim % 8 != 0 {
+            penalty *= 1 + constants[.attentionOdd]
+        } else if core.headDim % 64 != 0 {
+            penalty *= 1 + constants[.attentionUnaligned]
+        }
+        let product = scores * Double(core.headDim + core.valueDim) / (constants[.attentionBmm] * peak16) * penalty
+        let softmax = scores * (pass == .forward ? 9 : 15) * constants[.attentionSoftmax] / (constants[.memory] * bandwidth)
+        return (pass == .forward ? 2 : 4) * product + softmax
+    }
+
+    /// bytes x fusion factor / (e bandwidth).
+    func seconds(_ pass: MemoryPass, part: Part) -> Double {
+        let factor: Double =
+            switch part {
+            case .elementwise, .attention, .mlp, .projection, .convolution: constants[.elementwise]
+            case .loss, .head: constants[.logits]
+            case .router, .experts: constants[.moePermute]
+            case .embedding: 1
+            }
+        return memorySeconds(pass.bytes * factor)
+    }
+
+    /// Seconds to move `bytes` through device memory.
+    public func memorySeconds(_ bytes: Double) -> Double { bytes / (constants[.memory] * bandwidth) }
+
+    /// GPU time against the host's launch time: a smooth maximum, since the GPU runs ahead of neither for long; with blocking launches their sum;
+    /// with CUDA graphs a tenth of the launch cost remains (a graph launches some 0.6 us a node; FITS.md section 6: graphs contain no launch gap).
+    public func withLaunches(gpu: Double, kernels: Double) -> Double {
+        if behaviour.launchBlocking { return gpu + kernels * constants[.launchBlocking] * 1e-6 }
+        let host = kernels * constants[.launch] * 1e-6 * (behaviour.cudaGraphs ? 0.1 : 1)
+        guard host > 0, gpu > 0 else { return max(gpu, host) }
+        let ratio = host / gpu
+        return gpu * pow(1 + pow(ratio, 6), 1.0 / 6)
+    }
+}

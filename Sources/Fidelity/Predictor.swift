@@ -1,0 +1,33 @@
+import Calibration
+import Plan
+import Scenario
+import Simulation
+
+/// A measured run made ready to be predicted under any constants: its plan, and the graph of its step.
+public struct PreparedRun: Sendable {
+    public let run: MeasuredRun
+    public let plan: Plan
+    let graph: StepReplay
+
+    /// - Throws: `PreparationError` with the reason why the run cannot be modelled.
+    public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
+        guard let job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
+        self.run = run
+        do throws(PlanError) { plan = try job.plan(data) } catch { throw PreparationError("\(error)") }
+        do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
+    }
+
+    /// Seconds of the step under the constants that the plan was made with.
+    public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) }
+
+    /// Seconds of the step under other constants, with the order of the schedule kept.
+    public func seconds(_ constants: Constants) throws(SimulationError) -> Double {
+        try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants)))
+    }
+}
+
+/// Why a measured run cannot be predicted.
+public struct PreparationError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,61 @@
+/// What a second of the step is spent on. Categories of the result's `breakdown_s`, in its order.
+public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
+    case forward, backward, recompute, optimizer
+    case tensorComm = "tensor_comm"
+    case sequenceComm = "sequence_comm"
+    case contextComm = "context_comm"
+    case expertComm = "expert_comm"
+    case pipelineComm = "pipeline_comm"
+    case dataComm = "data_comm"
+    case bubble
+    case stragglerWait = "straggler_wait"
+    case inputStall = "input_stall"
+    case launch, other
+}
+
+/// Seconds by activity; adds and scales like a number.
+public struct ActivitySeconds: Sendable, Hashable {
+    private var lanes = SIMD16<Double>.zero
+    public init() {}
+    public init(_ activity: Activity, _ seconds: Double) { self[activity] = seconds }
+
+    public subscript(activity: Activity) -> Double {
+        get { lanes[activity.lane] }
+        set { lanes[activity.lane] = newValue }
+    }
+    public var total: Double { lanes.sum() }
+    public static func + (a: Self, b: Self) -> Self {
+        var sum = a
+        sum.lanes += b.lanes
+        return sum
+    }
+    public static func += (a: inout Self, b: Self) { a.lanes += b.lanes }
+    public static func * (a: Self, factor: Double) -> Self {
+        var product = a
+        product.lanes *= factor
+        return product
+    }
+}
+
+extension Activity {
+    /// Position in `ActivitySeconds`.
+    var lane: Int {
+        switch self {
+        case .forward: 0
+        case .backward: 1
+        case .recompute: 2
+        case .optimizer: 3
+        case .tensorComm: 4
+        case .sequenceComm: 5
+        case .contextComm: 6
+        case .expertComm: 7
+        case .pipelineComm: 8
+        case .dataComm: 9
+        case .bubble: 10
+        case .stragglerWait: 11
+        case .inputStall: 12
+        case .launch: 13
+        case .other: 14
+        }
+    }
+}

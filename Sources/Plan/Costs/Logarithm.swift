@@ -1,0 +1,4 @@
+import Glibc
+
+/// Natural logarithm, for modules without Foundation.
+func logarithm(_ x: Double) -> Double { log(x) }

@@ -1,0 +1,135 @@
+import Calibration
+import Workload
+
+/// What each virtual stage of a job computes, free of any constant: the ops of its kinds of layers, how many of each, and its parameters.
+public struct StageWork: Sendable {
+    /// A piece that is gathered, computed and reduced as one: the embedding, a layer, the head.
+    public enum Unit: Sendable, Hashable {
+        case embedding
+        case layer(LayerVariant)
+        /// A multi-token-prediction module.
+        case prediction
+        case head
+    }
+    /// Parameters of one rank.
+    public struct LocalParameters: Sendable, Hashable {
+        /// Replicated over data x context.
+        public var dense = 0.0
+        /// Routed experts, replicated over fewer ranks.
+        public var expert = 0.0
+        public var total: Double { dense + expert }
+        static func += (a: inout Self, b: Self) {
+            a.dense += b.dense
+            a.expert += b.expert
+        }
+    }
+
+    /// The different units, each once.
+    public let units: [Unit]
+    /// Ops of one micro-batch, by unit.
+    public let ops: [[Op]]
+    /// Parameters of each unit on one rank.
+    public let unitParameters: [LocalParameters]
+    /// Units in order of depth as indices into `units`: [virtual stages][units].
+    public let stages: [[Int]]
+    /// Layers (without embedding and head) of each virtual stage.
+    public let stageLayers: [Int]
+    /// Parameters of each virtual stage on one rank; a tied output matrix counts on both ends of a pipeline.
+    public let parameters: [LocalParameters]
+
+    /// - Parameter stageLayers: layers of each virtual stage in order of depth; they sum to the model's layers.
+    public init(job: Job, stageLayers: [Int]) {
+        let model = job.model
+        let sharding = job.sharding
+        var units: [Unit] = []
+        var stages: [[Int]] = []
+        func index(of unit: Unit) -> Int {
+            if let known = units.firstIndex(of: unit) { return known }
+            units.append(unit)
+            return units.count - 1
+        }
+        var depth = 0
+        for (stage, layers) in stageLayers.enumerated() {
+            var own: [Int] = []
+            if stage == 0 { own.append(index(of: .embedding)) }
+            for _ in 0..<layers {
+                own.append(index(of: .layer(model.variant(at: depth))))
+                depth += 1
+            }
+            if stage == stageLayers.count - 1 {
+                for _ in 0..<model.mtpLayers { own.append(index(of: .prediction)) }
+                own.append(index(of: .head))
+            }
+            stages.append(own)
+        }
+        self.units = units
+        self.stages = stages
+        self.stageLayers = stageLayers
+        ops = units.map { unit in
+            switch unit {
+            case .embedding: model.embedding(sharding: sharding).ops
+            case .layer(let variant): model.layer(variant, sharding: sharding).ops
+            case .prediction: model.multiTokenPrediction(sharding: sharding).ops
+            case .head: model.head(sharding: sharding).ops
+            }
+        }
+        let local = units.map { Self.parameters(of: $0, job: job) }
+        unitParameters = local
+        let splitsTie = model.tiedEmbeddings && stageLayers.count > 1
+        parameters = stages.enumerated().map { stage, own in
+            var sum = LocalParameters()
+            for unit in own { sum += local[unit] }
+            // The last rank of a pipeline holds its own copy of a tied table.
+            if splitsTie, stage == stages.count - 1 { sum.dense += Double(model.vocab * model.hidden) / Double(job.layout.tensor) }
+            return sum
+        }
+    }
+
+    private static func parameters(of unit: Unit, job: Job) -> LocalParameters {
+        let count = job.model.parameters
+        let tensor = Double(max(1, job.layout.tensor))
+        let experts = Double(max(1, job.layout.expert * job.layout.expertTensor))
+        var local = LocalParameters()
+        func add(_ layer: ParameterCount.Layer) {
+            local.dense += Double(layer.attention + layer.mlp + layer.sharedExperts) / tensor + Double(layer.norms + layer.router)
+            local.expert += Double(layer.experts) / experts
+        }
+        if case .resnet = job.model.kind {
+            // A CNN is cut over data only; its blocks are counted evenly, which matters to no total.
+            let blocks = Double(max(1, job.model.layers))
+            switch unit {
+            case .layer: local.dense = Double(count.total - count.embedding - count.head) / blocks
+            case .embedding: local.dense = Double(count.embedding)
+            default: local.dense = Double(count.head)
+            }
+            return local
+        }
+        switch unit {
+        case .embedding: local.dense = Double(count.embedding) / tensor + Double(count.positions)
+        case .layer(let variant): add(variant.kind == .moe ? count.perMoELayer : count.perDenseLayer)
+        case .prediction:
+            let modules = Double(max(1, job.model.mtpLayers))
+            let layer = job.model.moe == nil ? count.perDenseLayer : count.perMoELayer
+            add(layer)
+            local.dense += max(0, Double(count.mtp) / modules - Double(layer.total)) / tensor
+        case .head: local.dense = Double(count.head + count.taskHeads) / tensor + Double(count.finalNorm)
+        }
+        return local
+    }
+}
+
+extension Job {
+    /// How one micro-batch is cut over the ranks of a model-parallel group.
+    public var sharding: Sharding {
+        var sharding = Sharding()
+        sharding.microBatch = training.microBatch
+        sharding.sequence = training.sequence
+        sharding.tensor = layout.tensor
+        sharding.sequenceParallel = layout.sequenceParallel && layout.tensor > 1
+        sharding.context = layout.context
+        sharding.expert = layout.expert
+        sharding.expertTensor = layout.expertTensor
+        sharding.activationBytes = training.precision.compute == .fp32 || training.precision.compute == .tf32 ? 4 : 2
+        return sharding
+    }
+}

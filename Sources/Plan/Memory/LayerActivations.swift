@@ -1,0 +1,165 @@
+import Calibration
+import Cluster
+import Workload
+
+/// The tensors that one layer keeps from its forward for its backward, for one micro-batch on one GPU, in bytes.
+///
+/// Op by op after Korthikanti et al. (arXiv:2205.05198, section 4): each op keeps what its gradient needs. For their layer (GELU, ffn = 4h, dropout,
+/// unfused attention) the sum is sbh (10 + 24/t + 5as/(ht)), and sbh (34 + 5as/h)/t with sequence parallelism; a test holds it to that.
+public struct LayerActivations: Sendable, Hashable {
+    public struct Tensor: Sendable, Hashable {
+        public var name: String
+        public var bytes: Double
+        /// Part of softmax(QK^T)V between its inputs and its output: what selective recomputation drops.
+        public var isAttentionCore: Bool
+    }
+    public private(set) var tensors: [Tensor] = []
+    /// Bytes of the layer's input, all that full recomputation keeps.
+    public private(set) var input = 0.0
+    /// Gradients and temporaries alive beside the kept tensors while the layer's backward runs.
+    public private(set) var workspace = 0.0
+
+    public var total: Double { tensors.reduce(0) { $0 + $1.bytes } }
+    public var attentionCore: Double { tensors.reduce(0) { $0 + ($1.isAttentionCore ? $1.bytes : 0) } }
+
+    /// - Parameter isExpert: the layer has experts in place of its MLP.
+    public init(job: Job, isExpert: Bool) {
+        let shape = LayerShape(job)
+        input = shape.e * shape.h * shape.local
+        addAttention(job, shape)
+        if isExpert, let moe = job.model.moe { addExperts(moe, shape) } else { addMLP(width: Double(job.model.ffn), shape) }
+    }
+
+    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false) {
+        if bytes > 0 { tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core)) }
+    }
+
+    private mutating func addAttention(_ job: Job, _ x: LayerShape) {
+        let model = job.model
+        let heads = Double(model.heads)
+        add("attention norm input", x.e * x.h * x.local)
+        add("projection input (q, k, v)", x.linear * x.h * x.local)
+        let valueWidth: Double
+        if case .mla(let queryRank, let kvRank, let rope, let nope, let value) = model.attention {
+            // Down-projections and their norms are replicated over the tensor group.
+            if let queryRank { add("query latent and its norm", (x.e + x.linear) * Double(queryRank) * x.local) }
+            add("key-value latent and its norm", (x.e * Double(kvRank + rope) + x.linear * Double(kvRank)) * x.local)
+            valueWidth = Double(value)
+            add("query", x.e * heads * Double(nope + rope) * x.split, core: false)
+            add("key", x.e * heads * Double(nope + rope) * x.split)
+            // The value is a view of the up-projection's output, which therefore stays whole.
+            add("key-value up-projection", x.e * heads * Double(nope + value) * x.split)
+        } else {
+            let head = Double(model.headDim > 0 ? model.headDim : model.hidden / max(1, model.heads))
+            valueWidth = head
+            let kvHeads = Double(max(model.kvHeads, model.kvHeads < job.layout.tensor ? job.layout.tensor : 1))
+            add("query", x.e * heads * head * x.split)
+            add("key", x.e * kvHeads * head * x.split)
+            add("value", x.e * kvHeads * head * x.split)
+            if case .rotary = model.positions, x.traits.family == .megatron {
+                // Rotation writes new queries and keys while the value, a view, holds on to the fused projection's whole output.
+                add("fused projection held by its view", x.e * (heads + kvHeads) * head * x.split)
+            }
+            if model.qkNorm { add("query and key norm inputs", x.e * (heads + kvHeads) * head * x.split) }
+        }
+        let keys = Double(job.training.sequence)
+        if x.traits.flash {
+            add("log-sum-exp", 4 * heads * x.split, core: true)
+        } else {
+            let scores = heads * keys * x.split
+            add("softmax output", x.e * scores, core: true)
+            if x.traits.dropout {
+                add("attention dropout mask", scores, core: true)
+                add("attention dropout output", x.e * scores, core: true)
+            }
+        }
+        add("attention output", x.e * heads * valueWidth * x.split)
+        if x.low, x.traits.flash { add("output projection input", x.linear * heads * valueWidth * x.split) }
+        if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
+        // Unfused: gradients of the probabilities and of the scores, both whole. Fused: gradients of q, k, v and the output.
+        let unfused = 2 * x.e * heads * keys * x.split
+        workspace = max(workspace, x.traits.flash ? 4 * x.e * heads * valueWidth * x.split : unfused)
+    }
+
+    private mutating func addMLP(width: Double, _ x: LayerShape) {
+        add("MLP norm input", x.e * x.h * x.local)
+        add("MLP input", x.linear * x.h * x.local)
+        let projections: Double = x.gated ? 2 : 1
+        add("activation input", x.e * projections * width * x.split)
+        add("down-projection input", x.linear * width * x.split)
+        if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
+        workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
+    }
+
+    /// Experts see every token `active` times; all-to-all only exchanges which, so a balanced rank holds as many as it sent.
+    private mutating func addExperts(_ moe: Architecture.MoE, _ x: LayerShape) {
+        add("MLP norm input", x.e * x.h * x.local)
+        add("router input", x.e * x.h * x.local)
+        // fp32 logits and probabilities, and the routing map.
+        add("router logits and map", 9 * Double(moe.experts) * x.local)
+        let projections: Double = x.gated ? 2 : 1
+        let load = max(1, moe.imbalance) * Double(moe.active) * (moe.capacity.map { min($0, 1.0e3) } ?? 1)
+        // Within an expert-tensor group tokens are gathered and the inner width is cut.
+        let routed = x.expertTokens * load
+        let inner = Double(moe.ffn) / Double(x.expertTensor)
+        add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor))
+        add("expert activation input", x.e * projections * inner * routed * Double(x.expertTensor))
+        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor))
+        add("expert outputs before weighting", x.e * x.h * routed)
+        let shared = Double(moe.sharedFFN ?? moe.shared * moe.ffn)
+        add("shared expert activation input", x.e * projections * shared * x.split)
+        add("shared expert down-projection input", x.linear * shared * x.split)
+        workspace = max(workspace, x.e * ((projections + 1) * inner * Double(x.expertTensor) + x.h) * routed)
+    }
+
+    /// Bytes kept in flight under a policy, and bytes that come alive again for one layer in its backward.
+    public func kept(_ policy: Recompute, torchtitan: Bool = false) -> (stored: Double, live: Double) {
+        switch policy {
+        case .none, .layers: (total, 0)
+        case .full: (input, total)
+        case .selective where torchtitan:
+            // torchtitan's selective mode keeps the attention output and every second matrix product: about half of what lies inside the layer.
+            (input + (total - input) / 2, (total - input) / 2)
+        case .selective: (total - attentionCore, attentionCore)
+        }
+    }
+}
+
+/// Sizes shared by the ops of a layer: token counts per way of cutting, and bytes an element.
+struct LayerShape: Sendable {
+    var traits: MemoryTraits
+    var h: Double
+    /// Bytes of a stored activation; of one that only feeds a matrix product (8-bit recipes store those quantised).
+    var e: Double
+    var linear: Double
+    var low: Bool
+    var gated: Bool
+    /// Tokens of the micro-batch on a context rank.
+    var tokens: Double
+    /// Tokens over the tensor group: multiplies full widths whose columns are cut.
+    var split: Double
+    /// Tokens held where the whole width is present: cut by the tensor group with sequence parallelism only.
+    var local: Double
+    /// Tokens that a rank sends to experts.
+    var expertTokens: Double
+    var expertTensor: Int
+
+    init(_ job: Job) {
+        traits = MemoryTraits(job)
+        h = Double(job.model.hidden)
+        let compute = job.training.precision.compute
+        e = compute == .fp32 || compute == .tf32 ? 4 : 2
+        // Transformer Engine keeps the quantised input of a linear layer; torchtitan's float8 casts again in the backward.
+        low = compute.isLow && traits.family == .megatron
+        // Block scales: a byte for each 32 elements of MXFP8 and each 16 of NVFP4.
+        let scales = compute == .mxfp8 ? 1.0 / 32 : compute == .nvfp4 ? 1.0 / 16 : 0
+        linear = low ? compute.bytes + scales : e
+        gated = job.model.activation.isGated
+        let tensor = Double(max(1, job.layout.tensor))
+        tokens = Double(job.training.microBatch) * Double(job.training.sequence) / Double(max(1, job.layout.context))
+        split = tokens / tensor
+        local = job.layout.sequenceParallel ? split : tokens
+        expertTensor = max(1, job.layout.expertTensor)
+        expertTokens = split
+    }
+}

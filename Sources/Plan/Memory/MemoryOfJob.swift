@@ -1,0 +1,224 @@
+import Calibration
+import Cluster
+import Workload
+
+extension MemoryEstimate {
+    /// Memory of each pipeline rank with the layers and in-flight counts that the layout implies.
+    public init(job: Job) { self.init(job: job, placement: StagePlacement(job: job)) }
+
+    /// Memory of each pipeline rank.
+    ///
+    /// States after Rajbhandari et al. (ZeRO, arXiv:1910.02054), activations after Korthikanti et al. (arXiv:2205.05198), both op by op.
+    /// - Parameters:
+    ///   - stageLayers: layers of each rank's chunks, [ranks][chunks].
+    ///   - inFlight: micro-batches of each chunk held at once, [ranks][chunks].
+    ///   - virtualStage: depth of each chunk, [ranks][chunks]; nil: rank + chunk x ranks.
+    public init(job: Job, stageLayers: [[Int]], inFlight: [[Double]], virtualStage: [[Int]]? = nil) {
+        self.init(job: job, placement: StagePlacement(layers: stageLayers, inFlight: inFlight, virtualStage: virtualStage))
+    }
+
+    public init(job: Job, placement: StagePlacement) {
+        let capacity = Double(job.cluster.accelerator.memory.count)
+        if case .resnet(let depth, let imageSize) = job.model.kind {
+            self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
+        } else {
+            let model = StageMemory(job)
+            self.init(stages: placement.layers.indices.map { model.stage($0, of: placement, capacity: capacity) }, capacity: capacity)
+        }
+    }
+
+    /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
+    public static func measure(of job: Job) -> MemoryMeasure { MemoryTraits(job).measure }
+}
+
+/// Fills one stage of the estimate; what does not depend on the stage is computed once.
+private struct StageMemory {
+    let job: Job
+    let traits: MemoryTraits
+    let shape: LayerShape
+    let dense: LayerActivations
+    let expert: LayerActivations
+    let states: StateBytes
+
+    init(_ job: Job) {
+        self.job = job
+        traits = MemoryTraits(job)
+        shape = LayerShape(job)
+        dense = LayerActivations(job: job, isExpert: false)
+        expert = LayerActivations(job: job, isExpert: true)
+        states = StateBytes(job, traits: traits)
+    }
+
+    func stage(_ rank: Int, of placement: StagePlacement, capacity: Double) -> MemoryEstimate.Stage {
+        var stage = MemoryEstimate.Stage()
+        let last = placement.virtualStage.joined().max() ?? 0
+        let starts = firstLayers(placement)
+        let depths = placement.virtualStage[rank]
+        let isFirst = depths.contains(0)
+        let isLast = depths.contains(last)
+        let ranges = placement.layers[rank].indices.map {
+            starts[depths[$0], default: 0]..<(starts[depths[$0], default: 0] + placement.layers[rank][$0])
+        }
+        // Multi-token-prediction layers stand behind the last one, each with a projection of twice the width (arXiv:2412.19437 section 2.2).
+        let extra = isLast ? Array(repeating: max(0, job.model.layers - 1), count: job.model.mtpLayers) : []
+        var weights = StageWeights(job: job, layers: ranges.flatMap { Array($0) } + extra, hasEmbedding: isFirst, hasHead: isLast)
+        weights.dense += Double(extra.count) * 2 * shape.h * shape.h
+
+        stage.parameters = states.parameters(weights)
+        stage.gradients = states.gradients(weights)
+        stage.optimizer = states.optimizer(weights)
+
+        var live = 0.0
+        var remaining = recomputedLayers(ranges.reduce(0) { $0 + $1.count })
+        for (chunk, range) in ranges.enumerated() {
+            let held = placement.held(rank, chunk)
+            var layers = Array(range)
+            if isLast, depths[chunk] == last { layers += extra }
+            for layer in layers {
+                let activations = isExpert(layer) ? expert : dense
+                let kept = activations.kept(policy(&remaining), torchtitan: traits.framework.contains("torchtitan"))
+                stage.activations += held * kept.stored
+                live = max(live, kept.live + activations.workspace)
+            }
+            if depths[chunk] == 0 { stage.activations += held * embedding }
+            if depths[chunk] == last { stage.activations += held * 2 * shape.e * shape.h * shape.local }
+            if traits.family == .deepSpeed, job.layout.pipeline > 1 {
+                // The pipeline engine keeps the output of every micro-batch in flight until its backward.
+                stage.buffers += held * shape.e * shape.h * shape.tokens
+            }
+        }
+        // The head's turn comes before the layers' backward: the larger of the two counts.
+        stage.activations += max(live, isLast ? loss : 0)
+        stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
+        if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
+        addFragmentation(&stage, weights: weights, capacity: capacity)
+        return stage
+    }
+
+    /// Cache that does not fit what is asked for later stays reserved while there is room, and is given back before the allocator fails.
+    private func addFragmentation(_ stage: inout MemoryEstimate.Stage, weights: StageWeights, capacity: Double) {
+        // The optimizer step runs when all activations are gone, but its large flat tensors find no room in their cached blocks.
+        let step = states.stepTemporaries(weights)
+        stage.buffers += max(0, step - stage.activations)
+        stage.context = traits.context
+        let room = max(0, capacity - stage.total - traits.context)
+        let unusable = traits.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
+        stage.fragmentation = traits.context + min(room, unusable)
+    }
+
+    /// First layer of each virtual stage.
+    private func firstLayers(_ placement: StagePlacement) -> [Int: Int] {
+        var counts: [Int: Int] = [:]
+        for (rank, depths) in placement.virtualStage.enumerated() {
+            for (chunk, depth) in depths.enumerated() { counts[depth] = placement.layers[rank][chunk] }
+        }
+        var starts: [Int: Int] = [:]
+        var next = 0
+        for depth in counts.keys.sorted() {
+            starts[depth] = next
+            next += counts[depth] ?? 0
+        }
+        return starts
+    }
+
+    private func isExpert(_ layer: Int) -> Bool { job.model.moe.map { layer >= $0.denseLayers } ?? false }
+
+    private func recomputedLayers(_ count: Int) -> Int {
+        if case .layers(let n) = job.training.recompute { return min(n, count) }
+        return 0
+    }
+
+    private func policy(_ remaining: inout Int) -> Recompute {
+        guard case .layers = job.training.recompute else { return job.training.recompute }
+        guard remaining > 0 else { return .none }
+        remaining -= 1
+        return .full
+    }
+
+    /// Of a micro-batch beside the first layer's input: dropout mask and the input of the embedding norm.
+    private var embedding: Double {
+        (traits.dropout ? shape.h * shape.local : 0) + (job.model.embeddingNorm ? shape.e * shape.h * shape.local : 0)
+    }
+
+    /// Logits of one micro-batch, vocabulary-parallel, at the worse of two moments.
+    private var loss: Double {
+        let tensor = Double(max(1, job.layout.tensor))
+        let elements = Double(job.model.vocab) * shape.tokens / tensor
+        // Unfused: 16-bit logits, their fp32 copy and its exponentials.
+        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : 8))
+        // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
+        let backward = elements * shape.e + 4 * Double(job.model.vocab) * shape.h / tensor
+        return max(forward, traits.family == .megatron ? backward : 0)
+    }
+}
+
+/// Bytes of parameters, gradients and optimizer state on one GPU.
+struct StateBytes {
+    let job: Job
+    let traits: MemoryTraits
+    /// GPUs that share one sharded copy of the dense and of the expert weights.
+    let shard: Double
+    let expertShard: Double
+
+    init(_ job: Job, traits: MemoryTraits) {
+        self.job = job
+        self.traits = traits
+        let layout = job.layout
+        // Megatron's distributed optimizer spans data and context ranks together; so does FSDP's mesh.
+        let replicas = max(1, job.data * max(1, layout.context))
+        let group = min(max(1, layout.shardGroup ?? replicas), replicas)
+        shard = Double(group)
+        let expertReplicas = Double(replicas * max(1, layout.tensor)) / Double(max(1, layout.expert) * max(1, layout.expertTensor))
+        expertShard = max(1, min(expertReplicas, Double(layout.shardGroup ?? Int.max)))
+    }
+
+    private func sharded(_ weights: StageWeights, _ isSharded: Bool) -> Double {
+        isSharded ? weights.dense / shard + weights.expert / expertShard : weights.dense + weights.expert
+    }
+
+    func parameters(_ weights: StageWeights) -> Double {
+        if job.layout.offload == .parameters { return 0 }
+        if traits.keepsOnlyMasters(job) { return 4 * sharded(weights, job.layout.zero >= 3) }
+        return traits.weightBytes(job.training.precision.compute) * sharded(weights, job.layout.zero >= 3)
+    }
+
+    func gradients(_ weights: StageWeights) -> Double { traits.gradientBytes(job) * sharded(weights, job.layout.zero >= 2) }
+
+    func optimizer(_ weights: StageWeights) -> Double {
+        if job.layout.offload != .none { return 0 }
+        let compute = job.training.precision.compute
+        let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
+        let master = hasMaster ? job.training.precision.master?.bytes ?? 4 : 0
+        return (master + job.training.optimizer.stateBytes) * sharded(weights, job.layout.zero >= 1)
+    }
+
+    /// What the optimizer step allocates beside parameters, gradients and state.
+    func stepTemporaries(_ weights: StageWeights) -> Double {
+        let compute = job.training.precision.compute
+        switch traits.family {
+        // The step casts the gradients to fp32, flat: ZeRO its own part; without ZeRO the pieces and the flat copy stand together.
+        case .deepSpeed where job.layout.zero < 3:
+            return job.layout.zero == 0 ? 8 * (weights.dense + weights.expert) : 4 * sharded(weights, true)
+        // fp16 gradients are cast to fp32 for the step; bf16 ones are accumulated in fp32 already.
+        case .megatron where compute == .fp16 && traits.gradientBytes(job) < 4: return 4 * sharded(weights, job.layout.zero >= 1)
+        default: return 0
+        }
+    }
+
+    /// Gathered parameters and communication buckets.
+    func buffers(_ weights: StageWeights, isEnd: Bool) -> Double {
+        let all = weights.dense + weights.expert
+        switch traits.family {
+        case .megatron where job.layout.zero < 3: return 0
+        case .deepSpeed where job.layout.zero < 3:
+            // Reduce and gather buckets of 5e8 elements each (DeepSpeed's default); the tables' gradient is made whole, then added.
+            let buckets = job.layout.zero == 0 ? 0 : 2 * 2 * min(5e8, all)
+            let tables = 2 * (isEnd ? weights.tables : 0)
+            return buckets + tables
+        default:
+            guard job.layout.zero >= 3, shard > 1 else { return 0 }
+            // The unit at work and the one prefetched, in the format computed with; and the whole gradient of the unit at work.
+            return 2 * 2 * weights.largestLayer + (traits.keepsOnlyMasters(job) ? 4 : 2) * weights.largestLayer
+        }
+    }
+}

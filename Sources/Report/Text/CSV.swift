@@ -1,0 +1,42 @@
+extension RunReport {
+    /// A header and one row a run (RFC 4180, lines end in LF). Columns are the result file's keys joined by points; a distribution has five columns,
+    /// `memory.by_stage` holds the stages' totals in bytes, joined by blanks. The header is the same for every run with the documented keys.
+    public static func csv(of reports: [RunReport]) -> String {
+        let rows = reports.map { flattened($0.jsonValue(spreadDistributions: true)) }
+        var header: [String] = []
+        var known: Set<String> = []
+        for row in rows {
+            for (key, _) in row where known.insert(key).inserted { header.append(key) }
+        }
+        let lines = rows.map { row in
+            let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
+            return header.map { quoted(cells[$0] ?? "") }.joined(separator: ",")
+        }
+        return ([header.map(quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
+    }
+
+    private static func flattened(_ value: JSONValue, prefix: String = "") -> [(String, String)] {
+        switch value {
+        case .object(let members):
+            members.flatMap { key, value in
+                key == "assumptions" ? [] : flattened(value, prefix: prefix.isEmpty ? key : "\(prefix).\(key)")
+            }
+        case .array(let items): [(prefix, items.map(cell).joined(separator: prefix == "warnings" ? "; " : " "))]
+        default: [(prefix, cell(value))]
+        }
+    }
+
+    private static func cell(_ value: JSONValue) -> String {
+        switch value {
+        case .string(let text): text
+        case .null: ""
+        case .object(let members): members.last.map { cell($0.value) } ?? ""
+        default: value.text(.compact) == "null" ? "" : value.text(.compact)
+        }
+    }
+
+    private static func quoted(_ cell: String) -> String {
+        guard cell.utf8.contains(where: { [34, 44, 10, 13].contains($0) }) else { return cell }
+        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
+    }
+}

@@ -1,0 +1,156 @@
+import Plan
+import Quantities
+
+/// A training run that somebody measured.
+public struct MeasuredRun: Sendable {
+    public var id: String
+    public var file: String
+    /// Line of the file, from 1.
+    public var line: Int
+    /// Device, framework and source as the table names them; empty where it does not.
+    public var hardware: String
+    public var framework: String
+    public var source: String
+    /// What was run; nil where the row cannot be modelled, and then `reason` says why.
+    public var job: Job?
+    public var reason: String?
+    /// Seconds of one optimizer step.
+    public var stepTimeS: Double
+    /// Gigabytes (10^9 bytes) of device memory, where measured.
+    public var memoryGB: Double?
+    /// Share of its configuration's weight: repeated configurations count once.
+    public var weight: Double
+    /// A: everything about the run is known; B: some of it is an assumption of the table.
+    public var completeness: String?
+    /// What the row leaves open and what was taken instead.
+    public var warnings: [String]
+    /// Every filled column as written.
+    public var columns: [String: String]
+    /// Equal for rows that share model and number of GPUs, for rank correlations.
+    public var group: String
+}
+
+/// Reads tables of measured runs.
+public enum MeasuredRuns {
+    /// Columns of the contract, the required ones first.
+    public static let columns = required + optional
+    static let required = ["hardware", "gpus", "layers", "hidden", "heads", "vocab", "sequence", "global_batch", "step_time_s"]
+    static let optional = [
+        "id", "source", "gpus_per_node", "inter_node", "kv_heads", "head_dim", "ffn", "activation", "experts", "active_experts",
+        "shared_experts", "expert_ffn", "dense_layers", "attention", "micro_batch", "tensor", "pipeline", "virtual", "context", "expert",
+        "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb", "weight",
+        "flash_attention", "tensor_overlap", "data_overlap", "scaling", "release", "launch_blocking", "stage_balance", "gradient_precision",
+        "routing", "environment", "q_rank", "kv_rank", "rope_dim", "window", "mtp_layers", "tied_embeddings", "transformer_engine",
+        "compiled",
+        "completeness",
+    ]
+
+    /// Reads a CSV file with a header; extra columns are ignored.
+    /// - Returns: a run for each row, in order; one that cannot be modelled has no job but a reason.
+    /// - Throws: `ScenarioErrors` where the file is no table, lacks a column that every run needs, or holds a cell of the wrong type.
+    public static func read(path: String, library: Library = .standard) throws(ScenarioErrors) -> [MeasuredRun] {
+        try read(SourceText.read(path, limit: SourceText.tableLimit), library: library)
+    }
+
+    /// As `read(path:)` for a text; `file` names it in messages.
+    /// - Throws: `ScenarioErrors`, as `read(path:)`.
+    public static func read(csv text: String, file: String, library: Library = .standard) throws(ScenarioErrors) -> [MeasuredRun] {
+        try read(SourceText(file: file, text: text), library: library)
+    }
+
+    private static func read(_ source: SourceText, library: Library) throws(ScenarioErrors) -> [MeasuredRun] {
+        let table = try CSVTable.parse(source)
+        var errors: [ScenarioError] = []
+        for name in required where !table.header.contains(name) {
+            let close = nearest(name, in: table.header.filter { !columns.contains($0) })
+            errors.append(
+                ScenarioError(
+                    file: source.file, line: 1, column: 1, keyPath: name, reason: "the column is missing",
+                    suggestion: close.map { "did you mean it by \"\($0)\"?" } ?? "add it to the header"))
+        }
+        guard errors.isEmpty else { throw ScenarioErrors(errors) }
+        var runs: [MeasuredRun] = []
+        for row in table.rows {
+            var cells = MeasuredCells(table: table, row: row)
+            if let run = MeasuredRow.run(&cells, library: library) { runs.append(run) }
+            errors += cells.errors
+        }
+        guard errors.isEmpty else { throw ScenarioErrors(errors) }
+        return runs
+    }
+}
+
+/// The cells of one row by the name of their column.
+struct MeasuredCells {
+    let file: String
+    let line: Int
+    private var fields: [String: (text: String, column: Int)] = [:]
+    private(set) var errors: [ScenarioError] = []
+    private(set) var warnings: [String] = []
+
+    init(table: CSVTable, row: CSVTable.Row) {
+        file = table.file
+        line = row.line
+        for (index, name) in table.header.enumerated() where index < row.fields.count {
+            fields[name] = (row.fields[index].trimmingSpaces, index < row.columns.count ? row.columns[index] : 1)
+        }
+    }
+
+    /// The filled cells.
+    var all: [String: String] { fields.mapValues(\.text).filter { !$0.value.isEmpty } }
+
+    /// Nil where the cell is empty or says "unknown".
+    func text(_ name: String) -> String? {
+        guard let text = fields[name]?.text, !text.isEmpty, text != "unknown" else { return nil }
+        return text
+    }
+
+    mutating func remark(_ warning: String) { warnings.append(warning) }
+
+    mutating func report(_ name: String, _ reason: String, _ advice: String) {
+        errors.append(
+            ScenarioError(file: file, line: line, column: fields[name]?.column ?? 1, keyPath: name, reason: reason, suggestion: advice))
+    }
+
+    mutating func integer(_ name: String, _ range: ClosedRange<Int> = 1...1_000_000_000) -> Int? {
+        guard let text = text(name) else { return nil }
+        if let value = Int(text), range.contains(value) { return value }
+        report(
+            name, "\"\(text)\" is not a whole number from \(range.lowerBound) to \(range.upperBound)",
+            "write for instance \(max(1, range.lowerBound))")
+        return nil
+    }
+
+    /// As `integer`, saying what is taken where the cell is empty.
+    mutating func integer(_ name: String, _ range: ClosedRange<Int> = 1...1_000_000, default value: Int) -> Int {
+        if let written = integer(name, range) { return written }
+        if text(name) == nil { remark("\(name) is unknown: \(value) is taken") }
+        return value
+    }
+
+    mutating func number(_ name: String, above floor: Double = 0) -> Double? {
+        guard let text = text(name) else { return nil }
+        if let value = Double(text), value.isFinite, value > floor, value < 1e15 { return value }
+        report(name, "\"\(text)\" is not a number above \(floor)", "write for instance 1.5")
+        return nil
+    }
+
+    mutating func flag(_ name: String) -> Bool? {
+        switch text(name)?.lowercased() {
+        case nil: return nil
+        case "true": return true
+        case "false": return false
+        default:
+            report(name, "\"\(text(name) ?? "")\" is neither true nor false", "write true, false or nothing")
+            return nil
+        }
+    }
+
+    mutating func choice<Word: RawRepresentable<String> & CaseIterable>(_ name: String, _: Word.Type) -> Word? {
+        guard let text = text(name) else { return nil }
+        if let word = Word(rawValue: text) { return word }
+        let words = Word.allCases.map(\.rawValue)
+        report(name, "\"\(text)\" is none of \(words.joined(separator: ", "))", suggestion(for: text, in: words))
+        return nil
+    }
+}

@@ -1,0 +1,180 @@
+import Calibration
+import Cluster
+import Plan
+import Quantities
+import Simulation
+import Workload
+
+/// Reads a merged tree section by section.
+struct ScenarioReader {
+    private var reader: Reader
+    init(library: Library) { reader = Reader(library: library) }
+
+    var errors: [ScenarioError] { reader.errors }
+
+    private struct Draft {
+        var version = 1
+        var name: String?
+        var extends: String?
+    }
+
+    private static let sections: [(key: String, meaning: String, entries: [SchemaEntry])] = [
+        ("model", "what is trained", ModelSection.entries),
+        ("cluster", "on which machines", ClusterSection.entries),
+        ("layout", "how it is cut over the GPUs", LayoutSection.entries),
+        ("training", "how, and for how long", TrainingSection.entries),
+        ("conditions", "what disturbs the run", ConditionsSection.entries),
+        ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
+        ("prices", "what it costs", PricesSection.entries),
+        ("simulate", "what is simulated, and how finely", SimulateSection.entries),
+    ]
+
+    private static var head: Section<Draft> {
+        Section([
+            Field("orrery", \.version, .integer(1...1), default: "1", "version of this file format"),
+            Field("name", \.name, .text, default: "the file's name", "what reports call the scenario"),
+            Field("extends", \.extends, .text, default: "none", "path, relative to this file, of a scenario that this one is laid over"),
+        ])
+    }
+
+    static let entries: [SchemaEntry] = {
+        var all = head.entries
+        let late = Unavailable.entries
+        for section in sections {
+            let required = ["model", "cluster", "training"].contains(section.key)
+            all.append(
+                SchemaEntry(
+                    keyPath: section.key, type: "mapping", defaultValue: required ? "required" : "none", meaning: section.meaning,
+                    example: "{}"))
+            all += section.entries.map { $0.under(section.key) }
+            all += late.filter { $0.keyPath.hasPrefix(section.key + ".") }
+        }
+        all += late.filter { !$0.keyPath.contains(".") }
+        all.append(
+            SchemaEntry(
+                keyPath: "vary", type: "mapping of key paths to lists", defaultValue: "none",
+                meaning: "values to go through, every combination",
+                example: "{layout.tensor: [1]}"))
+        all.append(
+            SchemaEntry(
+                keyPath: "zip", type: "mapping of key paths to lists", defaultValue: "none",
+                meaning: "values to go through side by side: the first of each list, the second of each, ...",
+                example: "{layout.tensor: [1]}"))
+        return all
+    }()
+
+    /// What to write instead of a key that a section does not have: a near one of the section, or the section that the key belongs to.
+    static func advice(for key: String, in section: [String]) -> String {
+        if nearest(key, in: section) == nil, let home = entries.first(where: { $0.keyPath.hasSuffix(".\(key)") }) {
+            return "it belongs to \(home.keyPath)"
+        }
+        return suggestion(for: key, in: section)
+    }
+
+    /// What to write instead of a key path that no file may hold; nil for one that may.
+    static func adviceForUnknown(_ keyPath: String) -> String? {
+        let known = entries.map(\.keyPath).filter { !$0.contains("[]") && !["vary", "zip", "extends"].contains($0) }
+        if known.contains(keyPath) { return nil }
+        if let close = nearest(keyPath, in: known) { return "did you mean \"\(close)\"?" }
+        let last = keyPath.split(separator: ".").last.map(String.init) ?? keyPath
+        if let same = known.first(where: { $0.hasSuffix(".\(last)") }) { return "did you mean \"\(same)\"?" }
+        return "write a full path such as layout.tensor"
+    }
+
+    /// - Returns: nil when a fault was reported.
+    mutating func read(_ whole: Tree, name: String) -> Scenario? {
+        guard let entries = whole.entries else {
+            reader.report(
+                Item(tree: whole, path: ""), "the file holds no mapping of keys",
+                "a scenario needs the sections model, cluster and training")
+            return nil
+        }
+        var tree = whole
+        Unavailable.refuse(in: &tree, &reader)
+        let draft = readHead(tree)
+        for key in ["model", "cluster", "training"] where tree[key] == nil && !entries.isEmpty || entries.isEmpty {
+            reader.report(whole.place, key, "the section \(key) is missing", "every scenario needs model, cluster and training")
+        }
+        let before = reader.errors.count
+        let job = readJob(tree)
+        let mayCheck = reader.errors.count == before
+        let conditions = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? Conditions()
+        let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
+        let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
+        if let job, mayCheck { check(job, conditions, tree) }
+        guard let job, reader.errors.isEmpty else { return nil }
+        var scenario = Scenario(name: draft.name ?? name, job: job)
+        scenario.conditions = conditions
+        scenario.prices = prices ?? scenario.prices
+        scenario.settings = settings ?? scenario.settings
+        scenario.warnings = reader.warnings
+        scenario.hash = tree.hash
+        return scenario
+    }
+
+    /// The keys that stand for themselves; the names of sections are known here too.
+    private mutating func readHead(_ tree: Tree) -> Draft {
+        var draft = Draft()
+        let known = Self.head.fields.map(\.key) + Self.sections.map(\.key) + ["vary", "zip", "cosim"]
+        for entry in tree.entries ?? [] {
+            let item = Item(tree: entry.value, path: entry.key)
+            if let field = Self.head.fields.first(where: { $0.key == entry.key }) {
+                field.apply(item, &draft, &reader)
+            } else if !known.contains(entry.key) {
+                reader.report(entry.place, entry.key, "unknown key \"\(entry.key)\"", Self.advice(for: entry.key, in: known))
+            }
+        }
+        return draft
+    }
+
+    private func section(_ key: String, _ tree: Tree) -> Item? { tree[key].map { Item(tree: $0.value, path: key) } }
+
+    private mutating func readJob(_ tree: Tree) -> Job? {
+        let model = section("model", tree).flatMap { ModelSection.read($0, &reader) }
+        let cluster = section("cluster", tree).flatMap { ClusterSection.read($0, &reader) }
+        let layout = section("layout", tree).map { LayoutSection.read($0, &reader) } ?? Layout()
+        let software = section("software", tree).map { SoftwareSection.read($0, &reader) }
+        var isCNN = false
+        if case .resnet? = model?.kind { isCNN = true }
+        let training = section("training", tree).map {
+            TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
+        }
+        guard var model, let cluster, var training else { return nil }
+        if tree.entry(at: ["software", "framework"]) == nil {
+            reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")
+        }
+        let stack = software ?? SoftwareStack(framework: SoftwareSection.usualFramework)
+        if training.precision.gradients == nil, let format = stack.gradientPrecision {
+            training.precision.gradients = Precision(rawValue: format)
+        }
+        if case .learned(length: 0) = model.positions { model.positions = .learned(length: training.sequence) }
+        return Job(model: model, cluster: cluster, layout: layout, training: training, software: stack)
+    }
+
+    private mutating func check(_ job: Job, _ conditions: Conditions, _ tree: Tree) {
+        for problem in job.problems() {
+            let path = problem.keyPath.split(separator: ".").map(String.init)
+            reader.report(tree.place(of: path), problem.keyPath, problem.reason, problem.suggestion)
+        }
+        for (index, slow) in conditions.slowGPUs.enumerated() {
+            guard case .gpu(let gpu) = slow.which, gpu >= job.cluster.gpus else { continue }
+            reader.report(
+                place(of: "slow_gpus", index, tree), "conditions.slow_gpus[\(index)].gpu",
+                "there is no GPU \(gpu) among \(job.cluster.gpus)",
+                "write 0 to \(job.cluster.gpus - 1)")
+        }
+        for (index, slow) in conditions.slowLinks.enumerated() {
+            guard case .node(let node) = slow.which, node >= job.cluster.nodes else { continue }
+            reader.report(
+                place(of: "slow_links", index, tree), "conditions.slow_links[\(index)].node",
+                "there is no node \(node) among \(job.cluster.nodes)",
+                "write 0 to \(job.cluster.nodes - 1)")
+        }
+    }
+
+    private func place(of list: String, _ index: Int, _ tree: Tree) -> Place {
+        guard let entry = tree.entry(at: ["conditions", list]) else { return tree.place }
+        if case .sequence(let items) = entry.value.content, index < items.count { return items[index].place }
+        return entry.value.place
+    }
+}

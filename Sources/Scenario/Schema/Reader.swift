@@ -1,0 +1,45 @@
+import Quantities
+
+/// A value of the file beside the path of its key.
+struct Item {
+    let tree: Tree
+    let path: String
+
+    func child(_ entry: Tree.Entry) -> Item { Item(tree: entry.value, path: path.isEmpty ? entry.key : "\(path).\(entry.key)") }
+    func element(_ index: Int, _ tree: Tree) -> Item { Item(tree: tree, path: "\(path)[\(index)]") }
+}
+
+/// What reading a file gathers: every fault, remarks on defaults; and where names are looked up.
+struct Reader {
+    let library: Library
+    private(set) var errors: [ScenarioError] = []
+    private(set) var warnings: [String] = []
+
+    init(library: Library) { self.library = library }
+
+    mutating func report(_ place: Place, _ path: String, _ reason: String, _ suggestion: String) {
+        errors.append(
+            ScenarioError(file: place.file, line: place.line, column: place.column, keyPath: path, reason: reason, suggestion: suggestion))
+    }
+    mutating func report(_ item: Item, _ reason: String, _ suggestion: String) { report(item.tree.place, item.path, reason, suggestion) }
+    mutating func remark(_ warning: String) { warnings.append(warning) }
+
+    /// Messages of quantities say what is wrong and, behind a semicolon or a colon, what would be right.
+    mutating func report(_ item: Item, _ error: QuantityError, example: String) {
+        for separator in ["; ", ": write "] {
+            guard let range = error.message.firstRange(of: separator) else { continue }
+            let advice = error.message[range.upperBound...]
+            let verb = separator == ": write " ? "write " : ""
+            return report(item, String(error.message[..<range.lowerBound]), verb + advice)
+        }
+        report(item, error.message, "write for instance \(example)")
+    }
+}
+
+/// "did you mean …?", or all that is allowed where nothing is near.
+func suggestion(for name: String, in candidates: [String]) -> String {
+    if let close = nearest(name, in: candidates) { return "did you mean \"\(close)\"?" }
+    guard !candidates.isEmpty else { return "none is known" }
+    let shown = candidates.prefix(24).joined(separator: ", ")
+    return "known: \(shown)\(candidates.count > 24 ? ", ... (\(candidates.count) in all)" : "")"
+}

@@ -1,0 +1,218 @@
+import Cluster
+import Quantities
+
+/// The section `cluster`: a preset, or GPUs and what joins them; fields override the preset.
+enum ClusterSection {
+    private struct Draft {
+        var preset: ClusterSpec?
+        var gpu: Accelerator?
+        var gpus: Int?
+        var nodes: Int?
+        var gpusPerNode: Int?
+        var domain: Int?
+        var intraNode = LinkDraft()
+        var interNode = NetworkDraft()
+        var storage = Storage()
+        var hostPower: Power?
+    }
+    private struct LinkDraft {
+        var link: Link?
+        var bandwidth: Bandwidth?
+        var latency: Duration?
+        var fabric: Fabric?
+        var isEmpty: Bool { link == nil && bandwidth == nil && latency == nil && fabric == nil }
+    }
+    private struct NetworkDraft {
+        var link = LinkDraft()
+        var nics: Int?
+        var topology = Topology()
+    }
+    private struct Topology {
+        var kind: Kind?
+        var rails: Int?
+        var levels: Int?
+        var radix: Int?
+        var oversubscription = 1.0
+        enum Kind: String, CaseIterable { case fatTree = "fat_tree", railOptimized = "rail_optimized", torus, dragonfly }
+    }
+    private struct Storage {
+        var write: Bandwidth?
+        var read: Bandwidth?
+    }
+
+    static var entries: [SchemaEntry] { section.entries }
+
+    private static var section: Section<Draft> {
+        Section([
+            Field(
+                "preset", \.preset, .named("a cluster", example: "dgx-h100-superpod") { $0.clusters }, default: "none",
+                "a cluster of the catalogue; the other keys override it"),
+            Field(
+                "gpu", \.gpu, .named("a GPU", example: "h100-sxm-80gb") { $0.accelerators }, default: "required without preset",
+                "device, by its name in the catalogue"),
+            Field(
+                "gpus", \.gpus, .integer(1...10_000_000, example: 16384), default: "required without preset",
+                "GPUs of the job; or give nodes"),
+            Field(
+                "nodes", \.nodes, .integer(1...10_000_000, example: 2048), default: "gpus / gpus_per_node",
+                "machines of the job; or give gpus"),
+            Field(
+                "gpus_per_node", \.gpusPerNode, .integer(1...1024, example: 8), default: "the device's usual node, else 8",
+                "GPUs of a machine"),
+            Field(
+                "domain", \.domain, .integer(1...10_000, example: 8), default: "gpus_per_node",
+                "GPUs that share one fast switch (72 in an NVL72)"),
+            Field(
+                "intra_node", \.intraNode, linkSection("nvlink4"), "what joins the GPUs of a node; default: as the device is usually built"),
+            Field("inter_node", \.interNode, networkSection, "what joins the nodes; default: as the device is usually built"),
+            Field("storage", \.storage, storage, "where checkpoints are written"),
+            Field("host_power", \.hostPower, .quantity, default: "the device's usual node", "power of a node beside its GPUs"),
+        ])
+    }
+
+    private static func linkFields(_ example: String) -> [Field<LinkDraft>] {
+        [
+            Field(
+                "link", \.link, .named("a link", example: example) { $0.links }, default: "usual for the device",
+                "name in the catalogue; the other keys override it"),
+            Field(
+                "bandwidth", \.bandwidth, .quantity, default: "the link's",
+                "per direction, of one GPU in a node or of one port between nodes"),
+            Field("latency", \.latency, .quantity, default: "the link's", "of a small message"),
+            Field("fabric", \.fabric, .choice, default: "the link's", "technology; it picks measured constants where there are some"),
+        ]
+    }
+    private static func linkSection(_ example: String) -> Section<LinkDraft> { Section(linkFields(example)) }
+
+    private static var networkSection: Section<NetworkDraft> {
+        Section(
+            linkFields("roce-400g").map { $0.within(\NetworkDraft.link) } + [
+                Field("nics_per_node", \.nics, .integer(1...1024, example: 8), default: "usual for the device", "network ports of a node"),
+                Field("topology", \.topology, topology, "how the switches are joined"),
+            ])
+    }
+
+    private static var topology: Section<Topology> {
+        Section([
+            Field("kind", \.kind, .choice, default: "fat_tree", "shape of the network"),
+            Field(
+                "rails", \.rails, .integer(1...1024, example: 8), default: "nics_per_node", "parallel planes, one for each port of a node"),
+            Field("levels", \.levels, .integer(1...10, example: 3), default: "as many as the nodes need", "tiers of switches"),
+            Field("radix", \.radix, .integer(2...10_000, example: 64), default: "64", "ports of a switch"),
+            Field(
+                "oversubscription", \.oversubscription,
+                Kind.ratio(1...1000, example: "1.0").requiring(
+                    "is not available yet (only full bisection, 1.0, is)", "write oversubscription: 1.0"
+                ) { $0 == 1 },
+                default: "1.0", "capacity towards the nodes over capacity upwards"),
+        ])
+    }
+
+    private static var storage: Section<Storage> {
+        Section([
+            Field("write", \.write, .quantity, default: "unlimited", "rate of writing, over the whole job"),
+            Field("read", \.read, .quantity, default: "unlimited", "rate of reading, over the whole job"),
+        ])
+    }
+
+    /// - Returns: nil when a fault was reported.
+    static func read(_ item: Item, _ reader: inout Reader) -> ClusterSpec? {
+        guard item.tree.entries != nil else {
+            reader.report(
+                item, "\(item.text) stands where the keys of the cluster are expected", "write cluster: {gpu: h100-sxm-80gb, gpus: 8}")
+            return nil
+        }
+        let before = reader.errors.count
+        var draft = Draft()
+        section.read(item, into: &draft, &reader)
+        guard reader.errors.count == before else { return nil }
+        guard let gpu = draft.gpu ?? draft.preset?.accelerator else {
+            missing("gpu", "name a device, for instance gpu: h100-sxm-80gb, or a preset", item, &reader)
+            if draft.gpus == nil, draft.nodes == nil { missing("gpus", "write gpus: 8", item, &reader) }
+            return nil
+        }
+        let usual = draft.gpu == nil || draft.gpu == draft.preset?.accelerator ? nil : reader.library.nodes.find(gpu.name)
+        let preset = usual == nil ? draft.preset : nil
+        let node = usual ?? reader.library.nodes.find(gpu.name)
+        let perNode = draft.gpusPerNode ?? preset?.gpusPerNode ?? node?.gpusPerNode ?? 8
+        guard let gpus = count(draft, perNode, item, &reader) else { return nil }
+        let held = min(perNode, gpus)
+        let intra = link(draft.intraNode, usual: preset?.intraNode ?? node?.intraNode, item, "intra_node", &reader)
+        let inter = gpus > held ? network(draft, usual: preset?.interNode ?? node?.interNode, item, &reader) : nil
+        guard let intra, reader.errors.count == before else { return nil }
+        remarkOnTopology(draft.interNode.topology, &reader)
+        let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
+        return ClusterSpec(
+            name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
+            intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
+            storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
+    }
+
+    private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {
+        reader.report(item.tree.place, "\(item.path).\(key)", "the key is missing, and no preset gives it", advice)
+    }
+
+    private static func count(_ draft: Draft, _ perNode: Int, _ item: Item, _ reader: inout Reader) -> Int? {
+        if let nodes = draft.nodes {
+            let (total, overflow) = nodes.multipliedReportingOverflow(by: perNode)
+            guard !overflow, total <= 10_000_000 else {
+                reader.report(
+                    item.tree["nodes"]?.place ?? item.tree.place, "\(item.path).nodes",
+                    "\(nodes) nodes of \(perNode) GPUs are more than 10,000,000 GPUs", "write fewer nodes")
+                return nil
+            }
+            if let gpus = draft.gpus, gpus != total {
+                reader.report(
+                    item.tree["gpus"]?.place ?? item.tree.place, "\(item.path).gpus", "\(gpus) GPUs are not \(nodes) nodes of \(perNode)",
+                    "write gpus: \(total), or leave out one of the two")
+                return nil
+            }
+            return total
+        }
+        guard let gpus = draft.gpus ?? draft.preset?.gpus else {
+            missing("gpus", "write gpus: 8 (or nodes:)", item, &reader)
+            return nil
+        }
+        return gpus
+    }
+
+    private static func link(_ draft: LinkDraft, usual: Link?, _ item: Item, _ key: String, _ reader: inout Reader) -> Link? {
+        if let base = draft.link ?? usual {
+            guard draft.bandwidth != nil || draft.latency != nil || draft.fabric != nil else { return base }
+            return Link(
+                name: draft.bandwidth.map { "\(base.fabric.rawValue) \($0)" } ?? base.name, fabric: draft.fabric ?? base.fabric,
+                bandwidth: draft.bandwidth ?? base.bandwidth, latency: draft.latency ?? base.latency, source: "scenario")
+        }
+        let entry = item.tree[key]
+        guard let bandwidth = draft.bandwidth else {
+            reader.report(
+                entry?.value.place ?? item.tree.place, "\(item.path).\(key)",
+                "nothing says which link it is, and the device has no usual one",
+                "write \(key): {link: ...} with a name of the catalogue, or {bandwidth: 50 GB/s, latency: 5 us}")
+            return nil
+        }
+        if draft.latency == nil { reader.remark("cluster.\(key).latency is not given: 10 us is assumed") }
+        return Link(
+            name: "\(bandwidth)", fabric: draft.fabric ?? .unknown, bandwidth: bandwidth,
+            latency: draft.latency ?? Duration(nanoseconds: 10_000),
+            source: "scenario")
+    }
+
+    private static func network(_ draft: Draft, usual: InterNode?, _ item: Item, _ reader: inout Reader) -> InterNode? {
+        guard let link = link(draft.interNode.link, usual: usual?.link, item, "inter_node", &reader) else { return nil }
+        let nics = draft.interNode.nics ?? usual?.nicsPerNode ?? 1
+        if draft.interNode.nics == nil {
+            reader.remark(
+                "cluster.inter_node.nics_per_node is not given: \(nics) \(nics == 1 ? "port" : "ports") a node, as usual for the device")
+        }
+        if draft.interNode.link.isEmpty { reader.remark("cluster.inter_node.link is not given: \(link.name), as usual for the device") }
+        return InterNode(link: link, nicsPerNode: nics, topology: draft.interNode.topology.kind?.rawValue ?? usual?.topology ?? "fat_tree")
+    }
+
+    /// The closed form of collectives knows a network by its ports and their rate.
+    private static func remarkOnTopology(_ topology: Topology, _ reader: inout Reader) {
+        guard topology.rails != nil || topology.levels != nil || topology.radix != nil else { return }
+        reader.remark(
+            "cluster.inter_node.topology: rails, levels and radix describe the network but do not change the closed form of a collective")
+    }
+}

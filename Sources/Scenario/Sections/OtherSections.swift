@@ -1,0 +1,125 @@
+import Calibration
+import Cost
+import Quantities
+import Simulation
+
+/// The section `software`: it picks the calibration profile.
+enum SoftwareSection {
+    private enum GradientFormat: String, CaseIterable { case fp32, bf16, fp16 }
+
+    static var entries: [SchemaEntry] { section.entries }
+    static let usualFramework = "megatron-lm"
+
+    private static var section: Section<SoftwareStack> {
+        Section([
+            Field("framework", \.framework, .text, default: usualFramework, "program that trains, as calibration knows it"),
+            Field("release", \.release, .text, default: "the profile's", "version of the framework"),
+            Field("flash_attention", \.flashAttention, .flag, default: "the framework's", "attention in one fused kernel"),
+            Field("tensor_overlap", \.tensorOverlap, .choice, default: "the framework's", "how tensor-parallel collectives overlap"),
+            Field("data_overlap", \.dataOverlap, .flag, default: "the framework's", "gradient reduction beside the backward pass"),
+            Field("scaling", \.scaling, .choice, default: "the framework's", "how low-precision operands get their scales"),
+            Field("launch_blocking", \.launchBlocking, .flag, default: "false", "every kernel is waited for"),
+            Field("cuda_graphs", \.cudaGraphs, .flag, default: "false", "kernels are launched as recorded graphs"),
+            Field("stage_balance", \.stageBalance, .choice, default: "even", "how layers are dealt out to pipeline stages"),
+            Field(
+                "gradient_precision", \.gradientPrecision, Kind<GradientFormat>.choice.map(\.rawValue), default: "the framework's",
+                "format that gradients are accumulated in"),
+            Field("routing", \.routing, routing, default: "the framework's", "how tokens reach experts: even, dropless, drop; joined by +"),
+            Field("environment", \.environment, .text, default: "none", "a named state of the machines"),
+            Field("transformer_engine", \.transformerEngine, .flag, default: "the framework's", "layers by Transformer Engine"),
+            Field("compiled", \.compiled, .flag, default: "the framework's", "elementwise kernels fused by a compiler"),
+        ])
+    }
+
+    private static var routing: Kind<String> {
+        Kind("even | dropless | drop, joined by +", example: "even+dropless") { item, reader in
+            guard let text = item.scalar("a routing", example: "dropless", &reader) else { return nil }
+            let known = ["even", "dropless", "drop"]
+            let strange = text.split(separator: "+", omittingEmptySubsequences: false).first { !known.contains(String($0)) }
+            guard let strange else { return text }
+            reader.report(item, "\"\(strange)\" is none of even, dropless, drop", suggestion(for: String(strange), in: known))
+            return nil
+        }
+    }
+
+    static func read(_ item: Item, _ reader: inout Reader) -> SoftwareStack {
+        var stack = SoftwareStack(framework: usualFramework)
+        section.read(item, into: &stack, &reader)
+        return stack
+    }
+}
+
+/// The section `prices`.
+enum PricesSection {
+    private struct Draft {
+        var preset: PriceBook?
+        var book = PriceBook()
+    }
+
+    static var entries: [SchemaEntry] { section.entries }
+
+    private static var preset: Field<Draft> {
+        Field(
+            "preset", \.preset, .named("a price list", example: "on-demand") { $0.prices }, default: "none",
+            "prices of the catalogue; the other keys override them")
+    }
+    private static var section: Section<Draft> {
+        Section([
+            preset,
+            Field("gpu_hour", \.book.gpuHour, .quantity, default: "none", "price of a GPU for an hour"),
+            Field("spot_gpu_hour", \.book.spotGPUHour, .quantity, default: "none", "the same, bought as spot"),
+            Field("electricity", \.book.electricity, .quantity, default: "none", "tariff"),
+            Field("pue", \.book.pue, .ratio(1...10, example: "1.2"), default: "1", "energy of the building over energy of the machines"),
+            Field("carbon", \.book.carbon, .quantity, default: "none", "carbon intensity of the electricity"),
+            Field("storage", \.book.storage, .quantity, default: "none", "price of keeping data"),
+            Field("stored", \.book.stored, .quantity, default: "none", "data kept over the run"),
+            Field("purchase", \.book.purchase, .choice, default: "on-demand", "how the GPUs are bought"),
+            Field(
+                "charges_energy", \.book.chargesEnergy, .flag, default: "false",
+                "electricity is billed beside the GPU-hour (owned machines)"),
+        ])
+    }
+
+    static func read(_ item: Item, _ reader: inout Reader) -> PriceBook {
+        var draft = Draft()
+        if let entry = item.tree["preset"] {
+            var quiet = reader
+            preset.apply(item.child(entry), &draft, &quiet)
+            draft.book = draft.preset ?? draft.book
+        }
+        section.read(item, into: &draft, &reader)
+        let own = Set((item.tree.entries ?? []).map(\.key)).subtracting(["preset", "purchase"])
+        for key in own.sorted() { draft.book.sources[key] = "scenario" }
+        return draft.book
+    }
+}
+
+/// The section `simulate`.
+enum SimulateSection {
+    static var entries: [SchemaEntry] { section.entries }
+
+    private static var section: Section<SimulationSettings> {
+        Section([
+            Field("steps", \.steps, .integer(1...100_000, example: 1), default: "1", "optimizer steps that are simulated in sequence"),
+            Field("samples", \.samples, .integer(1...1_000_000, example: 200), default: "200", "draws of what is random"),
+            Field("seed", \.seed, seed, default: "1", "of everything random"),
+            Field("detail", \.detail, .choice, default: "auto", "how finely a step is simulated"),
+            Field("timeline", \.timeline, .flag, default: "true", "record a timeline for reports"),
+        ])
+    }
+
+    private static var seed: Kind<UInt64> {
+        Kind("whole number, 0 to \(UInt64.max)", example: "1") { item, reader in
+            guard let text = item.scalar("a whole number", example: "1", &reader) else { return nil }
+            if let value = UInt64(text) { return value }
+            reader.report(item, "\(item.text) is not a whole number from 0 to \(UInt64.max)", "write for instance 1")
+            return nil
+        }
+    }
+
+    static func read(_ item: Item, _ reader: inout Reader) -> SimulationSettings {
+        var settings = SimulationSettings()
+        section.read(item, into: &settings, &reader)
+        return settings
+    }
+}

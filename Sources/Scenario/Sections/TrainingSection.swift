@@ -1,0 +1,145 @@
+import Cluster
+import Plan
+import Quantities
+
+/// The section `training`.
+enum TrainingSection {
+    private struct Draft {
+        var spec = TrainingSpec()
+        var optimizer: OptimizerKind?
+        var tokens: Int?
+        var steps: Int?
+        var data = DataDraft()
+    }
+    private struct DataDraft {
+        var loading: Bandwidth?
+        var prefetch = 2
+    }
+
+    static var entries: [SchemaEntry] { section.entries }
+
+    private static var section: Section<Draft> {
+        Section([
+            Field(
+                "global_batch", \.spec.globalBatch, .integer(1...1_000_000_000, example: 2048), default: "required",
+                "sequences (samples for a CNN) of one optimizer step"),
+            Field(
+                "micro_batch", \.spec.microBatch, .integer(1...1_000_000, example: 1), default: "1",
+                "sequences that one replica computes at once"),
+            Field(
+                "sequence", \.spec.sequence, .integer(1...1_000_000_000, example: 8192), default: "the model's, else required",
+                "tokens of a sequence"),
+            Field(
+                "precision", \.spec.precision, PrecisionSection.kind, default: "bf16",
+                "number formats; a word is that of the matrix products"),
+            Field(
+                "recompute", \.spec.recompute, recompute, default: "none",
+                "activations that the backward pass computes again; layers: so many of each stage"),
+            Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
+            Field(
+                "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",
+                "length of the run in tokens; or give steps"),
+            Field(
+                "steps", \.steps, .count(1...1_000_000_000_000, example: "1000"), default: "one step",
+                "length of the run in optimizer steps; or give tokens"),
+            Field("data", \.data, data, "how input data arrive"),
+        ])
+    }
+
+    private static var data: Section<DataDraft> {
+        Section([
+            Field("loading", \.loading, .quantity, default: "never a bottleneck", "rate at which a node gets its data"),
+            Field("prefetch", \.prefetch, .integer(0...10_000), default: "2", "batches read ahead"),
+        ])
+    }
+
+    private enum RecomputeName: String, CaseIterable { case none, selective, full }
+    private static var recompute: Kind<Recompute> {
+        struct Draft { var layers: Int? }
+        let section = Section<Draft>([
+            Field("layers", \.layers, .integer(0...10_000), default: "required", "layers of each stage that are recomputed in full")
+        ])
+        let short = Kind<RecomputeName>.choice.map { name -> Recompute in
+            switch name {
+            case .none: .none
+            case .selective: .selective
+            case .full: .full
+            }
+        }
+        return Kind<Recompute>("{layers: n}", example: "{layers: 2}", children: section.entries) { item, reader in
+            var draft = Draft()
+            let before = reader.errors.count
+            section.read(item, into: &draft, &reader)
+            guard reader.errors.count == before else { return nil }
+            guard let layers = draft.layers else {
+                reader.report(item, "the key layers is missing", "write recompute: {layers: 2}, or full")
+                return nil
+            }
+            return .layers(layers)
+        }.abbreviated(by: short)
+    }
+
+    private static var optimizer: Kind<OptimizerKind> {
+        struct Draft { var kind = OptimizerKind.adamw }
+        return Section<Draft>([Field("kind", \.kind, .choice, default: "adamw", "rule of the update")])
+            .kind(Draft(), name: "{kind: ...}").map(\.kind).abbreviated(by: .choice)
+    }
+
+    /// - Parameter usualSequence: the sequence length that the model is known by; 0: unknown.
+    static func read(_ item: Item, usualSequence: Int?, isCNN: Bool, _ reader: inout Reader) -> TrainingSpec {
+        var draft = Draft()
+        section.read(item, into: &draft, &reader)
+        if item.tree.entries != nil || item.tree.isNull {
+            if item.tree["global_batch"] == nil {
+                reader.report(
+                    item.tree.place, "\(item.path).global_batch", "the key is missing", "write global_batch: with the sequences of one step"
+                )
+            }
+            if item.tree["sequence"] == nil, !isCNN {
+                if let usual = usualSequence, usual > 0 {
+                    draft.spec.sequence = usual
+                    reader.remark("training.sequence is not given: \(usual), the model's own")
+                } else if usualSequence != nil {
+                    reader.report(
+                        item.tree.place, "\(item.path).sequence", "the key is missing", "write sequence: with the tokens of a sequence")
+                }
+            }
+        }
+        if draft.tokens != nil, let steps = draft.steps, let entry = item.tree["steps"] {
+            reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
+        }
+        draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
+        draft.spec.dataLoading = draft.data.loading
+        draft.spec.dataPrefetch = draft.data.prefetch
+        return draft.spec
+    }
+}
+
+/// `training.precision`: a word, or a mapping of formats by use.
+enum PrecisionSection {
+    private struct Draft {
+        var compute: Precision?
+        var gradients: Precision?
+        var master: Precision?
+        var reduce: Precision?
+    }
+    /// Formats that training computes in.
+    static let formats: [Precision] = [.bf16, .fp32, .tf32, .fp16, .fp8, .mxfp8, .nvfp4]
+    private static let wide: [Precision] = [.fp32, .bf16, .fp16]
+
+    static var kind: Kind<PrecisionPolicy> {
+        let section = Section<Draft>([
+            Field("compute", \.compute, .choice(formats), default: "bf16", "format of the matrix products"),
+            Field("gradients", \.gradients, .choice(wide), default: "software's", "format that gradients are kept in"),
+            Field("master", \.master, .choice(wide), default: "fp32", "format of the master copy of the parameters"),
+            Field("reduce", \.reduce, .choice(wide + [.fp8]), default: "that of gradients", "format that gradients are sent in"),
+        ])
+        return section.kind(Draft(), name: "{compute:, gradients:, master:, reduce:}").map { draft in
+            var policy = PrecisionPolicy(compute: draft.compute ?? .bf16)
+            policy.gradients = draft.gradients
+            policy.master = draft.master
+            policy.reduce = draft.reduce
+            return policy
+        }.abbreviated(by: Kind<Precision>.choice(formats).map { PrecisionPolicy(compute: $0) })
+    }
+}

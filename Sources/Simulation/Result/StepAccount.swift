@@ -1,0 +1,156 @@
+import Calibration
+import Cluster
+import Plan
+import Quantities
+import Workload
+
+/// What a step achieves, moves and adds up to over the run. Definitions: docs/definitions.md.
+struct StepAccount {
+    let plan: Plan
+    private var job: Job { plan.job }
+
+    func step(times: [Double], mean: Double, utilization: Double) -> StepResult {
+        let batch = job.training.globalBatch
+        let tokens = Double(batch) * Double(tokensPerSample)
+        let gpus = Double(job.cluster.gpus)
+        let model = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
+        let causal = job.model.modelFLOPsCausal(sequence: job.training.sequence, globalBatch: batch)
+        let executed = model + recomputedFLOPs(model: model, tokens: tokens)
+        let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * gpus * mean
+        return StepResult(
+            timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
+            samplesPerS: Double(batch) / mean,
+            modelTFLOPsPerGPU: model / mean / gpus * 1e-12, hardwareTFLOPsPerGPU: executed / mean / gpus * 1e-12, mfu: model / capacity,
+            hfu: executed / capacity, mfuCausal: causal / capacity, utilization: utilization)
+    }
+
+    private var tokensPerSample: Int {
+        if case .resnet = job.model.kind { return 1 }
+        return job.training.sequence
+    }
+
+    /// FLOPs of the passes that run twice: the layers' forward (a third of forward and backward), the head not among them
+    /// (arXiv:2104.04473 eq. 3), or the attention core alone.
+    private func recomputedFLOPs(model: Double, tokens: Double) -> Double {
+        let head = 6 * Double(job.model.vocab * job.model.hidden) * tokens
+        let attention = max(0, model - 6 * Double(job.model.parameters.activeMultiplying) * tokens)
+        switch job.training.recompute {
+        case .none: return 0
+        case .full: return (model - head) / 3
+        case .layers(let count):
+            let perRank = Double(job.model.layers) / Double(max(1, job.layout.pipeline))
+            return (model - head) / 3 * min(1, Double(count) / max(1, perRank))
+        case .selective:
+            if plan.behaviour.selective == .half { return (model - head - attention) / 3 * plan.model.constants[.selectiveShare] }
+            return plan.behaviour.flashAttention ? 0 : attention / 3
+        }
+    }
+
+    private func distribution(_ times: [Double]) -> Distribution {
+        let sorted = times.sorted()
+        func quantile(_ q: Double) -> Double {
+            guard let last = sorted.last else { return 0 }
+            let position = q * Double(sorted.count - 1)
+            let below = Int(position)
+            guard below + 1 < sorted.count else { return last }
+            return sorted[below] + (sorted[below + 1] - sorted[below]) * (position - Double(below))
+        }
+        let mean = times.reduce(0, +) / Double(max(1, times.count))
+        return Distribution(mean: mean, p5: quantile(0.05), p50: quantile(0.5), p95: quantile(0.95), n: times.count)
+    }
+
+    /// Steps, tokens and wall clock of the run that the scenario asks for.
+    func run(stepTime: Double) -> RunSummary {
+        let perStep = Double(job.training.globalBatch) * Double(tokensPerSample)
+        let steps: Int =
+            switch job.training.length {
+            case .oneStep: 1
+            case .steps(let count): count
+            case .tokens(let tokens): Int((Double(tokens) / max(1, perStep)).rounded(.up))
+            }
+        return RunSummary(
+            steps: steps, tokens: Double(steps) * perStep, wallClockS: Double(steps) * stepTime, goodput: 1,
+            lostS: ["failures": 0, "recomputed": 0, "checkpoints": 0, "restarts": 0, "preemptions": 0])
+    }
+
+    /// Bytes that a GPU sends in a step, mean over the GPUs.
+    var traffic: Traffic {
+        var nvlink = 0.0
+        var network = 0.0
+        var byGroup: [String: Double] = [:]
+        let ranks = Double(plan.schedule.ranks.count)
+        let micro = Double(plan.schedule.microBatches)
+        func add(_ key: String, _ operation: CollectiveOp, bytes: Double, group: GroupShape, times: Double) {
+            let sent = plan.model.collectives.traffic(operation, bytes: bytes, group: group)
+            nvlink += sent.nvlink * times / ranks
+            network += sent.network * times / ranks
+            byGroup[key, default: 0] += (sent.nvlink + sent.network) * times / ranks
+        }
+        for stage in plan.work.stages {
+            for unit in stage {
+                for op in plan.work.ops[unit] {
+                    guard case .communication(let communication) = op.work else { continue }
+                    let (group, key) = groupOf(communication)
+                    let repeats = op.pass == .forward && job.training.recompute == .full ? 2.0 : 1
+                    add(key, communication.kind.collective, bytes: communication.bytes, group: group, times: micro * repeats)
+                }
+            }
+        }
+        let zero = job.layout.zero
+        for parameters in plan.work.parameters where plan.hasReplicas {
+            let times = plan.gathersByUnit ? micro : 1
+            for (count, group) in [(parameters.dense, plan.model.groups.dataContext), (parameters.expert, plan.model.groups.expertData)]
+            where count > 0 {
+                let bytes = count * max(plan.behaviour.reduceBytes, job.sharding.activationBytes)
+                add("data", zero == 0 ? .allReduce : .reduceScatter, bytes: bytes, group: group, times: times)
+                let gathers = zero == 0 ? 0 : zero == 3 ? 2 * micro : 1
+                add("data", .allGather, bytes: count * job.sharding.activationBytes, group: group, times: gathers)
+            }
+        }
+        let hops = Double(max(0, plan.schedule.virtualStages - 1)) * 2 * micro
+        if hops > 0 {
+            let bytes =
+                Double(job.sharding.tokens) * Double(job.model.hidden) * job.sharding.activationBytes / Double(max(1, job.layout.tensor))
+            let crossing = plan.model.groups.pipelineCrossing
+            nvlink += bytes * hops * (1 - crossing) / ranks
+            network += bytes * hops * crossing / ranks
+            byGroup["pipeline"] = bytes * hops / ranks
+        }
+        return Traffic(nvlink: nvlink, network: network, byGroup: byGroup)
+    }
+
+    private func groupOf(_ communication: Communication) -> (GroupShape, String) {
+        switch communication.group {
+        case .tensor: (plan.model.groups.tensor, communication.kind == .allReduce ? "tensor" : "sequence")
+        case .context: (plan.model.groups.context, "context")
+        case .expert: (plan.model.groups.expert, "expert")
+        }
+    }
+
+    /// What the prediction takes for granted, with where it is from.
+    var assumptions: [Assumption] {
+        let accelerator = job.cluster.accelerator
+        var list = [
+            Assumption(subject: "GPU", value: accelerator.name, source: accelerator.source),
+            Assumption(
+                subject: "model", value: "\(job.model.name), \(significant(Double(job.model.parameters.total) * 1e-9)) B parameters",
+                source: job.model.source),
+            Assumption(subject: "software stack", value: plan.behaviour.stack, source: plan.behaviour.why),
+            Assumption(
+                subject: "link inside a node", value: "\(job.cluster.intraNode.bandwidth) a GPU and direction",
+                source: job.cluster.intraNode.source),
+        ]
+        if let network = job.cluster.interNode {
+            list.append(
+                Assumption(
+                    subject: "network", value: "\(network.nicsPerNode) x \(network.link.bandwidth) a node (\(network.link.name))",
+                    source: network.link.source))
+        }
+        for constant in [Constant.gemm, .attention, .memory, .nvlink, .network, .launch] {
+            let value = plan.model.constants[constant]
+            list.append(
+                Assumption(subject: "constant \(constant.key)", value: significant(value), source: plan.reasons[constant] ?? ""))
+        }
+        return list
+    }
+}

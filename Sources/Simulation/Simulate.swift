@@ -1,0 +1,164 @@
+import Calibration
+import Dispatch
+import Engine
+import Plan
+import Quantities
+
+/// Plays a plan: one optimizer step after another, in simulated time. The same plan, conditions and seed give the same result whatever `jobs` is.
+/// - Throws: `SimulationError` when the schedule cannot be played or a time is beyond what the clock holds.
+public func simulate(
+    _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings()
+) throws(SimulationError) -> RunResult {
+    var run = StepRun(plan: plan, conditions: conditions, settings: settings)
+    return try run.play()
+}
+
+/// Plays steps and gathers what is reported of them.
+private struct StepRun {
+    let plan: Plan
+    let conditions: Conditions
+    let settings: SimulationSettings
+    var warnings: [String] = []
+
+    init(plan: Plan, conditions: Conditions, settings: SimulationSettings) {
+        self.plan = plan
+        self.conditions = conditions
+        self.settings = settings
+    }
+
+    /// Tasks that one step may have; more replicas than that are simulated in groups.
+    private static let taskLimit = 2_000_000
+
+    mutating func play() throws(SimulationError) -> RunResult {
+        let lanes = laneCount()
+        let draws = conditions.kernelJitter > 0 || conditions.networkJitter > 0
+        let player = try StepPlayer(plan: plan, lanes: lanes, drawsStragglers: draws)
+        let (steps, first) = try playSteps(player, draws: draws)
+        var own = player
+        var timeline: [Span] = []
+        if settings.timeline {
+            _ = try own.play(first.durations)
+            timeline = own.spans(limit: 100_000)
+        }
+        let count = Double(steps.count)
+        let mean = steps.reduce(0.0) { $0 + Double($1.nanoseconds) } / count * 1e-9
+        var breakdown: [Activity: Double] = [:]
+        for activity in Activity.allCases {
+            breakdown[activity] = steps.reduce(0.0) { $0 + Double($1.breakdown[activity] ?? 0) } / count * 1e-9
+        }
+        var total = mean
+        let stall = inputStall(step: mean)
+        if stall > 0 {
+            total += stall
+            breakdown[.inputStall] = stall
+        }
+        let times = steps.map { Double($0.nanoseconds) * 1e-9 + stall }
+        let utilization = steps.reduce(0.0) { $0 + $1.utilization } / count * mean / total
+        let interpolated = min(1, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
+        let account = StepAccount(plan: plan)
+        return RunResult(
+            step: account.step(times: times, mean: total, utilization: utilization), breakdownS: breakdown,
+            overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: account.traffic,
+            run: account.run(stepTime: total),
+            evidence: Evidence(
+                measured: 0, interpolated: interpolated, formula: 1 - interpolated, stepTimeError: plan.expectedError),
+            warnings: plan.warnings + warnings, assumptions: account.assumptions, timeline: timeline, stepTimesS: times)
+    }
+
+    /// One lane where nothing tells replicas apart; else each replica, or groups of them where the step would have too many tasks.
+    private mutating func laneCount() -> Int {
+        let replicas = max(1, plan.job.data)
+        guard !conditions.isUniform || settings.unfolded else { return 1 }
+        let units = plan.gathersByUnit ? plan.work.stages.reduce(0) { $0 + $1.count } * 5 : plan.schedule.virtualStages * 4
+        let perLane = max(1, units * plan.schedule.microBatches)
+        var lanes = replicas
+        while lanes > 1, lanes * perLane > Self.taskLimit || replicas % lanes != 0 { lanes -= 1 }
+        if lanes < replicas {
+            warnings.append(
+                "\(replicas) replicas are simulated in \(lanes) groups; a group goes at the pace of its slowest member in every pass")
+        }
+        return lanes
+    }
+
+    private func playSteps(_ player: StepPlayer, draws: Bool) throws(SimulationError) -> (steps: [PlayedStep], first: FirstStep) {
+        let disturbed = !conditions.isUniform
+        guard disturbed else {
+            var own = player
+            return ([try own.play(player.nominal)], FirstStep(durations: player.nominal))
+        }
+        let disturbances = Disturbances(conditions: conditions, seed: settings.seed, plan: plan, lanes: player.graph.lanes)
+        // Slow devices that appear later in the run need steps in sequence; draws that repeat need samples.
+        let changes = conditions.slowGPUs.contains { $0.from > .zero } || conditions.slowLinks.contains { $0.from > .zero }
+        let count = max(1, draws ? max(settings.steps, settings.samples) : settings.steps)
+        let first = FirstStep(durations: try disturbances.durations(step: 0, start: .zero, player: player))
+        if changes { return (try inSequence(count, player, disturbances), first) }
+        return (try inParallel(count, player, disturbances), first)
+    }
+
+    private func inSequence(
+        _ count: Int, _ player: StepPlayer, _ disturbances: Disturbances
+    ) throws(SimulationError) -> [PlayedStep] {
+        var own = player
+        var steps: [PlayedStep] = []
+        var clock: Int64 = 0
+        for step in 0..<count {
+            steps.append(try own.play(disturbances.durations(step: step, start: Duration(nanoseconds: clock), player: player)))
+            let (sum, overflow) = clock.addingReportingOverflow(steps[step].nanoseconds)
+            guard !overflow else { throw SimulationError("\(count) steps last longer than the clock holds") }
+            clock = sum
+        }
+        return steps
+    }
+
+    /// Steps are drawn independently of each other, so they may be played in any order.
+    private func inParallel(
+        _ count: Int, _ player: StepPlayer, _ disturbances: Disturbances
+    ) throws(SimulationError) -> [PlayedStep] {
+        let workers = max(1, min(settings.jobs, count))
+        let shares = SharedResults(count: workers)
+        DispatchQueue.concurrentPerform(iterations: workers) { worker in
+            var own = player
+            shares.fill(worker) { () throws(SimulationError) in
+                var steps: [(Int, PlayedStep)] = []
+                for step in stride(from: worker, to: count, by: workers) {
+                    steps.append((step, try own.play(disturbances.durations(step: step, start: .zero, player: player))))
+                }
+                return steps
+            }
+        }
+        return try shares.inOrder()
+    }
+
+    /// Time for which a step waits for its data: loading runs beside compute and is hidden as long as it is faster.
+    private func inputStall(step: Double) -> Double {
+        guard let rate = plan.job.training.dataLoading else { return 0 }
+        let job = plan.job
+        // Token ids are 4 bytes; pictures travel as 3 bytes a pixel.
+        let perSample: Double =
+            if case .resnet(_, let size) = job.model.kind { Double(3 * size * size) } else { Double(4 * job.training.sequence) }
+        let loading = Double(job.training.globalBatch) * perSample / (rate.bytesPerSecond * Double(max(1, job.cluster.nodes)))
+        return job.training.dataPrefetch > 0 ? max(0, loading - step) : loading
+    }
+
+    private struct FirstStep {
+        var durations: [Int64]
+    }
+}
+
+/// Results of workers, each written once by its own worker.
+private final class SharedResults: @unchecked Sendable {
+    private var results: [Result<[(Int, PlayedStep)], SimulationError>?]
+    private let queue = DispatchQueue(label: "orrery.simulation.results")
+    init(count: Int) { results = Array(repeating: nil, count: count) }
+
+    func fill(_ worker: Int, _ body: () throws(SimulationError) -> [(Int, PlayedStep)]) {
+        let result = Result { () throws(SimulationError) in try body() }
+        queue.sync { results[worker] = result }
+    }
+
+    func inOrder() throws(SimulationError) -> [PlayedStep] {
+        var all: [(Int, PlayedStep)] = []
+        for result in results { if let result { all += try result.get() } }
+        return all.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+}

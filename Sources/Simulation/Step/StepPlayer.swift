@@ -1,0 +1,118 @@
+import Engine
+import Plan
+
+/// One step as it was played.
+struct PlayedStep {
+    /// Nanoseconds from start to start of the next step.
+    var nanoseconds: Int64
+    /// The stream's idle and busy time on the bottleneck rank, nanoseconds, with what is added after the replay.
+    var breakdown: [Activity: Int64]
+    /// Hidden communication on that rank, seconds.
+    var overlapped: Double
+    /// Seconds of that rank's kernels whose constants measured kernels determine.
+    var interpolated: Double
+    /// Mean share of the step in which compute streams are busy.
+    var utilization: Double
+}
+
+/// Plays the step of a plan: nominally, or disturbed. Holds the graph, so that a further step costs one sweep.
+struct StepPlayer {
+    let plan: Plan
+    let graph: StepGraph
+    let times: TaskTimes
+    /// [tasks] undisturbed nanoseconds.
+    let nominal: [Int64]
+    /// Whether conditions draw their own stragglers, so that the calibrated loss to the slowest worker is left out.
+    let drawsStragglers: Bool
+    private var result = CriticalTimes()
+
+    init(plan: Plan, lanes: Int, drawsStragglers: Bool = false) throws(SimulationError) {
+        try self.init(plan: plan, graph: StepGraph(plan: plan, lanes: lanes), costs: plan.costs, drawsStragglers: drawsStragglers)
+    }
+
+    init(plan: Plan, graph: StepGraph, costs: StageCosts, drawsStragglers: Bool = false) throws(SimulationError) {
+        self.plan = plan
+        self.graph = graph
+        self.drawsStragglers = drawsStragglers
+        times = TaskTimes(plan: plan, costs: costs, pieces: plan.pieces)
+        nominal = try graph.durations(times)
+    }
+
+    /// Seconds of the undisturbed step, for searches and fits.
+    mutating func seconds() throws(SimulationError) -> Double {
+        try sweep(nominal)
+        return Double(try total(of: core().nanoseconds)) * 1e-9
+    }
+
+    /// - Parameter durations: [tasks] nanoseconds.
+    mutating func play(_ durations: [Int64]) throws(SimulationError) -> PlayedStep {
+        try sweep(durations)
+        let core = core()
+        let total = try total(of: core.nanoseconds)
+        var timeline = RankTimeline(graph: graph, result: result, times: times)
+        var breakdown = timeline.breakdown(place: core.place, until: core.end)
+        let exposed = try Simulation.nanoseconds(exposedData)
+        let fixed = try Simulation.nanoseconds(times.costs.fixed)
+        if exposed > 0 { breakdown[.dataComm, default: 0] += exposed }
+        breakdown[.other, default: 0] += fixed
+        let rest = total - core.nanoseconds - exposed - fixed
+        if rest > 0 { breakdown[.stragglerWait, default: 0] += rest }
+        return PlayedStep(
+            nanoseconds: total, breakdown: breakdown, overlapped: timeline.overlapped, interpolated: timeline.interpolated,
+            utilization: total > 0 ? timeline.meanBusy() / Double(total) : 0)
+    }
+
+    /// Spans of the first lane for pictures, from the latest sweep.
+    func spans(limit: Int) -> [Span] { RankTimeline(graph: graph, result: result, times: times).spans(limit: limit) }
+
+    private mutating func sweep(_ durations: [Int64]) throws(SimulationError) {
+        do throws(TaskGraphError) { try graph.graph.longestPath(durations: durations, into: &result) } catch {
+            throw SimulationError("the step cannot be timed: \(error)")
+        }
+    }
+
+    /// What overlapped collectives leave on the path beyond the simulated overlap.
+    private var exposedData: Double {
+        guard plan.overlapsData else { return 0 }
+        var most = 0.0
+        for rank in 0..<graph.ranks {
+            var sum = 0.0
+            for stage in plan.ownStages(of: rank) {
+                sum += times.costs.data[stage].reduce + (plan.gathersAhead ? times.costs.data[stage].gather : 0)
+            }
+            most = max(most, sum)
+        }
+        return most * times.costs.dataExposed
+    }
+
+    private func total(of core: Int64) throws(SimulationError) -> Int64 {
+        let exposed = try Simulation.nanoseconds(exposedData)
+        let fixed = try Simulation.nanoseconds(times.costs.fixed)
+        let sum = core + exposed + fixed
+        guard !drawsStragglers else { return sum }
+        return sum + (try Simulation.nanoseconds(Double(sum) * 1e-9 * times.costs.slowest))
+    }
+
+    /// Length of the simulated part, the place whose timeline explains it, and where that timeline ends. Where the optimizer does not
+    /// synchronise the stages, steps follow each other at the pace of the busiest stage: the longest span of one.
+    private func core() -> (nanoseconds: Int64, place: Int, end: Int64) {
+        let places = graph.lanes * graph.ranks
+        var first = [Int64](repeating: .max, count: places)
+        var last = [Int64](repeating: 0, count: places)
+        var busy = [Int64](repeating: 0, count: places)
+        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == 0 {
+            let at = Int(graph.place[task])
+            first[at] = min(first[at], result.times.start[task])
+            last[at] = max(last[at], result.times.finish[task])
+            busy[at] += result.times.finish[task] - result.times.start[task]
+        }
+        guard plan.behaviour.optimizerSynchronises else {
+            var best = 0
+            for at in 0..<places where last[at] - min(first[at], last[at]) > last[best] - min(first[best], last[best]) { best = at }
+            return (last[best] - min(first[best], last[best]), best, last[best])
+        }
+        var best = 0
+        for at in 0..<places where busy[at] > busy[best] { best = at }
+        return (result.makespan, best, result.makespan)
+    }
+}

@@ -1,0 +1,20 @@
+import Plan
+
+/// The undisturbed step of a plan, to be timed many times under other constants: for fits and searches.
+public struct StepReplay: Sendable {
+    private let plan: Plan
+    private let graph: StepGraph
+
+    /// - Throws: `SimulationError` when the schedule cannot be played.
+    public init(plan: Plan) throws(SimulationError) {
+        self.plan = plan
+        graph = try StepGraph(plan: plan, lanes: 1)
+    }
+
+    /// Seconds from one step to the next when everything costs what `costs` says.
+    /// - Throws: `SimulationError` when a cost is not a time.
+    public func seconds(costs: StageCosts) throws(SimulationError) -> Double {
+        var player = try StepPlayer(plan: plan, graph: graph, costs: costs)
+        return try player.seconds()
+    }
+}

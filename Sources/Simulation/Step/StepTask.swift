@@ -1,0 +1,92 @@
+import Plan
+
+/// What a task of a step does; tasks of one kind last equally long but for jitter and slow devices.
+enum StepTask: Hashable, Sendable {
+    case forward(stage: Int)
+    /// Gradient of the input, with the weights' unless the schedule parts them.
+    case backward(stage: Int)
+    case weight(stage: Int)
+    /// One of the equal pieces of a stage's first forward pass, each behind the gather of its parameters.
+    case firstPiece(stage: Int)
+    /// One of the equal pieces of a stage's last gradient pass, after each of which a bucket is reduced.
+    case lastPiece(stage: Int)
+    /// Activations or gradients on their way to the neighbouring stage.
+    case hop
+    case gather(stage: Int)
+    /// One bucket of a stage's gradients.
+    case reduce(stage: Int)
+    /// Layer by layer (FSDP): a unit of StageWork, with what travels beside it.
+    case unitForward(unit: Int, gathers: Bool)
+    case unitBackward(unit: Int, gathers: Bool)
+    case unitGather(unit: Int)
+    case unitReduce(unit: Int)
+    case optimizer(rank: Int)
+    /// Meeting point without duration.
+    case join
+
+    var isHop: Bool { self == .hop }
+    /// On the stream of the data-parallel collectives.
+    var isData: Bool {
+        switch self {
+        case .gather, .reduce, .unitGather, .unitReduce: true
+        default: false
+        }
+    }
+}
+
+/// Turns the kinds of tasks of a plan into seconds.
+struct TaskTimes {
+    let plan: Plan
+    let costs: StageCosts
+    /// Equal pieces that the last gradient pass of each virtual stage is cut into.
+    let pieces: [Int]
+
+    /// Seconds by activity, with what jitter of independent kernels adds (sum of squares) and what is hidden beside it.
+    func cost(_ task: StepTask) -> PassCost {
+        switch task {
+        case .forward(let stage): return costs.stages[stage].forward
+        case .backward(let stage):
+            var both = costs.stages[stage].backward
+            if !plan.schedule.splitsBackward { both += costs.stages[stage].weight }
+            return both
+        case .weight(let stage): return costs.stages[stage].weight
+        case .firstPiece(let stage):
+            let piece = costs.stages[stage].forward * (1 / Double(pieces[stage]))
+            return slowed(piece, beside: costs.data[stage].gather / Double(pieces[stage]))
+        case .lastPiece(let stage):
+            let whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
+            let piece = whole * (1 / Double(pieces[stage]))
+            return slowed(piece, beside: costs.data[stage].reduce / Double(pieces[stage]))
+        case .hop: return communication(.pipelineComm, costs.hop)
+        case .gather(let stage): return communication(.dataComm, costs.data[stage].gather / Double(pieces[stage]))
+        case .reduce(let stage): return communication(.dataComm, costs.data[stage].reduce / Double(pieces[stage]))
+        case .unitForward(let unit, let gathers):
+            return slowed(costs.units[unit].forward, beside: gathers ? costs.unitData[unit].gather : 0)
+        case .unitBackward(let unit, let gathers):
+            var both = costs.units[unit].backward
+            both += costs.units[unit].weight
+            return slowed(both, beside: costs.unitData[unit].reduce + (gathers ? costs.unitData[unit].gather : 0))
+        case .unitGather(let unit): return communication(.dataComm, costs.unitData[unit].gather)
+        case .unitReduce(let unit): return communication(.dataComm, costs.unitData[unit].reduce)
+        case .optimizer(let rank):
+            var sum = PassCost()
+            for stage in plan.ownStages(of: rank) { sum.seconds[.optimizer] += costs.optimizer[stage] }
+            sum.squares = sum.total * sum.total
+            return sum
+        case .join: return PassCost()
+        }
+    }
+
+    private func communication(_ activity: Activity, _ seconds: Double) -> PassCost {
+        var cost = PassCost()
+        cost.seconds[activity] = seconds
+        return cost
+    }
+
+    /// Compute loses a share of the time for which collectives run beside it: their kernels take compute units and memory bandwidth.
+    private func slowed(_ cost: PassCost, beside communication: Double) -> PassCost {
+        let total = cost.total
+        guard communication > 0, total > 0, costs.overlapSlowdown > 0 else { return cost }
+        return cost * (1 + costs.overlapSlowdown * min(total, communication) / total)
+    }
+}
