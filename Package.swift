@@ -23,6 +23,12 @@ let package = Package(
             name: "Workload", dependencies: ["Quantities", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
+            name: "CNumerics",
+            // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
+            cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
+            linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(
             name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL"],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
@@ -47,6 +53,7 @@ let package = Package(
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
