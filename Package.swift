@@ -28,6 +28,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(name: "Training", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(
             name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL"],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
@@ -54,6 +55,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Golden"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
