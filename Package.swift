@@ -23,6 +23,13 @@ let package = Package(
             name: "Workload", dependencies: ["Quantities", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
+            name: "CNumerics",
+            // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
+            cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
+            linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(name: "Training", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(
             name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
@@ -63,11 +70,25 @@ let package = Package(
             name: "ScenarioLoadTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
             swiftSettings: strict),
-        .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
         .testTarget(
             name: "ReportTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report"],
             swiftSettings: strict),
+        .testTarget(
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
+        .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
+        .testTarget(
+            name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
+        .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(
+            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Cost", "Scenario", "Report"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
