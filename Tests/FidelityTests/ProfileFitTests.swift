@@ -84,14 +84,16 @@ private let truthFolder =
 
 @Suite("Published runs (shared/truth)", .enabled(if: FileManager.default.fileExists(atPath: truthFolder), "needs shared/truth/*.csv"))
 struct PublishedRunTests {
-    @Test("every row is modelled; dense Megatron-class rows of completeness A within 10 % median")
-    func everyRow() throws {
+    /// Unoptimised code takes minutes for all rows, so the test takes every eighth (all with ORRERY_FULL=1); `make validate` scores them all.
+    @Test("rows are modelled; dense Megatron-class rows of completeness A within 10 % median")
+    func publishedRows() throws {
+        let stride = ProcessInfo.processInfo.environment["ORRERY_FULL"] == nil ? 8 : 1
         let data = try CalibrationData.shipped()
         var rows = 0
         var errors: [Double] = []
         let files = try FileManager.default.contentsOfDirectory(atPath: truthFolder).filter { $0.hasSuffix(".csv") }.sorted()
         for file in files {
-            for run in try MeasuredRuns.read(path: truthFolder + "/" + file) {
+            for (index, run) in try MeasuredRuns.read(path: truthFolder + "/" + file).enumerated() where index % stride == 0 {
                 let prepared = try PreparedRun(run, data: data)
                 let seconds = try prepared.seconds()
                 #expect(seconds > 0)
@@ -103,7 +105,7 @@ struct PublishedRunTests {
         errors.sort()
         let median = errors[errors.count / 2]
         print("\(rows) published runs predicted; dense Megatron-class A rows: \(errors.count), median error \(median)")
-        #expect(rows > 400)
+        #expect(rows > 400 / stride)
         #expect(median < 0.10)
     }
 }
