@@ -21,7 +21,7 @@ enum FitSpread {
         (.attentionSHalf, 0.3), (.attentionSoftmax, 0.2), (.elementwise, 0.3), (.fixed, 0.4), (.launch, 0.4), (.tensorExposed, 0.3),
         (.dataExposed, 0.4),
         (.pipelineExposed, 0.4), (.hostSync, 0.5), (.network, 0.2), (.quantise, 0.5), (.quantiseRowwise, 0.4), (.nvlink, 0.1),
-        (.overlapSlowdown, 0.4),
+        (.overlapSlowdown, 0.4), (.shardedSlowdown, 0.4),
         (.grouped, 0.12), (.moePermute, 0.3), (.expertExposed, 0.3), (.jitter, 0.4), (.optimizer, 0.2), (.gradientCopy, 0.2),
         (.logits, 0.2),
         (.tensorGatherBackward, 0.3), (.contextExposed, 0.4),

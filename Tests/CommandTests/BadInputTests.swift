@@ -61,6 +61,10 @@ import Testing
             #expect(outcome.output.isEmpty)
             #expect(outcome.errors == "\(file)/report: cannot be written: Not a directory\n")
         }
+        try FileManager.default.createDirectory(atPath: folder.path("r/report.html"), withIntermediateDirectories: true)
+        let taken = try Program.run("run", file, "--report", folder.path("r"))
+        #expect(taken.status == 2)
+        #expect(taken.errors.contains("report.html: cannot be written: a folder of this name stands there"))
         let trace = try Program.run("run", file, "--trace", folder.path("no/trace.json"))
         #expect(trace.status == 2)
         #expect(trace.errors.contains("no/trace.json: cannot be written: No such file or directory"))
@@ -76,6 +80,28 @@ import Testing
             #expect(!outcome.crashed)
             #expect(outcome.status == 0)
             #expect(outcome.errors.isEmpty)
+        }
+    }
+
+    /// The program is stopped while it writes its report again and again; what stands in the folder is one whole page.
+    @Test func interruptedRunLeavesNoHalfFile() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        #expect(try Program.run("run", file, "--report", folder.path("page"), "--trace", folder.path("t.json")).status == 0)
+        for delay in stride(from: 5_000, through: 200_000, by: 15_000) {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: Program.path)
+            process.arguments = ["run", file, "--report", folder.path("page"), "--trace", folder.path("t.json")]
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            usleep(UInt32(delay))
+            process.interrupt()
+            process.waitUntilExit()
+            #expect(folder.names == ["job.yaml", "page", "t.json"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("page")) == ["report.html"])
+            #expect(try String(contentsOfFile: folder.path("page/report.html"), encoding: .utf8).hasSuffix("</html>\n"))
+            #expect(try object(String(contentsOfFile: folder.path("t.json"), encoding: .utf8))["traceEvents"] != nil)
         }
     }
 

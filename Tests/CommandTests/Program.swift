@@ -70,7 +70,7 @@ enum Files {
         """
     /// The same, replicated: 16 bytes for each of 6.74 G parameters are 108 GB, more than 80.
     static let replicated = sharded.replacing("zero: 3", with: "zero: 0")
-    static let disturbed = sharded + "\nconditions: {jitter: {kernel: 2%}}\nsimulate: {samples: 20}\n"
+    static let disturbed = sharded + "\nconditions: {jitter: {kernel: 2%}}\nsimulate: {samples: 4}\n"
     static let varied = sharded + "\nvary: {training.micro_batch: [1, 2]}\n"
 }
 

@@ -8,7 +8,7 @@ public enum Constant: Int, Sendable, CaseIterable {
     case nvlink, network
     case tensorExposed, tensorGatherBackward, contextExposed, expertExposed
     case pipelineExposed, pipelineOverlap, hostSync
-    case dataExposed, overlapSlowdown
+    case dataExposed, overlapSlowdown, shardedSlowdown
     case optimizer, gradientCopy, fixed, jitter, moePermute, selectiveShare, degradation
 
     /// Its name in data files: the case in snake case.

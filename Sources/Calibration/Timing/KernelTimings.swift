@@ -63,9 +63,9 @@ public struct KernelTimings: Sendable {
         self.behaviour = behaviour
         self.precision = precision
         let wide: Precision = precision.isLow ? .bf16 : precision
-        peak16 = accelerator.peak(wide)
+        peak16 = accelerator.peak(wide) * Self.powerShare(accelerator)
         wideBytes = wide.bytes
-        peakLow = accelerator.peak(precision)
+        peakLow = accelerator.peak(precision) * Self.powerShare(accelerator)
         bandwidth = accelerator.memoryBandwidth.bytesPerSecond
         shape = GEMMShape(accelerator.generation)
         // W reads and writes an fp32 main gradient (8 bytes an element) or writes a 16-bit one twice (accumulation).
@@ -73,6 +73,19 @@ public struct KernelTimings: Sendable {
         quantiseFactor =
             constants[.quantise] * (behaviour.scaling == .rowwise ? constants[.quantiseRowwise] : 1)
             * (precision == .mxfp8 ? constants[.quantiseMx] : 1)
+    }
+
+    /// Clock that a power cap leaves under dense products, as a share of the uncapped one. Dynamic power falls faster than linearly with the clock,
+    /// so that half the power costs about 30 % of it: share = sqrt(cap / rated). Checks: 500 W H100 of torchtitan .85 (design/fidelity-notes.md),
+    /// 300 W A100 PCIe .738 against .81 of the 400 W SXM (SimuMax kernels).
+    static func powerShare(_ accelerator: Accelerator) -> Double {
+        let rated: Double
+        switch accelerator.generation {
+        case .ampere: rated = 400
+        case .hopper: rated = 700
+        default: return 1
+        }
+        return min(1, (accelerator.boardPower.watts / rated).squareRoot())
     }
 
     /// Seconds of one op on the GPU; communication ops take none here.

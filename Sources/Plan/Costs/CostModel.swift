@@ -51,11 +51,21 @@ public struct CostModel: Sendable {
     func exposure(_ communication: Communication, pass: Pass) -> (share: Double, activity: Activity) {
         switch communication.group {
         case .tensor:
-            let overlapped = behaviour.tensorOverlap != .none ? constants[.tensorExposed] : 1
+            let overlapped = tensorShare
             let share = pass == .weightGradient ? overlapped * constants[.tensorGatherBackward] : overlapped
             return (share, communication.kind == .allReduce ? .tensorComm : .sequenceComm)
         case .context: return (constants[.contextExposed], .contextComm)
         case .expert: return (constants[.expertExposed], .expertComm)
+        }
+    }
+
+    /// Share of a tensor-parallel collective that overlap with its product leaves on the path. User buffers pass the tensor round in as many chunks
+    /// as there are ranks and hide all but the first, so larger groups leave less; the constant is that of four ranks.
+    private var tensorShare: Double {
+        switch behaviour.tensorOverlap {
+        case .none: 1
+        case .async: min(1, constants[.tensorExposed])
+        case .userBuffer: min(1, constants[.tensorExposed] * (4 / Double(max(2, job.layout.tensor))).squareRoot())
         }
     }
 

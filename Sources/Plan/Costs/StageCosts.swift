@@ -39,6 +39,8 @@ public struct StageCosts: Sendable {
     public var dataExposed = 0.0
     /// Relative slowing of compute while collectives run beside it.
     public var overlapSlowdown = 0.0
+    /// The same where parameters are gathered unit by unit.
+    public var shardedSlowdown = 0.0
 
     /// - Complexity: O(ops of the different units + virtual stages).
     public init(work: StageWork, model: CostModel) {
@@ -91,6 +93,7 @@ public struct StageCosts: Sendable {
         slowest = constants[.jitter] * logarithm(max(1, Double(job.cluster.gpus) / 8))
         dataExposed = constants[.dataExposed]
         overlapSlowdown = constants[.overlapSlowdown]
+        shardedSlowdown = constants[.shardedSlowdown]
     }
 
     /// Layers of each virtual stage that are recomputed in full.

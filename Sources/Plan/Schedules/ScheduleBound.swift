@@ -1,15 +1,16 @@
 extension ScheduleSearch {
-    /// A period that no schedule within the memory limit can go below, the largest of two bounds over all ranks r:
+    /// A period that no schedule within the memory limit can go below, the largest of three bounds over all ranks r:
     /// its own work and the wait for its first B that the forwards within its memory cannot fill; and, for each rank q, the way of the first F
-    /// from r to q, all F and B of q with the W that its memory forces before its last B, the way of a B back to r, and one W.
+    /// from r to q, all F and B of q with the W that its memory forces before its last B, the way of a B back to r, and one W;
+    /// and memory x time: a micro-batch holds its activations at least from its F to its B, and what W frees for a W longer.
     func lowerBound(microBatches: Int) -> Double {
         let m = Double(microBatches)
         let stages = table.reduce(0) { $0 + $1.count }
         var home = [Int](repeating: 0, count: stages)
         for r in table.indices { for s in table[r] { home[s] = r } }
         func hop(_ a: Int, _ b: Int) -> Double { home[a] == home[b] ? 0 : costs.communication }
-        // Seconds from stage 0 to the first F of each stage, and from its last B to the end of that of stage 0; `coming`: B from each stage's start
-        // of waiting, seen from the other side (its own B counted, that of stage 0 not).
+        // Sums over the stages above s: `down` of F (start of stage 0 to start of s), `up` of B (last B of s to the end), and `coming` of the B of
+        // stages 1...s, so that turn - down - coming is the time from the first F of a stage to its first B.
         var down = [0.0]
         var up = [0.0]
         var coming = [0.0]
@@ -27,6 +28,11 @@ extension ScheduleSearch {
             let wait = turn - down[first] - coming[last]
             let densest = table[r].map { costs.memory[$0] > 0 ? costs.forward[$0] / costs.memory[$0] : .infinity }.max() ?? .infinity
             bound = max(bound, work + max(0, wait - min(m * forward, densest * limit[r])))
+            let heldFor = table[r].reduce(0.0) { sum, s in
+                let turned = turn - down[s] - coming[s] + costs.backward[s]
+                return sum + costs.memory[s] * (turned + (1 - costs.backwardFrees) * costs.weight[s])
+            }
+            if limit[r] > 0 { bound = max(bound, m * heldFor / limit[r]) }
             for q in table.indices {
                 guard let entry = table[q].min(), entry >= first else { continue }
                 let busy = table[q].reduce(0.0) { $0 + costs.forward[$1] + costs.backward[$1] } * m

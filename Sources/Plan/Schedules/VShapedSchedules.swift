@@ -64,17 +64,20 @@ extension PipelineSchedule {
         let table = vTable(p)
         let costs = given ?? .uniform(virtualStages: 2 * p)
         let limit = forwards(held, table: table, costs: costs)
-        func placement(_ count: Int) -> WeightPlacement {
-            WeightPlacement(table: table, microBatches: count, costs: costs, limit: limit)
+        func place(_ block: BuildingBlock, fill: Double, microBatches: Int) -> PlacedSchedule? {
+            WeightPlacement(table: table, microBatches: microBatches, costs: costs, limit: limit, fill: fill)
+                .place(block.order(ranks: p, microBatches: microBatches))
         }
         // Beyond 2p the steady state repeats: more micro-batches would not change which block is best.
         let trial = min(m, 2 * p + 2)
-        var best: (block: BuildingBlock, result: PlacedSchedule)?
+        var best: (block: BuildingBlock, fill: Double, result: PlacedSchedule)?
         for block in BuildingBlock.candidates(ranks: p, speed: kind == .vMin ? 2 : 3) {
-            guard let found = placement(trial).place(block.order(ranks: p, microBatches: trial)) else { continue }
-            if best.map({ found.isShorter(than: $0.result) }) ?? true { best = (block, found) }
+            for fill in given == nil ? [1.0] : [1.0, 0.5, 0.0] {
+                guard let found = place(block, fill: fill, microBatches: trial) else { continue }
+                if best.map({ found.isShorter(than: $0.result) }) ?? true { best = (block, fill, found) }
+            }
         }
-        guard let best, let lists = placement(m).place(best.block.order(ranks: p, microBatches: m))?.lists else {
+        guard let best, let lists = place(best.block, fill: best.fill, microBatches: m)?.lists else {
             throw ScheduleError("schedule \(kind.rawValue): no building block fits \(held) forwards on \(p) ranks; choose zb-v")
         }
         return PipelineSchedule(name: kind.rawValue, ranks: lists, microBatches: m, chunks: 2, splitsBackward: true, virtualStage: table)

@@ -114,7 +114,10 @@ private func writeFile(_ text: String, named name: String, in directory: String)
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
-        throw ReportError(path: path, reason: error.localizedDescription)
+        // Foundation gives this case no words of its own.
+        var isFolder = ObjCBool(false)
+        let stands = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+        throw ReportError(path: path, reason: stands ? "a folder of this name stands there" : error.localizedDescription)
     }
     return path
 }

@@ -121,7 +121,7 @@ struct RankTimeline {
 
     private func activity(_ kind: StepTask) -> Activity {
         switch kind {
-        case .forward, .unitForward: .forward
+        case .forward, .firstPiece, .unitForward: .forward
         case .backward, .weight, .lastPiece, .unitBackward: .backward
         case .hop: .pipelineComm
         case .gather, .reduce, .unitGather, .unitReduce: .dataComm
@@ -133,7 +133,7 @@ struct RankTimeline {
     private func label(_ kind: StepTask, _ task: Int) -> String {
         let micro = graph.microBatch[task]
         switch kind {
-        case .forward(let stage): return chunked("F\(micro)", stage)
+        case .forward(let stage), .firstPiece(let stage): return chunked("F\(micro)", stage)
         case .backward(let stage): return chunked("B\(micro)", stage)
         case .weight(let stage): return chunked("W\(micro)", stage)
         case .lastPiece(let stage): return chunked("\(times.plan.schedule.splitsBackward ? "W" : "B")\(micro)", stage)

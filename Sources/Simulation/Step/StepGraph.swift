@@ -103,12 +103,14 @@ private struct Builder {
         let schedule = plan.schedule
         let places = lanes * ranks
         // Parameters sharded by the optimizer are gathered beside the first forward passes, in the order in which these need them.
-        var gathered = [TaskID?](repeating: nil, count: places * schedule.chunks)
+        var gathered = [[TaskID]](repeating: [], count: places * schedule.chunks)
         if plan.gathersAhead {
             for at in 0..<places {
                 for chunk in 0..<schedule.chunks {
-                    gathered[at * schedule.chunks + chunk] = add(
-                        .gather(stage: schedule.virtualStage[at % ranks][chunk]), place: at, stream: 1)
+                    let stage = schedule.virtualStage[at % ranks][chunk]
+                    for _ in 0..<plan.pieces[stage] {
+                        gathered[at * schedule.chunks + chunk].append(add(.gather(stage: stage), place: at, stream: 1))
+                    }
                 }
             }
         }
@@ -138,6 +140,16 @@ private struct Builder {
                             final = add(.lastPiece(stage: stage), place: at, stream: 0, microBatch: instruction.microBatch)
                             finals[at * schedule.chunks + instruction.chunk].append(final)
                         }
+                    } else if instruction.kind == .forward, !gathered[at * schedule.chunks + instruction.chunk].isEmpty {
+                        // The chunk's first pass goes piece by piece behind the gathers.
+                        let gathers = gathered[at * schedule.chunks + instruction.chunk]
+                        gathered[at * schedule.chunks + instruction.chunk] = []
+                        var pieces: [TaskID] = []
+                        for gather in gathers {
+                            pieces.append(add(.firstPiece(stage: stage), place: at, stream: 0, microBatch: instruction.microBatch))
+                            tasks.addDependency(from: gather, to: pieces[pieces.count - 1])
+                        }
+                        (first, final) = (pieces[0], pieces[pieces.count - 1])
                     } else {
                         let kind: StepTask =
                             switch instruction.kind {
@@ -149,10 +161,6 @@ private struct Builder {
                         final = first
                     }
                     lastCompute = final
-                    if instruction.kind == .forward, let gather = gathered[at * schedule.chunks + instruction.chunk] {
-                        tasks.addDependency(from: gather, to: first)
-                        gathered[at * schedule.chunks + instruction.chunk] = nil
-                    }
                     guard instruction.kind != .weight else { continue }
                     let isForward = instruction.kind == .forward
                     let needs = isForward ? stage > 0 : stage < stages - 1
@@ -235,9 +243,10 @@ private struct Builder {
         let slots = stages * schedule.microBatches
         var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
         var waiting: [(arrival: Int, slot: Int, task: TaskID)] = []
-        // [ranks][reductions in order][lanes]: what has to be ready, and where the reduction stands.
         for rank in 0..<ranks {
             var done = [[TaskID]](repeating: [], count: lanes)
+            // A unit's reduction queues behind the gather of the unit after the next, which is issued before it (backward prefetch).
+            var waitingReduction: (unit: Int, computed: [TaskID])?
             for instruction in schedule.ranks[rank] where instruction.kind != .weight {
                 let stage = schedule.virtualStage[rank][instruction.chunk]
                 let slot = stage * schedule.microBatches + instruction.microBatch
@@ -273,19 +282,24 @@ private struct Builder {
                             }
                         }
                     }
-                    guard !isForward else { continue }
-                    let ready = meet(computed)
-                    for lane in 0..<lanes {
-                        let at = lane * ranks + rank
-                        let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
-                        if let ready { tasks.addDependency(from: ready, to: reduce) }
-                        beforeOptimizer[at] = [computed[lane], reduce]
-                    }
+                    if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }
+                    waitingReduction = isForward ? nil : (unit, computed)
                 }
             }
+            if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }
         }
         for wait in waiting {
             if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
+        }
+    }
+
+    private mutating func addUnitReduction(_ unit: Int, _ computed: [TaskID], rank: Int) {
+        let ready = meet(computed)
+        for lane in 0..<lanes {
+            let at = lane * ranks + rank
+            let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
+            if let ready { tasks.addDependency(from: ready, to: reduce) }
+            beforeOptimizer[at] = [computed[lane], reduce]
         }
     }
 
@@ -307,8 +321,10 @@ private struct Builder {
             }
             guard plan.gathersAtEnd else { continue }
             for stage in plan.ownStages(of: rank) {
-                let gather = add(.gather(stage: stage), place: at, stream: 1)
-                tasks.addDependency(from: optimizer, to: gather)
+                for _ in 0..<plan.pieces[stage] {
+                    let gather = add(.gather(stage: stage), place: at, stream: 1)
+                    tasks.addDependency(from: optimizer, to: gather)
+                }
             }
         }
     }

@@ -6,6 +6,8 @@ enum StepTask: Hashable, Sendable {
     /// Gradient of the input, with the weights' unless the schedule parts them.
     case backward(stage: Int)
     case weight(stage: Int)
+    /// One of the equal pieces of a stage's first forward pass, each behind the gather of its parameters.
+    case firstPiece(stage: Int)
     /// One of the equal pieces of a stage's last gradient pass, after each of which a bucket is reduced.
     case lastPiece(stage: Int)
     /// Activations or gradients on their way to the neighbouring stage.
@@ -42,18 +44,21 @@ struct TaskTimes {
     /// Seconds by activity, with what jitter of independent kernels adds (sum of squares) and what is hidden beside it.
     func cost(_ task: StepTask) -> PassCost {
         switch task {
-        case .forward(let stage): return costs.stages[stage].forward
+        case .forward(let stage):
+            return slowed(costs.stages[stage].forward, beside: plan.gathersAhead ? costs.data[stage].gather / passes : 0)
         case .backward(let stage):
             var both = costs.stages[stage].backward
-            if !plan.schedule.splitsBackward { both += costs.stages[stage].weight }
-            return both
-        case .weight(let stage): return costs.stages[stage].weight
+            guard !plan.schedule.splitsBackward else { return both }
+            both += costs.stages[stage].weight
+            return slowed(both, beside: plan.reducesInPieces ? costs.data[stage].reduce / passes : 0)
+        case .weight(let stage):
+            return slowed(costs.stages[stage].weight, beside: plan.reducesInPieces ? costs.data[stage].reduce / passes : 0)
+        case .firstPiece(let stage): return cost(.forward(stage: stage)) * (1 / Double(pieces[stage]))
         case .lastPiece(let stage):
             let whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
-            let piece = whole * (1 / Double(pieces[stage]))
-            return slowed(piece, beside: costs.data[stage].reduce / Double(pieces[stage]))
+            return whole * (1 / Double(pieces[stage]))
         case .hop: return communication(.pipelineComm, costs.hop)
-        case .gather(let stage): return communication(.dataComm, costs.data[stage].gather)
+        case .gather(let stage): return communication(.dataComm, costs.data[stage].gather / Double(pieces[stage]))
         case .reduce(let stage): return communication(.dataComm, costs.data[stage].reduce / Double(pieces[stage]))
         case .unitForward(let unit, let gathers):
             return slowed(costs.units[unit].forward, beside: gathers ? costs.unitData[unit].gather : 0)
@@ -72,6 +77,9 @@ struct TaskTimes {
         }
     }
 
+    /// A stage's collectives run beside whichever micro-batches pass meanwhile, so what they slow is spread over all of them.
+    private var passes: Double { Double(max(1, plan.schedule.microBatches)) }
+
     private func communication(_ activity: Activity, _ seconds: Double) -> PassCost {
         var cost = PassCost()
         cost.seconds[activity] = seconds
@@ -81,7 +89,8 @@ struct TaskTimes {
     /// Compute loses a share of the time for which collectives run beside it: their kernels take compute units and memory bandwidth.
     private func slowed(_ cost: PassCost, beside communication: Double) -> PassCost {
         let total = cost.total
-        guard communication > 0, total > 0, costs.overlapSlowdown > 0 else { return cost }
-        return cost * (1 + costs.overlapSlowdown * min(total, communication) / total)
+        let slowdown = plan.gathersByUnit ? costs.shardedSlowdown : costs.overlapSlowdown
+        guard communication > 0, total > 0, slowdown > 0 else { return cost }
+        return cost * (1 + slowdown * min(total, communication) / total)
     }
 }

@@ -25,13 +25,37 @@ struct Compare: ParsableCommand {
         let results = parallelMap(
             entries, jobs: options.jobs.count, progress: Progress("simulating", of: entries.count, quiet: options.output.quiet)
         ) { entry in Result { try project(entry.scenario, from: entry.file, data) } }
-        let reports = try results.map { try $0.get() }
+        let reports = try reports(results)
         try options.writeFiles(reports)
         try Console.output(
             options.output.json
                 ? RunReport.json(of: reports)
-                : options.output.csv ? RunReport.csv(of: reports) : RunReport.comparison(of: reports, style: Console.style))
+                : options.output.csv ? RunReport.csv(of: reports) : table(reports))
         if reports.allSatisfy({ !$0.valid }) { throw ExitCode.doesNotHold }
+    }
+
+    /// Runs of one file are told apart by what varies, so its name is left out.
+    private func table(_ reports: [RunReport]) -> String {
+        var rows = reports
+        if files.count == 1 {
+            for index in rows.indices {
+                rows[index].scenario = rows[index].scenario.split(separator: " ").filter { $0.contains("=") }.joined(separator: " ")
+            }
+        }
+        var style = Console.style
+        if !Console.outputIsTerminal { style.width = 120 }
+        return RunReport.comparison(of: rows, style: style)
+    }
+
+    /// All reports, or the faults of all files at once.
+    private func reports(_ results: [Result<RunReport, any Error>]) throws -> [RunReport] {
+        var reports: [RunReport] = []
+        var faults: [ScenarioError] = []
+        for result in results {
+            do { reports.append(try result.get()) } catch let error as ScenarioErrors { faults += error.errors }
+        }
+        guard faults.isEmpty else { throw ScenarioErrors(faults) }
+        return reports
     }
 
     private struct Entry: Sendable {

@@ -13,11 +13,12 @@ enum Console {
 
     static func error(_ text: String) { try? writeAll(Array((text + "\n").utf8), to: STDERR_FILENO, name: "standard error") }
 
+    static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) != 0 }
     static var errorIsTerminal: Bool { isatty(STDERR_FILENO) != 0 }
 
     /// Colours and width of the answer.
     static var style: TextStyle {
-        guard isatty(STDOUT_FILENO) != 0 else { return .plain }
+        guard outputIsTerminal else { return .plain }
         var environment: [String: String] = [:]
         for name in ["NO_COLOR", "TERM"] {
             if let value = getenv(name) { environment[name] = String(cString: value) }

@@ -7,17 +7,15 @@ func parallelMap<Input: Sendable, Output: Sendable>(
     _ inputs: [Input], jobs: Int, progress: Progress, _ body: @Sendable (Input) -> Output
 ) -> [Output] {
     let next = Atomic(0)
+    let finished = Atomic(0)
     let results = Mutex([Output?](repeating: nil, count: inputs.count))
     DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, inputs.count))) { _ in
         while true {
             let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard index < inputs.count else { return }
             let output = body(inputs[index])
-            let done = results.withLock { results in
-                results[index] = output
-                return results.count { $0 != nil }
-            }
-            progress.show(done)
+            results.withLock { $0[index] = output }
+            progress.show(finished.wrappingAdd(1, ordering: .relaxed).newValue)
         }
     }
     progress.finish()
