@@ -36,7 +36,7 @@ build: deps ## the program, in .build/release
 
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
-	@echo "Report: $(OUT)/index.html"
+	@echo "Report: $(OUT)/report.html"
 
 test: deps ## build all and run every test
 	swift build --build-tests
@@ -45,12 +45,18 @@ test: deps ## build all and run every test
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
 
-validate: build ## score the predictions against measured runs in TRUTH, write reports/validation and fill the table of README.md
+validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	mkdir -p reports/validation; \
 	$(ORRERY) validate "$${tables[@]}" --report reports/validation | tee reports/validation/validation.txt; \
 	$(ORRERY) validate "$${tables[@]}" --quiet --csv > reports/validation/validation.csv
+	@mkdir -p out; sed -n '/^  by file/,$$p' reports/validation/validation.txt > out/summary.txt
+	@for page in README.md docs/validation.md; do \
+	  awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
+	    /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
+	    "$$page" > out/page.md; cp out/page.md "$$page"; \
+	done
 
 format: ## format the sources in place
 	swift format -i -r Sources Tests Benchmarks Package.swift
