@@ -56,7 +56,7 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Cluster"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
         .testTarget(
             name: "ReportTests",

@@ -79,7 +79,7 @@ struct RandomTraffic {
 
 @Suite struct FabricSharingTests {
     /// ORRERY_FABRIC_CASES=10000 in release for the long run.
-    static let cases = ProcessInfo.processInfo.environment["ORRERY_FABRIC_CASES"].flatMap(Int.init) ?? 250
+    static let cases = ProcessInfo.processInfo.environment["ORRERY_FABRIC_CASES"].flatMap(Int.init) ?? 150
 
     @Test func everyFinishTimeAgreesWithTheOracleAndEverySolutionIsFair() throws {
         var worst = 0.0

@@ -89,14 +89,19 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private func check(_ flow: Flow) throws(FabricError) {
-        for (name, host) in [("source", flow.source), ("destination", flow.destination)] where !(0..<network.hostCount).contains(host) {
-            throw FabricError(key: name, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
-        }
+        try check(host: flow.source, "source")
+        try check(host: flow.destination, "destination")
         guard flow.bytes >= 0, flow.bytes.isFinite else { throw FabricError(key: "bytes", "\(flow.bytes) must be a finite number, zero or more") }
         guard flow.start >= 0, flow.start.isFinite else { throw FabricError(key: "start_s", "\(flow.start) must be a finite number, zero or more") }
         guard flow.weight > 0, flow.weight.isFinite, flow.cap > 0 else { throw FabricError(key: "weight", "weight and cap must be above zero") }
-        if let graph = network.shape as? GraphShape, !graph.isReachable(from: flow.source, to: flow.destination) {
+        guard network.shape.isReachable(from: flow.source, to: flow.destination) else {
             throw FabricError(key: "destination", "no way leads from host \(flow.source) to host \(flow.destination)")
+        }
+    }
+
+    private func check(host: Int, _ key: String) throws(FabricError) {
+        guard host >= 0, host < network.hostCount else {
+            throw FabricError(key: key, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
         }
     }
 
