@@ -6,7 +6,8 @@ import Testing
 @Suite struct FabricPatternTests {
     private func fatTree(_ hosts: Int, _ perLeaf: Int, _ spines: Int) -> Network {
         Network(
-            shape: LeafSpineShape(hosts: hosts, hostsPerLeaf: perLeaf, spines: spines, linksPerSpine: 1, link: testLink, uplink: testLink, duplex: .full))
+            shape: LeafSpineShape(
+                hosts: hosts, hostsPerLeaf: perLeaf, spines: spines, linksPerSpine: 1, link: testLink, uplink: testLink, duplex: .full))
     }
 
     /// 100 MB over a non-blocking fat tree: 2 (N - 1) steps of (chunk / 12.5 GB/s + 4 us), as the slowest neighbours cross two leaves.
@@ -26,7 +27,10 @@ import Testing
     @Test(arguments: [2, 3, 5, 8, 12, 16])
     func everyWayOfAnAllReduceMovesEnough(_ ranks: Int) throws {
         for way in CollectiveWay.allCases {
-            guard let pattern = try? CommunicationPattern.collective(.allReduce, by: way, ranks: ranks, bytes: 1e6, group: ranks % 4 == 0 ? 4 : 1) else { continue }
+            guard
+                let pattern = try? CommunicationPattern.collective(
+                    .allReduce, by: way, ranks: ranks, bytes: 1e6, group: ranks % 4 == 0 ? 4 : 1)
+            else { continue }
             // Everybody's contribution must be able to reach everybody: knowledge spreads along messages, step by step.
             var knows = (0..<ranks).map { Set([$0]) }
             for phase in pattern.phases {
@@ -91,7 +95,8 @@ import Testing
                 nvlink: LinkProperties(bandwidth: 450e9, latency: 1e-6), duplex: .full))
         let hosts = Array(0..<32)
         let ring = try network.time(CommunicationPattern.collective(.allReduce, by: .ring, ranks: 32, bytes: 1e9), on: hosts)
-        let layered = try network.time(CommunicationPattern.collective(.allReduce, by: .hierarchical, ranks: 32, bytes: 1e9, group: 8), on: hosts)
+        let layered = try network.time(
+            CommunicationPattern.collective(.allReduce, by: .hierarchical, ranks: 32, bytes: 1e9, group: 8), on: hosts)
         // by hand: 2 * 7 steps of (125 MB / 450 GB/s + 2 us) and 2 * 3 of (31.25 MB / 50 GB/s + 6 us)
         #expect(abs(layered.seconds - (14 * (125e6 / 450e9 + 2e-6) + 6 * (31.25e6 / 50e9 + 6e-6))) < 1e-9)
         #expect(ring.seconds > 4 * layered.seconds)
@@ -99,7 +104,9 @@ import Testing
 
     @Test func impossibleRequestsAreErrors() throws {
         #expect(throws: FabricError.self) { try CommunicationPattern.collective(.allToAll, by: .tree, ranks: 4, bytes: 1) }
-        #expect(throws: FabricError.self) { try CommunicationPattern.collective(.allReduce, by: .hierarchical, ranks: 12, bytes: 1, group: 8) }
+        #expect(throws: FabricError.self) {
+            try CommunicationPattern.collective(.allReduce, by: .hierarchical, ranks: 12, bytes: 1, group: 8)
+        }
         #expect(throws: FabricError.self) { try CommunicationPattern.collective(.allReduce, by: .ring, ranks: 0, bytes: 1) }
         let network = Network(shape: StarShape(hosts: 4, link: testLink, duplex: .full))
         let pattern = try CommunicationPattern.collective(.allReduce, by: .ring, ranks: 4, bytes: 1)

@@ -35,7 +35,9 @@ extension CommunicationPattern {
             return CommunicationPattern(
                 ranks: ranks,
                 phases: (1..<ranks).map { distance in
-                    Phase(steps: 1, messages: (0..<ranks).map { Message(from: $0, to: ($0 + distance) % ranks, bytes: bytes / Double(ranks)) })
+                    Phase(
+                        steps: 1, messages: (0..<ranks).map { Message(from: $0, to: ($0 + distance) % ranks, bytes: bytes / Double(ranks)) }
+                    )
                 })
         case (.sendReceive, .direct):
             return CommunicationPattern(ranks: ranks, phases: [Phase(steps: 1, messages: [Message(from: 0, to: ranks - 1, bytes: bytes)])])
@@ -90,7 +92,9 @@ extension CommunicationPattern {
         for phase in insideAll.phases { result.append(phase) }
         if groups > 1 {
             let across = ring(groups, steps: 2 * (groups - 1), bytes: bytes / Double(group) / Double(groups))
-            for phase in together(ranks: ranks, (0..<group).map { local in across.mapped { $0 * group + local } }).phases { result.append(phase) }
+            for phase in together(ranks: ranks, (0..<group).map { local in across.mapped { $0 * group + local } }).phases {
+                result.append(phase)
+            }
         }
         for phase in insideAll.phases { result.append(phase) }
         return result

@@ -46,7 +46,9 @@ public struct CommunicationPattern: Sendable, Hashable {
     /// The ranks of this pattern as ranks of a larger group.
     func mapped(_ rank: (Int) -> Int) -> [Phase] {
         phases.map { phase in
-            Phase(steps: phase.steps, messages: phase.messages.map { Message(from: rank($0.source), to: rank($0.destination), bytes: $0.bytes) })
+            Phase(
+                steps: phase.steps,
+                messages: phase.messages.map { Message(from: rank($0.source), to: rank($0.destination), bytes: $0.bytes) })
         }
     }
 

@@ -190,6 +190,7 @@ struct FairSharing: ~Copyable {
 
     mutating func setCapacity(_ link: Int, to capacity: Double) {
         links[link].capacity = capacity
+        links[link].level = 0  // below all of its flows, so that all of them join
         seeds.append(Int32(truncatingIfNeeded: link))
     }
 
