@@ -31,7 +31,9 @@ struct BottleneckAccount {
     /// [flows] the link that held each flow back for the longest time (of equals the later), -1 where none did.
     func longest(flows count: Int) -> [Int] {
         var result = [Int](repeating: -1, count: count)
-        let sorted = entries.enumerated().sorted { ($0.element.owner, $0.element.link, $0.offset) < ($1.element.owner, $1.element.link, $1.offset) }
+        let sorted = entries.enumerated().sorted {
+            ($0.element.owner, $0.element.link, $0.offset) < ($1.element.owner, $1.element.link, $1.offset)
+        }
         var best = [Double](repeating: -1, count: count)
         var index = 0
         while index < sorted.count {

@@ -12,7 +12,9 @@ public struct Flow: Sendable, Hashable {
     /// Bytes a second that the flow never exceeds.
     public var cap: Double
 
-    public init(start: Double = 0, source: Int, destination: Int, bytes: Double, key: UInt64 = 0, weight: Double = 1, cap: Double = .infinity) {
+    public init(
+        start: Double = 0, source: Int, destination: Int, bytes: Double, key: UInt64 = 0, weight: Double = 1, cap: Double = .infinity
+    ) {
         self.start = start
         self.source = source
         self.destination = destination

@@ -27,11 +27,19 @@ public struct FlowSimulation: ~Copyable {
         var owner: Int32
         var at: Double
     }
+    struct Ends: BitwiseCopyable {
+        var source: Int32
+        var destination: Int32
+    }
+    /// [slots]
+    private var ends = Column<Ends>()
     private var finishedFlows = Column<Finished>()
     /// [links] flows issued and not finished, for adaptive routing.
     private var crossing: Column<Int32>
     private var capLinks = Column<Int32>()
-    private var downLinks = 0
+    /// [links] whether new and present flows avoid it, and how many such links there are.
+    private var avoided: Column<Bool>
+    private var avoidedCount = 0
     var account: BottleneckAccount?
     /// Tests let every solution be checked against the definition.
     var verifies = false
@@ -47,6 +55,7 @@ public struct FlowSimulation: ~Copyable {
         for (index, link) in properties.enumerated() { latencies[index] = link.latency }
         carried = Column(count: properties.count, repeating: 0)
         crossing = Column(count: properties.count, repeating: 0)
+        avoided = Column(count: properties.count, repeating: false)
         if noting {
             account = BottleneckAccount()
             sharing.notesBottlenecks = true
@@ -66,13 +75,15 @@ public struct FlowSimulation: ~Copyable {
         if network.fairness == .rtt, !route.isEmpty {
             guard latency > 0 else {
                 throw FabricError(
-                    key: "fairness", "rtt needs routes with latency, and that from host \(flow.source) to host \(flow.destination) has none")
+                    key: "fairness", "rtt needs routes with latency, and that from host \(flow.source) to host \(flow.destination) has none"
+                )
             }
             weight /= latency
         }
         if case .adaptive = network.routing { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
         if flow.cap < .infinity, !route.isEmpty { route.append(privateLink(capacity: flow.cap)) }
         let slot = sharing.reserve(owner: owner, route: route, weight: weight, bytes: flow.bytes)
+        note(ends: Ends(source: Int32(truncatingIfNeeded: flow.source), destination: Int32(truncatingIfNeeded: flow.destination)), of: slot)
         active += 1
         starts.schedule(at: Self.instant(max(now, flow.start) + latency), Int32(truncatingIfNeeded: slot))
     }
@@ -89,20 +100,33 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private func check(_ flow: Flow) throws(FabricError) {
-        for (name, host) in [("source", flow.source), ("destination", flow.destination)] where !(0..<network.hostCount).contains(host) {
-            throw FabricError(key: name, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
+        try check(host: flow.source, "source")
+        try check(host: flow.destination, "destination")
+        guard flow.bytes >= 0, flow.bytes.isFinite else {
+            throw FabricError(key: "bytes", "\(flow.bytes) must be a finite number, zero or more")
         }
-        guard flow.bytes >= 0, flow.bytes.isFinite else { throw FabricError(key: "bytes", "\(flow.bytes) must be a finite number, zero or more") }
-        guard flow.start >= 0, flow.start.isFinite else { throw FabricError(key: "start_s", "\(flow.start) must be a finite number, zero or more") }
-        guard flow.weight > 0, flow.weight.isFinite, flow.cap > 0 else { throw FabricError(key: "weight", "weight and cap must be above zero") }
-        if let graph = network.shape as? GraphShape, !graph.isReachable(from: flow.source, to: flow.destination) {
+        guard flow.start >= 0, flow.start.isFinite else {
+            throw FabricError(key: "start_s", "\(flow.start) must be a finite number, zero or more")
+        }
+        guard flow.weight > 0, flow.weight.isFinite, flow.cap > 0 else {
+            throw FabricError(key: "weight", "weight and cap must be above zero")
+        }
+        guard network.shape.isReachable(from: flow.source, to: flow.destination) else {
             throw FabricError(key: "destination", "no way leads from host \(flow.source) to host \(flow.destination)")
+        }
+    }
+
+    private func check(host: Int, _ key: String) throws(FabricError) {
+        guard host >= 0, host < network.hostCount else {
+            throw FabricError(key: key, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
         }
     }
 
     /// Non-negative Doubles and their bit patterns have the same order, so that the queue of whole numbers orders seconds exactly.
     private static func instant(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(bitPattern: (seconds + 0).bitPattern)) }
-    private static func seconds(_ instant: Instant?) -> Double { instant.map { Double(bitPattern: UInt64(bitPattern: $0.nanoseconds)) } ?? .infinity }
+    private static func seconds(_ instant: Instant?) -> Double {
+        instant.map { Double(bitPattern: UInt64(bitPattern: $0.nanoseconds)) } ?? .infinity
+    }
 
     // MARK: Routes
 
@@ -115,7 +139,7 @@ public struct FlowSimulation: ~Copyable {
             let choice = network.choice(from: source, to: destination, key: flow.key)
             network.shape.route(from: source, to: destination, choice: choice, into: &route)
         }
-        if downLinks > 0, crossesDownLink(route) { _ = findWayRound(source, destination) }
+        if avoidedCount > 0, isAvoided(route) { _ = findWayRound(source, destination) }
     }
 
     private mutating func findLeastLoaded(_ source: Int, _ destination: Int) {
@@ -135,8 +159,8 @@ public struct FlowSimulation: ~Copyable {
         }
     }
 
-    private func crossesDownLink(_ links: borrowing Column<Int32>) -> Bool {
-        for hop in 0..<links.count where sharing.links[Int(links[hop])].capacity == 0 { return true }
+    private func isAvoided(_ links: borrowing Column<Int32>) -> Bool {
+        for hop in 0..<links.count where avoided[Int(links[hop])] { return true }
         return false
     }
 
@@ -145,7 +169,7 @@ public struct FlowSimulation: ~Copyable {
         for choice in 0..<network.shape.choices(from: source, to: destination) {
             candidate.removeAll()
             network.shape.route(from: source, to: destination, choice: choice, into: &candidate)
-            if !crossesDownLink(candidate) {
+            if !isAvoided(candidate) {
                 exchangeRoutes()
                 return true
             }
@@ -249,10 +273,41 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func apply(_ fault: LinkFault) {
-        let before = sharing.links[fault.link].capacity
         let capacity = network.properties(ofLink: fault.link).bandwidth * fault.factor
         sharing.setCapacity(fault.link, to: capacity)
-        downLinks += (capacity == 0 ? 1 : 0) - (before == 0 ? 1 : 0)
+        let avoids = capacity == 0 && fault.reroutes
+        avoidedCount += (avoids ? 1 : 0) - (avoided[fault.link] ? 1 : 0)
+        avoided[fault.link] = avoids
+        guard avoids else { return }
+        var waiting = Column<Int32>()
+        for crossing in sharing.crossings.elements(fault.link) { waiting.append(crossing.flow) }
+        for index in 0..<waiting.count { reroute(Int(waiting[index])) }
+    }
+
+    /// Moves a draining flow to a way without dead links, where there is one; it goes on with the bytes that it has left, and all its bytes are booked on
+    /// the way that it finishes on.
+    private mutating func reroute(_ slot: Int) {
+        let (place, flow, load) = (ends[slot], sharing.flows[slot], sharing.loads[slot])
+        guard load.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
+        let start = Int(flow.routeStart)
+        let adaptive = network.routing == .adaptive
+        for hop in start..<start + Int(flow.routeLength) {
+            let link = Int(sharing.routes[hop])
+            if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if adaptive { crossing[link] -= 1 }
+        }
+        if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
+        account?.end(slot, sharing, at: now)
+        sharing.remove(slot)
+        let moved = sharing.reserve(owner: load.owner, route: route, weight: flow.weight, bytes: load.bytes)
+        sharing.loads[moved].remaining = max(0, load.remaining - flow.rate * (now - load.since))
+        note(ends: place, of: moved)
+        sharing.admit(moved, now: now)
+        account?.begin(moved, now: now)
+    }
+
+    private mutating func note(ends place: Ends, of slot: Int) {
+        while ends.count <= slot { ends.append(place) }
+        ends[slot] = place
     }
 
     private func stalled() -> FabricError {
@@ -260,6 +315,7 @@ public struct FlowSimulation: ~Copyable {
         for link in 0..<network.linkCount where sharing.links[link].capacity == 0 && sharing.crossings.count(link) > 0 {
             waiting.append("\(sharing.crossings.count(link)) on \"\(network.name(ofLink: link))\"")
         }
-        return FabricError(key: "faults", "\(active) flows wait for ever for links that are down: \(waiting.prefix(5).joined(separator: ", "))")
+        return FabricError(
+            key: "faults", "\(active) flows wait for ever for links that are down: \(waiting.prefix(5).joined(separator: ", "))")
     }
 }

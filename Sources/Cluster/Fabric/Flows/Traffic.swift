@@ -36,18 +36,24 @@ extension Network {
         simulation.verifies = verifying
         for fault in faults { try simulation.schedule(fault) }
         let order = flows.indices.sorted { Flow.comesBefore(flows[$0], flows[$1]) || (flows[$0] == flows[$1] && $0 < $1) }
+        var finish = [Double](repeating: 0, count: flows.count)
+        func advance(until time: Double) throws(FabricError) {
+            while try simulation.advance(until: time) {
+                for index in 0..<simulation.finishedCount {
+                    let one = simulation.finished(index)
+                    finish[Int(one.owner)] = one.at
+                }
+            }
+        }
+        // Flows are issued when their time has come, because a route may depend on what is then under way.
         for index in order {
-            do { try simulation.issue(flows[index], owner: Int32(truncatingIfNeeded: index)) } catch {
+            let flow = flows[index]
+            if flow.start > simulation.now, flow.start < .infinity { try advance(until: flow.start) }
+            do { try simulation.issue(flow, owner: Int32(truncatingIfNeeded: index)) } catch {
                 throw FabricError(key: "flows[\(index)].\(error.key)", error.message)
             }
         }
-        var finish = [Double](repeating: 0, count: flows.count)
-        while try simulation.advance() {
-            for index in 0..<simulation.finishedCount {
-                let one = simulation.finished(index)
-                finish[Int(one.owner)] = one.at
-            }
-        }
+        try advance(until: .infinity)
         if let violation = simulation.violation { throw FabricError(key: "sharing", violation) }
         let end = finish.max() ?? 0
         let carried = (0..<linkCount).map { simulation.carried[$0] }

@@ -31,7 +31,8 @@ struct GraphShape: NetworkShape {
     init(hosts: Int, switches: Int, cables: [Cable], routes: [(source: Int, destination: Int, cables: [Int])]) throws(FabricError) {
         let nodes = hosts + switches
         guard hosts * nodes <= Self.pairLimit else {
-            throw FabricError(key: "topology", "\(hosts) hosts and \(switches) switches: a graph is limited to hosts x nodes = \(Self.pairLimit)")
+            throw FabricError(
+                key: "topology", "\(hosts) hosts and \(switches) switches: a graph is limited to hosts x nodes = \(Self.pairLimit)")
         }
         hostCount = hosts
         self.cables = cables
@@ -71,9 +72,13 @@ struct GraphShape: NetworkShape {
         var node = route.source
         var result: [Int32] = []
         for cable in route.cables {
-            guard cables.indices.contains(cable) else { throw FabricError(key: key, "link \(cable) does not exist; there are \(cables.count)") }
+            guard cables.indices.contains(cable) else {
+                throw FabricError(key: key, "link \(cable) does not exist; there are \(cables.count)")
+            }
             let ends = cables[cable]
-            guard ends.a == node || ends.b == node else { throw FabricError(key: key, "link \(cable) does not begin where the link before it ends") }
+            guard ends.a == node || ends.b == node else {
+                throw FabricError(key: key, "link \(cable) does not begin where the link before it ends")
+            }
             let forward = ends.a == node
             result.append(first[cable] + (forward || ends.duplex == .half ? 0 : 1))
             node = forward ? ends.b : ends.a

@@ -7,6 +7,7 @@ protocol NetworkShape: Sendable {
     func properties(of link: Int) -> LinkProperties
     /// A name for people: "leaf 3 to spine 1".
     func name(of link: Int) -> String
+    func isReachable(from source: Int, to destination: Int) -> Bool
     /// How many ways lead from one host to the other, of which `choice` picks one.
     func choices(from source: Int, to destination: Int) -> Int
     /// The way of static routing: destination modulo k, dimension order, minimal, the lowest of the shortest.
@@ -16,6 +17,7 @@ protocol NetworkShape: Sendable {
 }
 
 extension NetworkShape {
+    func isReachable(from source: Int, to destination: Int) -> Bool { true }
     func choices(from source: Int, to destination: Int) -> Int { 1 }
     func staticChoice(from source: Int, to destination: Int) -> Int { 0 }
 }

@@ -161,10 +161,14 @@ struct FairSharing: ~Copyable {
             if links[link].total == 0 {
                 links[link].weight = 0
                 links[link].load = 0
-            } else {
-                links[link].weight -= flow.weight
-                links[link].load -= flow.weight * flow.level
+                if links[link].level < .infinity {
+                    links[link].level = .infinity
+                    nextDone.set(link, to: .infinity)
+                }
+                continue
             }
+            links[link].weight -= flow.weight
+            links[link].load -= flow.weight * flow.level
             if links[link].level < .infinity { seeds.append(Int32(truncatingIfNeeded: link)) }
         }
         discard(slot)
@@ -186,6 +190,7 @@ struct FairSharing: ~Copyable {
 
     mutating func setCapacity(_ link: Int, to capacity: Double) {
         links[link].capacity = capacity
+        links[link].level = 0  // below all of its flows, so that all of them join
         seeds.append(Int32(truncatingIfNeeded: link))
     }
 
@@ -201,9 +206,10 @@ struct FairSharing: ~Copyable {
         touchedLinks.removeAll()
         spreadLinks.removeAll()
         if notesBottlenecks { bottleneckChanges.removeAll() }
-        joinArrivals()
+        joinArrivals(now: now)
         for index in 0..<seeds.count { spread(Int(seeds[index])) }
         seeds.removeAll()
+        guard !joinedFlows.isEmpty || !spreadLinks.isEmpty else { return }
         var next = 0
         repeat {
             while next < spreadLinks.count {
@@ -215,14 +221,39 @@ struct FairSharing: ~Copyable {
     }
 
     /// The links of new flows are all constraints, full or not: one of them must hold the flow back.
-    private mutating func joinArrivals() {
+    private mutating func joinArrivals(now: Double) {
         for index in 0..<arrivals.count {
             let slot = Int(arrivals[index])
+            if settleAlone(slot, now: now) { continue }
             let start = Int(flows[slot].routeStart)
             for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop])) }
             join(slot)
         }
         arrivals.removeAll()
+    }
+
+    /// A new flow that shares no link takes the smallest capacity of its route. False when it shares one.
+    private mutating func settleAlone(_ slot: Int, now: Double) -> Bool {
+        let start = Int(flows[slot].routeStart)
+        let end = start &+ Int(flows[slot].routeLength)
+        var rate = Double.infinity
+        var narrowest = -1
+        for hop in start..<end {
+            let link = links[Int(routes[hop])]
+            if link.total != 1 { return false }
+            if link.capacity < rate {
+                rate = link.capacity
+                narrowest = Int(routes[hop])
+            }
+        }
+        for hop in start..<end { links[Int(routes[hop])].load = rate }
+        let level = rate / flows[slot].weight
+        flows[slot].level = level
+        flows[slot].bottleneck = Int32(truncatingIfNeeded: narrowest)
+        links[narrowest].level = level
+        nextDone.set(narrowest, to: done(slot))
+        if notesBottlenecks { bottleneckChanges.append((Int32(truncatingIfNeeded: slot), -1)) }
+        return true
     }
 
     /// The flows that the link holds back, and those close below its level, which would have to join if it sank a little.

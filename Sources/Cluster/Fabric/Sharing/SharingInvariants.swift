@@ -19,7 +19,9 @@ extension FairSharing {
             if abs(load - link.load) > tolerance { return "link \(index) carries \(load) bytes/s, noted as \(link.load)" }
             if abs(weight - link.weight) > 1e-9 * weight { return "link \(index) has the weight \(weight), noted as \(link.weight)" }
             guard load >= link.capacity - tolerance else { continue }
-            for crossing in crossings.elements(index) where flows[Int(crossing.flow)].level >= highest * (1 - 1e-9) { held.insert(Int(crossing.flow)) }
+            for crossing in crossings.elements(index) where flows[Int(crossing.flow)].level >= highest * (1 - 1e-9) {
+                held.insert(Int(crossing.flow))
+            }
         }
         for index in 0..<links.count {
             for crossing in crossings.elements(index) where !held.contains(Int(crossing.flow)) {
