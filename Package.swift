@@ -6,7 +6,11 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
     name: "orrery",
-    products: [.executable(name: "orrery", targets: ["orrery"])],
+    products: [
+        .executable(name: "orrery", targets: ["orrery"]),
+        .library(name: "Compression", targets: ["Compression"]),
+        .library(name: "Training", targets: ["Training"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
