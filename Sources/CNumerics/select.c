@@ -11,8 +11,8 @@
 
 static inline uint32_t key_of(float x) { return bits_of(x) & MAGNITUDE; }
 
-/// The k-th largest key (1 <= k <= n) by three histogram passes over 11, 10 and 10 bits; `*greater` becomes the number of keys above it.
-static uint32_t kth_key(const uint32_t *keys, size_t n, size_t k, size_t *greater) {
+/// The k-th largest key (1 <= k <= n) among raw floats by three histogram passes over 11, 10 and 10 bits; `*greater` becomes the number of keys above it.
+static uint32_t kth_key(const uint32_t *raw, size_t n, size_t k, size_t *greater) {
     static const int shift[3] = {20, 10, 0}, bits[3] = {11, 10, 10};
     uint32_t prefix = 0, mask = 0;
     size_t above = 0;
@@ -20,7 +20,10 @@ static uint32_t kth_key(const uint32_t *keys, size_t n, size_t k, size_t *greate
         uint32_t count[2][2048];
         memset(count, 0, sizeof count);
         uint32_t digits = (1u << bits[pass]) - 1;
-        for (size_t i = 0; i < n; i++) count[i & 1][(keys[i] >> shift[pass]) & digits] += (keys[i] & mask) == prefix;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t key = raw[i] & MAGNITUDE;
+            count[i & 1][(key >> shift[pass]) & digits] += (key & mask) == prefix;
+        }
         uint32_t digit = digits;
         for (;; digit--) {
             size_t here = (size_t)count[0][digit] + count[1][digit];
@@ -35,7 +38,7 @@ static uint32_t kth_key(const uint32_t *keys, size_t n, size_t k, size_t *greate
 }
 
 typedef struct {
-    uint32_t *positions, *keys;
+    uint32_t *positions, *raw;  // raw: the element's bits with its sign, so that its value need not be fetched again
     size_t capacity;
 } candidates;
 
@@ -57,10 +60,10 @@ static size_t collect_portable(const float *gradient, float *x, size_t n, uint32
             continue;
         }
         for (size_t j = 0; j < length; j++) {
-            uint32_t key = key_of(x[i + j]);
+            uint32_t raw = bits_of(x[i + j]);
             c.positions[found] = (uint32_t)(i + j);
-            c.keys[found] = key;
-            found += key >= low;
+            c.raw[found] = raw;
+            found += (raw & MAGNITUDE) >= low;
         }
     }
     return found;
@@ -78,8 +81,8 @@ __attribute__((target("avx512f"))) static size_t collect_avx512(const float *gra
             v = _mm512_add_ps(_mm512_loadu_ps(gradient + i), v);
             _mm512_storeu_ps(x + i, v);
         }
-        __m512i key = _mm512_and_si512(_mm512_castps_si512(v), magnitude);
-        __mmask16 hit = _mm512_cmpge_epu32_mask(key, bound);
+        __m512i raw = _mm512_castps_si512(v);
+        __mmask16 hit = _mm512_cmpge_epu32_mask(_mm512_and_si512(raw, magnitude), bound);
         if (found + 2 * MARGIN > c.capacity) {
             if (!gradient) return SIZE_MAX;
             overflow = 1;
@@ -87,15 +90,15 @@ __attribute__((target("avx512f"))) static size_t collect_avx512(const float *gra
         }
         // Compressing into a register and storing whole is much faster than the masked compressing store on several CPUs.
         _mm512_storeu_si512(c.positions + found, _mm512_maskz_compress_epi32(hit, position));
-        _mm512_storeu_si512(c.keys + found, _mm512_maskz_compress_epi32(hit, key));
+        _mm512_storeu_si512(c.raw + found, _mm512_maskz_compress_epi32(hit, raw));
         found += (size_t)__builtin_popcount(hit);
         position = _mm512_add_epi32(position, step);
     }
     for (; i < n; i++) {
         if (gradient) x[i] = gradient[i] + x[i];
-        uint32_t key = key_of(x[i]);
+        uint32_t raw = bits_of(x[i]), key = raw & MAGNITUDE;
         c.positions[found] = (uint32_t)i;
-        c.keys[found] = key;
+        c.raw[found] = raw;
         found += key >= low && found + 2 * MARGIN < c.capacity;
         overflow |= key >= low && found + 2 * MARGIN >= c.capacity;
     }
@@ -128,42 +131,45 @@ static uint32_t sampled_bound(const float *gradient, const float *x, size_t n, s
 }
 
 /// Keeps, in order, the keys above the k-th and as many equal ones as still fit.
-static void finish(candidates c, size_t found, size_t k, uint32_t *positions) {
+static void finish(candidates c, size_t found, size_t k, uint32_t *positions, float *values) {
     size_t greater;
-    uint32_t kth = kth_key(c.keys, found, k, &greater);
+    uint32_t kth = kth_key(c.raw, found, k, &greater);
     size_t equal = k - greater, written = 0;
     for (size_t i = 0; i < found && written < k; i++) {
-        int take = c.keys[i] > kth || (c.keys[i] == kth && equal > 0);
-        equal -= take && c.keys[i] == kth;
+        uint32_t key = c.raw[i] & MAGNITUDE;
+        size_t tied = (key == kth) & (equal > 0);
+        equal -= tied;
         positions[written] = c.positions[i];
-        written += (size_t)take;
+        if (values) values[written] = float_of(c.raw[i]);
+        written += (key > kth) | tied;
     }
 }
 
-static int select_top(const float *gradient, float *x, size_t n, size_t k, uint32_t *positions) {
+static int select_top(const float *gradient, float *x, size_t n, cn_selection out) {
+    size_t k = out.count;
     uint32_t low = sampled_bound(gradient, x, n, k);
     size_t small = k + k / 2 + 8192, whole = n + 4 * MARGIN + 32;
     candidates c = {0, 0, low ? (small < whole ? small : whole) : whole};
     c.positions = malloc(c.capacity * 4);
-    c.keys = malloc(c.capacity * 4);
+    c.raw = malloc(c.capacity * 4);
     size_t found = SIZE_MAX;
     int status = -1;
-    if (c.positions && c.keys) {
+    if (c.positions && c.raw) {
         found = collect(gradient, x, n, low, c);
         status = 0;
     }
     if (status == 0 && (found == SIZE_MAX || found < k)) {  // the sample misled: take everything
         free(c.positions);
-        free(c.keys);
+        free(c.raw);
         c.capacity = whole;
         c.positions = malloc(whole * 4);
-        c.keys = malloc(whole * 4);
-        if (c.positions && c.keys) found = collect(NULL, x, n, 0, c);
+        c.raw = malloc(whole * 4);
+        if (c.positions && c.raw) found = collect(NULL, x, n, 0, c);
         else status = -1;
     }
-    if (status == 0) finish(c, found, k, positions);
+    if (status == 0) finish(c, found, k, out.positions, out.values);
     free(c.positions);
-    free(c.keys);
+    free(c.raw);
     return status;
 }
 
@@ -171,19 +177,26 @@ MULTIVERSION static void add_into(float *x, const float *gradient, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = gradient[i] + x[i];
 }
 
-int cn_accumulate_top_k(const float *gradient, float *residual, size_t n, size_t k, uint32_t *positions) {
-    if (k > 0 && k < n) return select_top(gradient, residual, n, k, positions);
-    add_into(residual, gradient, n);
-    if (k == 0) return 0;
-    for (size_t i = 0; i < n; i++) positions[i] = (uint32_t)i;
+static int select_trivial(const float *x, size_t n, cn_selection out) {
+    if (out.count == 0) return 0;
+    for (size_t i = 0; i < n; i++) out.positions[i] = (uint32_t)i;
+    if (out.values) memcpy(out.values, x, n * 4);
     return 0;
 }
 
-int cn_top_k(const float *x, size_t n, size_t k, uint32_t *positions) {
-    if (k > 0 && k < n) return select_top(NULL, (float *)x, n, k, positions);  // without a gradient `x` is only read
-    if (k == 0) return 0;
-    for (size_t i = 0; i < n; i++) positions[i] = (uint32_t)i;
-    return 0;
+int cn_accumulate_top_k(const float *gradient, float *residual, size_t n, cn_selection out) {
+    if (out.count > 0 && out.count < n) return select_top(gradient, residual, n, out);
+    add_into(residual, gradient, n);
+    return select_trivial(residual, n, out);
+}
+
+int cn_top_k(const float *x, size_t n, cn_selection out) {
+    if (out.count > 0 && out.count < n) return select_top(NULL, (float *)x, n, out);  // without a gradient `x` is only read
+    return select_trivial(x, n, out);
+}
+
+void cn_zero_at(float *x, const uint32_t *positions, size_t k) {
+    for (size_t i = 0; i < k; i++) x[positions[i]] = 0;
 }
 
 size_t cn_at_least(const float *x, size_t n, float threshold, uint32_t *positions) {

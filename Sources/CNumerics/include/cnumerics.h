@@ -55,11 +55,18 @@ void cn_round_to_f16(const float *x, float *y, size_t n);
 
 // MARK: Selection (select.c)
 
-/// Writes the positions of the `k` elements of largest magnitude, ascending; among equals the earlier position wins; NaN ranks above infinity.
+/// Where a selection of `count` elements (at most n) goes: their positions, and their values unless NULL.
+typedef struct {
+    size_t count;
+    uint32_t *positions;
+    float *values;
+} cn_selection;
+/// Selects the elements of largest magnitude, by ascending position; among equals the earlier wins; NaN ranks above infinity.
 /// Returns 0, or -1 where memory ran out. O(n).
-int cn_top_k(const float *x, size_t n, size_t k, uint32_t *positions);
+int cn_top_k(const float *x, size_t n, cn_selection out);
 /// `residual += gradient`, then `cn_top_k` on the sum, in one pass over memory where the sampled threshold holds.
-int cn_accumulate_top_k(const float *gradient, float *residual, size_t n, size_t k, uint32_t *positions);
+int cn_accumulate_top_k(const float *gradient, float *residual, size_t n, cn_selection out);
+void cn_zero_at(float *x, const uint32_t *positions, size_t k);
 /// Positions with magnitude >= threshold (a NaN always counts), ascending; returns how many.
 size_t cn_at_least(const float *x, size_t n, float threshold, uint32_t *positions);
 /// `k` distinct positions below `n`, ascending, the same for the same seed: selection sampling (Fan, Muller, Rezucha 1962; Knuth 3.4.2 S) over

@@ -58,26 +58,38 @@ public enum Selection: Sendable, Equatable {
         }
     }
 
-    /// Ascending positions in `x`, into which `adding` has been added first where given.
-    func positions(
-        in x: UnsafeMutablePointer<Float>, count n: Int, adding: UnsafePointer<Float>?, draw: UInt64
-    ) throws(CodecError) -> [UInt32] {
+    /// What is sent of `x`, into which `adding` has been added first where given.
+    func select(
+        from x: UnsafeMutablePointer<Float>, count n: Int, adding: UnsafePointer<Float>?, draw: UInt64
+    ) throws(CodecError) -> SparseGradient {
         if let adding, !isTop { cn_axpy_f32(x, adding, n, 1) }
         let k = count(of: n) ?? n
         var status: Int32 = 0
-        let positions = [UInt32](unsafeUninitializedCapacity: k) { buffer, filled in
+        var values: [Float] = []
+        let positions = [UInt32](unsafeUninitializedCapacity: max(1, k)) { buffer, filled in
             guard let out = buffer.baseAddress else { return }
             filled = k
             switch self {
-            case .top: status = adding.map { cn_accumulate_top_k($0, x, n, k, out) } ?? cn_top_k(x, n, k, out)
+            case .top:
+                values = [Float](unsafeUninitializedCapacity: max(1, k)) { chosen, used in
+                    used = k
+                    let target = cn_selection(count: k, positions: out, values: chosen.baseAddress)
+                    status = adding.map { cn_accumulate_top_k($0, x, n, target) } ?? cn_top_k(x, n, target)
+                    if status != 0 { used = 0 }
+                }
             case .random: status = cn_random_k(UInt64(n), k, draw, out)
             case .threshold(let bound): filled = cn_at_least(x, n, bound, out)
             }
             if status != 0 { filled = 0 }
         }
-        if k == 0, let adding, isTop { cn_axpy_f32(x, adding, n, 1) }
         guard status == 0 else { throw .outOfMemory }
-        return positions
+        if !isTop {
+            values = [Float](unsafeUninitializedCapacity: positions.count) { chosen, used in
+                used = positions.count
+                cn_gather(x, positions, positions.count, chosen.baseAddress)
+            }
+        }
+        return SparseGradient(ascending: positions, values: values, count: n)
     }
 
     private var isTop: Bool {

@@ -43,7 +43,7 @@ public struct SparseCodec: GradientCodec {
         var copy = gradient
         let chosen = copy.withUnsafeMutableBufferPointer { buffer -> [UInt32] in
             guard let base = buffer.baseAddress else { return [] }
-            return (try? selection.positions(in: base, count: buffer.count, adding: nil, draw: draw)) ?? []
+            return (try? selection.select(from: base, count: buffer.count, adding: nil, draw: draw))?.positions ?? []
         }
         var bounds = gradient.map { Double($0.magnitude) }
         let sent = values.errorBound(for: chosen.map { gradient[Int($0)] })
@@ -74,62 +74,52 @@ public struct SparseCodec: GradientCodec {
     }
 
     public mutating func encode(_ gradient: UnsafeBufferPointer<Float>, into message: inout [UInt8]) throws(CodecError) {
-        var positions: [UInt32] = []
+        var chosen = SparseGradient(ascending: [], values: [], count: gradient.count)
         if let base = gradient.baseAddress {
             // Nothing is added, so nothing is written.
-            positions = try selection.positions(in: UnsafeMutablePointer(mutating: base), count: gradient.count, adding: nil, draw: draw)
+            chosen = try selection.select(from: UnsafeMutablePointer(mutating: base), count: gradient.count, adding: nil, draw: draw)
         }
-        _ = try send(positions, of: gradient, into: &message)
+        _ = try send(chosen, into: &message)
     }
 
     public mutating func encode(
         _ gradient: UnsafeBufferPointer<Float>, residual: UnsafeMutableBufferPointer<Float>, into message: inout [UInt8]
     ) throws(CodecError) {
         guard gradient.count == residual.count else { throw .misuse("\(gradient.count) gradients meet \(residual.count) residuals") }
-        var positions: [UInt32] = []
-        if let target = residual.baseAddress, let base = gradient.baseAddress {
-            positions = try selection.positions(in: target, count: residual.count, adding: base, draw: draw)
-        }
-        let start = try send(positions, of: UnsafeBufferPointer(residual), into: &message)
-        if values is IdentityCodec {
-            for position in positions { residual[Int(position)] = 0 }
-            return
-        }
-        var received = [Float](repeating: 0, count: positions.count)
+        guard let target = residual.baseAddress, let base = gradient.baseAddress else { return try encode(gradient, into: &message) }
+        let chosen = try selection.select(from: target, count: residual.count, adding: base, draw: draw)
+        let start = try send(chosen, into: &message)
+        if values is IdentityCodec { return cn_zero_at(target, chosen.positions, chosen.positions.count) }
+        var received = [Float](repeating: 0, count: chosen.positions.count)
         try received.withUnsafeMutableBufferPointer { (buffer) throws(CodecError) in
             try message.withBytes { (bytes) throws(CodecError) in
                 try values.decode(UnsafeRawBufferPointer(rebasing: bytes[start...]), into: buffer)
             }
         }
-        for (position, value) in zip(positions, received) {
-            let left = residual[Int(position)] - value
-            residual[Int(position)] = left.isFinite ? left : 0
+        for (index, position) in chosen.positions.enumerated() {
+            let left = chosen.values[index] - received[index]
+            target[Int(position)] = left.isFinite ? left : 0
         }
     }
 
     /// Appends the message; returns where the values' part begins.
-    private mutating func send(
-        _ positions: [UInt32], of gradient: UnsafeBufferPointer<Float>, into message: inout [UInt8]
-    ) throws(CodecError) -> Int {
+    private mutating func send(_ chosen: SparseGradient, into message: inout [UInt8]) throws(CodecError) -> Int {
+        let positions = chosen.positions
         let isRandom = if case .random = selection { true } else { false }
-        try MessageHeader(.sparse, detail: isRandom ? Self.seeded : indices.rawValue, count: gradient.count).write(to: &message)
+        try MessageHeader(.sparse, detail: isRandom ? Self.seeded : indices.rawValue, count: chosen.count).write(to: &message)
         message.append(integer: UInt32(truncatingIfNeeded: positions.count))
         let lengthAt = message.count
         message.append(integer: UInt32(0))
         if isRandom {
             message.append(integer: draw)
         } else {
-            indices.encode(positions, limit: gradient.count, into: &message)
+            indices.encode(positions, limit: chosen.count, into: &message)
         }
         let length = message.count - lengthAt - 4
         guard length <= Int(UInt32.max) else { throw .misuse("\(length) bytes of positions do not fit one message: use buckets") }
         for i in 0..<4 { message[lengthAt + i] = UInt8(truncatingIfNeeded: length >> (8 * i)) }
         let start = message.count
-        let chosen = [Float](unsafeUninitializedCapacity: positions.count) { buffer, filled in
-            filled = positions.count
-            if let out = buffer.baseAddress, let base = gradient.baseAddress { cn_gather(base, positions, positions.count, out) }
-        }
-        try chosen.withUnsafeBufferPointer { (buffer) throws(CodecError) in try values.encode(buffer, into: &message) }
+        try chosen.values.withUnsafeBufferPointer { (buffer) throws(CodecError) in try values.encode(buffer, into: &message) }
         calls &+= 1
         return start
     }
