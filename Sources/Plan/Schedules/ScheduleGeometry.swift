@@ -10,15 +10,15 @@ extension PipelineSchedule {
     public var instructionCount: Int { ranks.reduce(0) { $0 + $1.count } }
 }
 
-/// Rank and chunk of every virtual stage.
-struct StageMap {
+/// Rank and chunk of every virtual stage. Making one takes O(stages x chunks), so whoever asks for many transfers keeps it.
+public struct StageMap: Sendable {
     private let chunks: Int
     private let stages: Int
     /// Home of stage s for micro-batches of chunk c, [virtual stages x chunks]; first any, then that of the same chunk.
     private var home: [(rank: Int, chunk: Int)?]
     private let table: [[Int]]
 
-    init(_ schedule: PipelineSchedule) {
+    public init(_ schedule: PipelineSchedule) {
         table = schedule.virtualStage
         chunks = max(0, table.map(\.count).max() ?? 0)
         // A stage number beyond the places that there are is an error that `validate` names; it has no home here.
@@ -40,8 +40,8 @@ struct StageMap {
         return home[stage * chunks + chunk]
     }
 
-    /// What `rank` sends (or must have received) for `instruction`.
-    func transfer(of instruction: Instruction, rank: Int, sent: Bool) -> Transfer? {
+    /// What `rank` sends (or must have received) for `instruction`; nil for W, at the ends of the model, and where the neighbour is its own.
+    public func transfer(of instruction: Instruction, rank: Int, sent: Bool) -> Transfer? {
         guard table.indices.contains(rank), table[rank].indices.contains(instruction.chunk), instruction.kind != .weight else { return nil }
         let own = table[rank][instruction.chunk]
         let step = (instruction.kind == .forward) == sent ? 1 : -1

@@ -115,6 +115,7 @@ private struct Builder {
             }
         }
         let stages = schedule.virtualStages
+        let map = StageMap(schedule)
         let slots = stages * schedule.microBatches
         // [lane x 2 directions][stage x micro-batch] what arrives there.
         var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
@@ -169,7 +170,7 @@ private struct Builder {
                     let next = isForward ? stage + 1 : stage - 1
                     guard next >= 0, next < stages else { continue }
                     let target = next * schedule.microBatches + instruction.microBatch
-                    if let transfer = schedule.sends(of: instruction, rank: rank), transfer.toRank != rank {
+                    if let transfer = map.transfer(of: instruction, rank: rank, sent: true), transfer.toRank != rank {
                         let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
                         tasks.addDependency(from: final, to: hop)
                         arrivals[lane * 2 + (isForward ? 0 : 1)][target] = hop
@@ -240,6 +241,7 @@ private struct Builder {
     private mutating func addUnitPipelines() {
         let schedule = plan.schedule
         let stages = schedule.virtualStages
+        let map = StageMap(schedule)
         let slots = stages * schedule.microBatches
         var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
         var waiting: [(arrival: Int, slot: Int, task: TaskID)] = []
@@ -271,7 +273,7 @@ private struct Builder {
                         computed.append(task)
                         let direction = lane * 2 + (isForward ? 0 : 1)
                         if index == 0, isForward ? stage > 0 : stage < stages - 1 { waiting.append((direction, slot, task)) }
-                        if index == units.count - 1, let transfer = schedule.sends(of: instruction, rank: rank) {
+                        if index == units.count - 1, let transfer = map.transfer(of: instruction, rank: rank, sent: true) {
                             let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
                             tasks.addDependency(from: task, to: hop)
                             arrivals[direction][transfer.toStage * schedule.microBatches + instruction.microBatch] = hop
