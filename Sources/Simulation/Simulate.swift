@@ -32,7 +32,7 @@ private struct StepRun {
     mutating func play() throws(SimulationError) -> RunResult {
         let lanes = laneCount()
         let draws = conditions.kernelJitter > 0 || conditions.networkJitter > 0
-        let player = try StepPlayer(plan: plan, lanes: lanes, drawsStragglers: draws)
+        let player = try StepPlayer(plan: plan, lanes: lanes)
         let (steps, first) = try playSteps(player, draws: draws)
         var own = player
         var timeline: [Span] = []

@@ -50,7 +50,7 @@ import Testing
     @Test func knownFigures() throws {
         let h100 = try Catalogue.accelerator(named: "h100-sxm-80gb")
         #expect(h100.peak(.bf16) == 989e12 && h100.peak(.fp8) == 1979e12 && h100.computeUnits == 132)
-        #expect(h100.memory == Bytes(80_000_000_000) && h100.boardPower.watts == 700)
+        #expect(h100.memory == Bytes(80 << 30) && h100.boardPower.watts == 700)
         #expect(try Catalogue.accelerator(named: "a100-sxm-80gb").peak(.nvfp4) == 312e12)
         #expect(try Catalogue.accelerator(named: "gb300-288gb").peak(.nvfp4) == 15e15)
         // 8 ports x 400 Gb/s = 400 GB/s a node.

@@ -33,7 +33,7 @@ public struct StageCosts: Sendable {
     public var optimizer: [Double] = []
     /// Work of the step that no stage explains: logging, zeroing, host.
     public var fixed = 0.0
-    /// Relative loss to the slowest of all workers, where conditions state no jitter of their own.
+    /// Relative loss to the slowest of all workers in an ordinary cluster; what a scenario's conditions draw comes on top.
     public var slowest = 0.0
     /// Share of the data-parallel collectives that overlap does not hide.
     public var dataExposed = 0.0

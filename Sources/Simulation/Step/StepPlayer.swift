@@ -22,18 +22,15 @@ struct StepPlayer {
     let times: TaskTimes
     /// [tasks] undisturbed nanoseconds.
     let nominal: [Int64]
-    /// Whether conditions draw their own stragglers, so that the calibrated loss to the slowest worker is left out.
-    let drawsStragglers: Bool
     private var result = CriticalTimes()
 
-    init(plan: Plan, lanes: Int, drawsStragglers: Bool = false) throws(SimulationError) {
-        try self.init(plan: plan, graph: StepGraph(plan: plan, lanes: lanes), costs: plan.costs, drawsStragglers: drawsStragglers)
+    init(plan: Plan, lanes: Int) throws(SimulationError) {
+        try self.init(plan: plan, graph: StepGraph(plan: plan, lanes: lanes), costs: plan.costs)
     }
 
-    init(plan: Plan, graph: StepGraph, costs: StageCosts, drawsStragglers: Bool = false) throws(SimulationError) {
+    init(plan: Plan, graph: StepGraph, costs: StageCosts) throws(SimulationError) {
         self.plan = plan
         self.graph = graph
-        self.drawsStragglers = drawsStragglers
         times = TaskTimes(plan: plan, costs: costs, pieces: plan.pieces)
         nominal = try graph.durations(times)
     }
@@ -89,7 +86,6 @@ struct StepPlayer {
         let exposed = try Simulation.nanoseconds(exposedData)
         let fixed = try Simulation.nanoseconds(times.costs.fixed)
         let sum = core + exposed + fixed
-        guard !drawsStragglers else { return sum }
         return sum + (try Simulation.nanoseconds(Double(sum) * 1e-9 * times.costs.slowest))
     }
 
