@@ -10,7 +10,8 @@ let package = Package(
         .executable(name: "orrery", targets: ["orrery"]),
         // For Benchmarks, which is a package of its own.
         .library(
-            name: "OrreryModules", targets: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "Fidelity"]),
+            name: "OrreryModules",
+            targets: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "Fidelity"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
