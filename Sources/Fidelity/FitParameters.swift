@@ -13,12 +13,13 @@ public struct FitParameter: Sendable, Hashable {
 enum FitSpread {
     static let hardware: [(Constant, Double)] = [
         (.gemm, 0.08), (.gemmLow, 0.10), (.gemmFp4, 0.2), (.attention, 0.12), (.attentionBmm, 0.12), (.grouped, 0.12), (.memory, 0.05),
-        (.nvlink, 0.05),
+        (.nvlink, 0.05), (.gemmKHalf, 0.4), (.gemmWave, 0.3),
     ]
     static let stack: [(Constant, Double)] = [
         (.gemm, 0.06), (.gemmLow, 0.08), (.gemmWave, 0.25), (.gemmKHalf, 0.3), (.attention, 0.25), (.attentionBmm, 0.12),
         (.attentionBackward, 0.1),
         (.attentionSHalf, 0.3), (.attentionSoftmax, 0.2), (.elementwise, 0.3), (.fixed, 0.4), (.launch, 0.4), (.tensorExposed, 0.3),
+        (.tensorBackwardExposed, 0.3),
         (.dataExposed, 0.4),
         (.pipelineExposed, 0.4), (.hostSync, 0.5), (.network, 0.2), (.quantise, 0.5), (.quantiseRowwise, 0.4), (.nvlink, 0.1),
         (.overlapSlowdown, 0.4), (.shardedSlowdown, 0.4),

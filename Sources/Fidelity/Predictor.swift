@@ -5,7 +5,7 @@ import Simulation
 
 /// A measured run made ready to be predicted under any constants: its plan, and the graph of its step.
 public struct PreparedRun: Sendable {
-    public let run: MeasuredRun
+    public private(set) var run: MeasuredRun
     public let plan: Plan
     let graph: StepReplay
 
@@ -19,6 +19,13 @@ public struct PreparedRun: Sendable {
 
     /// Seconds of the step under the constants that the plan was made with.
     public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) }
+
+    /// The same run with another measured time.
+    func timed(_ seconds: Double) -> PreparedRun {
+        var copy = self
+        copy.run.stepTimeS = seconds
+        return copy
+    }
 
     /// Seconds of the step under other constants, with the order of the schedule kept.
     public func seconds(_ constants: Constants) throws(SimulationError) -> Double {

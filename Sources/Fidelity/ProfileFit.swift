@@ -4,8 +4,9 @@ import Glibc
 import Plan
 import Simulation
 
-/// Fits the adjustments of all profiles to measured runs at once: Gauss-Newton on log step times with Gaussian priors on every parameter and
-/// Huber's weights on the residuals (Huber, Ann. Math. Statist. 35(1), 1964), so that stacks with few rows inherit from all the others.
+/// Fits the adjustments of all profiles to measured runs at once: Gauss-Newton on log step times with Gaussian priors on every parameter, so that
+/// stacks with few rows inherit from all the others, and Cauchy weights 1/(1 + (r/2s)^2) on the residuals, so that rows that no smooth model meets
+/// (slow nodes, allocator retries) do not bend the rest.
 public struct ProfileFit: Sendable {
     public let runs: [PreparedRun]
     public let data: CalibrationData
@@ -59,8 +60,9 @@ public struct ProfileFit: Sendable {
     ) throws(CalibrationError) -> (values: [Double], sigmas: [Double]) {
         var equations = NormalEquations(size: parameters.count)
         for (index, row) in rows.enumerated() where used[index] {
-            let huber = min(1, Self.scale / max(abs(row.residual), 1e-9))
-            equations.add(row: row.gradient, residual: row.residual, weight: weights[index] * huber / (Self.scale * Self.scale))
+            let ratio = row.residual / (2 * Self.scale)
+            let robust = 1 / (1 + ratio * ratio)
+            equations.add(row: row.gradient, residual: row.residual, weight: weights[index] * robust / (Self.scale * Self.scale))
         }
         for (index, parameter) in parameters.enumerated() {
             equations.addPrior(index: index, sigma: parameter.sigma, distance: values[index])

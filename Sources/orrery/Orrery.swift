@@ -13,7 +13,8 @@ struct Orrery: ParsableCommand {
             Answers go to standard output, remarks and errors to standard error.
             """,
         version: version,
-        subcommands: [Run.self, Compare.self, Validate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self] + laterCommands)
+        subcommands: [Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self]
+            + laterCommands)
 
     static func main() {
         // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.

@@ -6,7 +6,7 @@ public enum Constant: Int, Sendable, CaseIterable {
     case memory, elementwise, logits, quantise, quantiseRowwise, quantiseMx
     case launch, launchBlocking
     case nvlink, network
-    case tensorExposed, tensorGatherBackward, contextExposed, expertExposed
+    case tensorExposed, tensorAsyncExposed, tensorBackwardExposed, tensorGatherBackward, contextExposed, expertExposed
     case pipelineExposed, pipelineOverlap, hostSync
     case dataExposed, overlapSlowdown, shardedSlowdown
     case optimizer, gradientCopy, fixed, jitter, moePermute, selectiveShare, degradation

@@ -52,7 +52,11 @@ public struct CostModel: Sendable {
         switch communication.group {
         case .tensor:
             let overlapped = tensorShare
-            let share = pass == .weightGradient ? overlapped * constants[.tensorGatherBackward] : overlapped
+            let isReduction = communication.kind != .allGather
+            let share =
+                pass == .weightGradient
+                ? overlapped * constants[.tensorGatherBackward]
+                : pass == .inputGradient && isReduction ? overlapped * constants[.tensorBackwardExposed] : overlapped
             return (share, communication.kind == .allReduce ? .tensorComm : .sequenceComm)
         case .context: return (constants[.contextExposed], .contextComm)
         case .expert: return (constants[.expertExposed], .expertComm)
@@ -64,7 +68,7 @@ public struct CostModel: Sendable {
     private var tensorShare: Double {
         switch behaviour.tensorOverlap {
         case .none: 1
-        case .async: min(1, constants[.tensorExposed])
+        case .async: min(1, constants[.tensorAsyncExposed])
         case .userBuffer: min(1, constants[.tensorExposed] * (4 / Double(max(2, job.layout.tensor))).squareRoot())
         }
     }

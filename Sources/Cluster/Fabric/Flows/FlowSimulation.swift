@@ -1,0 +1,321 @@
+import Engine
+import Quantities
+
+/// Flows on a network: each first pays the latency of its route, then drains at its max-min fair share. Shares change when a flow begins to drain or is done
+/// or a link changes; what happens at one instant is applied together and solved once.
+///
+/// Flows are issued while time goes on, between two calls of `advance`. Times are seconds in Double: shares are quotients, and whole nanoseconds
+/// would round each of them.
+public struct FlowSimulation: ~Copyable {
+    public let network: Network
+    /// Seconds.
+    public private(set) var now = 0.0
+    /// Flows issued and not finished.
+    public private(set) var active = 0
+    /// Times that shares were solved.
+    public private(set) var solves = 0
+    var sharing: FairSharing
+    /// [links] bytes carried so far, of finished flows.
+    var carried: Column<Double>
+    private var latencies: Column<Double>
+    private var starts = EventQueue<Int32>()
+    private var faults = EventQueue<LinkFault>()
+    private var route = Column<Int32>()
+    private var candidate = Column<Int32>()
+    private var finishedSlots = Column<Int32>()
+    struct Finished: BitwiseCopyable {
+        var owner: Int32
+        var at: Double
+    }
+    struct Ends: BitwiseCopyable {
+        var source: Int32
+        var destination: Int32
+    }
+    /// [slots]
+    private var ends = Column<Ends>()
+    private var finishedFlows = Column<Finished>()
+    /// [links] flows issued and not finished, for adaptive routing.
+    private var crossing: Column<Int32>
+    private var capLinks = Column<Int32>()
+    /// [links] whether new and present flows avoid it, and how many such links there are.
+    private var avoided: Column<Bool>
+    private var avoidedCount = 0
+    var account: BottleneckAccount?
+    /// Tests let every solution be checked against the definition.
+    var verifies = false
+    private(set) var violation: String?
+
+    public init(_ network: Network) { self.init(network, noting: false) }
+
+    init(_ network: Network, noting: Bool) {
+        self.network = network
+        let properties = (0..<network.linkCount).map { network.properties(ofLink: $0) }
+        sharing = FairSharing(capacities: properties.map(\.bandwidth))
+        latencies = Column(count: properties.count, repeating: 0)
+        for (index, link) in properties.enumerated() { latencies[index] = link.latency }
+        carried = Column(count: properties.count, repeating: 0)
+        crossing = Column(count: properties.count, repeating: 0)
+        avoided = Column(count: properties.count, repeating: false)
+        if noting {
+            account = BottleneckAccount()
+            sharing.notesBottlenecks = true
+        }
+    }
+
+    // MARK: Input
+
+    /// Starts a flow at `flow.start`, or now where that has passed. `owner` comes back when it finishes.
+    /// - Throws: `FabricError` for hosts that do not exist, a negative size, a weight or cap that is not positive, and `fairness: rtt` on a route without latency.
+    public mutating func issue(_ flow: Flow, owner: Int32) throws(FabricError) {
+        try check(flow)
+        findRoute(flow)
+        var latency = 0.0
+        for hop in 0..<route.count { latency += latencies[Int(route[hop])] }
+        var weight = flow.weight
+        if network.fairness == .rtt, !route.isEmpty {
+            guard latency > 0 else {
+                throw FabricError(
+                    key: "fairness", "rtt needs routes with latency, and that from host \(flow.source) to host \(flow.destination) has none"
+                )
+            }
+            weight /= latency
+        }
+        if case .adaptive = network.routing { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
+        if flow.cap < .infinity, !route.isEmpty { route.append(privateLink(capacity: flow.cap)) }
+        let slot = sharing.reserve(owner: owner, route: route, weight: weight, bytes: flow.bytes)
+        note(ends: Ends(source: Int32(truncatingIfNeeded: flow.source), destination: Int32(truncatingIfNeeded: flow.destination)), of: slot)
+        active += 1
+        starts.schedule(at: Self.instant(max(now, flow.start) + latency), Int32(truncatingIfNeeded: slot))
+    }
+
+    /// - Throws: `FabricError` for a link that does not exist and a factor below 0.
+    public mutating func schedule(_ fault: LinkFault) throws(FabricError) {
+        guard (0..<network.linkCount).contains(fault.link) else {
+            throw FabricError(key: "link", "link \(fault.link) does not exist; links are numbered from 0 to \(network.linkCount - 1)")
+        }
+        guard fault.factor >= 0, fault.factor.isFinite, fault.time >= 0 else {
+            throw FabricError(key: "link", "the factor \(fault.factor) at \(fault.time) s: both must be zero or more")
+        }
+        faults.schedule(at: Self.instant(max(now, fault.time)), fault)
+    }
+
+    private func check(_ flow: Flow) throws(FabricError) {
+        try check(host: flow.source, "source")
+        try check(host: flow.destination, "destination")
+        guard flow.bytes >= 0, flow.bytes.isFinite else {
+            throw FabricError(key: "bytes", "\(flow.bytes) must be a finite number, zero or more")
+        }
+        guard flow.start >= 0, flow.start.isFinite else {
+            throw FabricError(key: "start_s", "\(flow.start) must be a finite number, zero or more")
+        }
+        guard flow.weight > 0, flow.weight.isFinite, flow.cap > 0 else {
+            throw FabricError(key: "weight", "weight and cap must be above zero")
+        }
+        guard network.shape.isReachable(from: flow.source, to: flow.destination) else {
+            throw FabricError(key: "destination", "no way leads from host \(flow.source) to host \(flow.destination)")
+        }
+    }
+
+    private func check(host: Int, _ key: String) throws(FabricError) {
+        guard host >= 0, host < network.hostCount else {
+            throw FabricError(key: key, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
+        }
+    }
+
+    /// Non-negative Doubles and their bit patterns have the same order, so that the queue of whole numbers orders seconds exactly.
+    private static func instant(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(bitPattern: (seconds + 0).bitPattern)) }
+    private static func seconds(_ instant: Instant?) -> Double {
+        instant.map { Double(bitPattern: UInt64(bitPattern: $0.nanoseconds)) } ?? .infinity
+    }
+
+    // MARK: Routes
+
+    private mutating func findRoute(_ flow: Flow) {
+        let (source, destination) = (flow.source, flow.destination)
+        route.removeAll()
+        if case .adaptive = network.routing {
+            findLeastLoaded(source, destination)
+        } else {
+            let choice = network.choice(from: source, to: destination, key: flow.key)
+            network.shape.route(from: source, to: destination, choice: choice, into: &route)
+        }
+        if avoidedCount > 0, isAvoided(route) { _ = findWayRound(source, destination) }
+    }
+
+    private mutating func findLeastLoaded(_ source: Int, _ destination: Int) {
+        var least = Double.infinity
+        for choice in 0..<network.shape.choices(from: source, to: destination) {
+            candidate.removeAll()
+            network.shape.route(from: source, to: destination, choice: choice, into: &candidate)
+            var fullest = 0.0
+            for hop in 0..<candidate.count {
+                let link = Int(candidate[hop])
+                fullest = max(fullest, Double(crossing[link] + 1) / sharing.links[link].capacity)
+            }
+            if fullest < least {
+                least = fullest
+                exchangeRoutes()
+            }
+        }
+    }
+
+    private func isAvoided(_ links: borrowing Column<Int32>) -> Bool {
+        for hop in 0..<links.count where avoided[Int(links[hop])] { return true }
+        return false
+    }
+
+    /// Puts the first way without a dead link into `route`. False, and `route` unchanged, when there is none.
+    private mutating func findWayRound(_ source: Int, _ destination: Int) -> Bool {
+        for choice in 0..<network.shape.choices(from: source, to: destination) {
+            candidate.removeAll()
+            network.shape.route(from: source, to: destination, choice: choice, into: &candidate)
+            if !isAvoided(candidate) {
+                exchangeRoutes()
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Makes the candidate the route.
+    private mutating func exchangeRoutes() {
+        route.removeAll()
+        for hop in 0..<candidate.count { route.append(candidate[hop]) }
+    }
+
+    private mutating func privateLink(capacity: Double) -> Int32 {
+        if let free = capLinks.popLast() {
+            sharing.links[Int(free)].capacity = capacity
+            return free
+        }
+        return Int32(truncatingIfNeeded: sharing.addLink(capacity: capacity))
+    }
+
+    // MARK: Time
+
+    /// Goes on to the next instant at which flows finish, and tells whether there was one not after `end`; `finished` then holds them. Flows issued before
+    /// the next call join that instant where they are due. Without one the clock stands at `end`, or at the last event when that is infinite.
+    /// - Throws: `FabricError` when flows wait for links that are down for ever.
+    public mutating func advance(until end: Double = .infinity) throws(FabricError) -> Bool {
+        finishedFlows.removeAll()
+        while true {
+            // Simultaneous in exact arithmetic, but apart by rounding.
+            let limit = now + now * 1e-12
+            while Self.seconds(starts.nextTime) <= limit, let (instant, slot) = starts.pop() { begin(Int(slot), at: Self.seconds(instant)) }
+            if !finishedFlows.isEmpty { return true }
+            settle()
+            if active == 0, Self.seconds(faults.nextTime) > end || end == .infinity { break }
+            let time = min(sharing.nextDone.minimum, Self.seconds(starts.nextTime), Self.seconds(faults.nextTime))
+            if time > end { break }
+            guard time < .infinity else { throw stalled() }
+            now = time
+            happen()
+        }
+        if end < .infinity { now = max(now, end) }
+        return false
+    }
+
+    /// How many flows finished at this instant.
+    public var finishedCount: Int { finishedFlows.count }
+    /// Their owners, and when exactly each finished, in seconds.
+    public func finished(_ index: Int) -> (owner: Int32, at: Double) { (finishedFlows[index].owner, finishedFlows[index].at) }
+
+    /// Flows that are done at `now`, and links that change.
+    private mutating func happen() {
+        let limit = now + now * 1e-12
+        finishedSlots.removeAll()
+        sharing.collectDone(by: limit, into: &finishedSlots)
+        for index in 0..<finishedSlots.count { finish(Int(finishedSlots[index])) }
+        while Self.seconds(faults.nextTime) <= limit, let (_, fault) = faults.pop() { apply(fault) }
+    }
+
+    private mutating func settle() {
+        guard sharing.hasChanges else { return }
+        sharing.solve(now: now)
+        solves += 1
+        account?.note(sharing, now: now)
+        if verifies, violation == nil { violation = sharing.violation() }
+    }
+
+    private mutating func begin(_ slot: Int, at time: Double) {
+        if sharing.flows[slot].routeLength == 0 || sharing.loads[slot].remaining == 0 {
+            conclude(slot, at: time)
+            sharing.discard(slot)
+        } else {
+            sharing.admit(slot, now: now)
+            account?.begin(slot, now: now)
+        }
+    }
+
+    private mutating func finish(_ slot: Int) {
+        let at = sharing.done(slot)
+        account?.end(slot, sharing, at: at)
+        conclude(slot, at: at)
+        sharing.remove(slot)
+    }
+
+    /// Reports a flow, books what it has carried, and gives back its private link.
+    private mutating func conclude(_ slot: Int, at time: Double) {
+        finishedFlows.append(Finished(owner: sharing.loads[slot].owner, at: time))
+        active -= 1
+        let bytes = sharing.loads[slot].bytes
+        let adaptive = network.routing == .adaptive
+        let start = Int(sharing.flows[slot].routeStart)
+        for hop in start..<start + Int(sharing.flows[slot].routeLength) {
+            let link = Int(sharing.routes[hop])
+            if link >= carried.count {
+                capLinks.append(Int32(truncatingIfNeeded: link))
+                continue
+            }
+            carried[link] += bytes
+            if adaptive { crossing[link] -= 1 }
+        }
+    }
+
+    private mutating func apply(_ fault: LinkFault) {
+        let capacity = network.properties(ofLink: fault.link).bandwidth * fault.factor
+        sharing.setCapacity(fault.link, to: capacity)
+        let avoids = capacity == 0 && fault.reroutes
+        avoidedCount += (avoids ? 1 : 0) - (avoided[fault.link] ? 1 : 0)
+        avoided[fault.link] = avoids
+        guard avoids else { return }
+        var waiting = Column<Int32>()
+        for crossing in sharing.crossings.elements(fault.link) { waiting.append(crossing.flow) }
+        for index in 0..<waiting.count { reroute(Int(waiting[index])) }
+    }
+
+    /// Moves a draining flow to a way without dead links, where there is one; it goes on with the bytes that it has left, and all its bytes are booked on
+    /// the way that it finishes on.
+    private mutating func reroute(_ slot: Int) {
+        let (place, flow, load) = (ends[slot], sharing.flows[slot], sharing.loads[slot])
+        guard load.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
+        let start = Int(flow.routeStart)
+        let adaptive = network.routing == .adaptive
+        for hop in start..<start + Int(flow.routeLength) {
+            let link = Int(sharing.routes[hop])
+            if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if adaptive { crossing[link] -= 1 }
+        }
+        if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
+        account?.end(slot, sharing, at: now)
+        sharing.remove(slot)
+        let moved = sharing.reserve(owner: load.owner, route: route, weight: flow.weight, bytes: load.bytes)
+        sharing.loads[moved].remaining = max(0, load.remaining - flow.rate * (now - load.since))
+        note(ends: place, of: moved)
+        sharing.admit(moved, now: now)
+        account?.begin(moved, now: now)
+    }
+
+    private mutating func note(ends place: Ends, of slot: Int) {
+        while ends.count <= slot { ends.append(place) }
+        ends[slot] = place
+    }
+
+    private func stalled() -> FabricError {
+        var waiting: [String] = []
+        for link in 0..<network.linkCount where sharing.links[link].capacity == 0 && sharing.crossings.count(link) > 0 {
+            waiting.append("\(sharing.crossings.count(link)) on \"\(network.name(ofLink: link))\"")
+        }
+        return FabricError(
+            key: "faults", "\(active) flows wait for ever for links that are down: \(waiting.prefix(5).joined(separator: ", "))")
+    }
+}

@@ -1,0 +1,227 @@
+/// Every host on one switch. Also an NVSwitch node, where the hosts are GPUs.
+struct StarShape: NetworkShape {
+    let hostCount: Int
+    let access: CableBlock
+    let hub: String
+
+    init(hosts: Int, link: LinkProperties, duplex: Duplex, hub: String = "switch") {
+        hostCount = hosts
+        access = CableBlock(first: 0, cables: hosts, properties: link, duplex: duplex)
+        self.hub = hub
+    }
+
+    var linkCount: Int { access.end }
+    func properties(of link: Int) -> LinkProperties { access.properties }
+    func name(of link: Int) -> String { access.name(link) { ("host \($0)", hub) } }
+
+    func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        links.append(access.up(source))
+        links.append(access.down(destination))
+    }
+}
+
+/// Leaves and spines. Choice = port of the leaf, spine = port mod spines, cable = port div spines; the way down enters by cable (source mod cables).
+/// Static routing is destination modulo k (Zahavi 2012, doi:10.1002/cpe.1887): all flows to a host come by one spine.
+struct LeafSpineShape: NetworkShape {
+    let hostCount: Int
+    let hostsPerLeaf: Int
+    let spines: Int
+    let linksPerSpine: Int
+    let access: CableBlock
+    let core: CableBlock
+
+    init(hosts: Int, hostsPerLeaf: Int, spines: Int, linksPerSpine: Int, link: LinkProperties, uplink: LinkProperties, duplex: Duplex) {
+        hostCount = hosts
+        self.hostsPerLeaf = hostsPerLeaf
+        self.spines = spines
+        self.linksPerSpine = linksPerSpine
+        let leaves = (hosts + hostsPerLeaf - 1) / hostsPerLeaf
+        access = CableBlock(first: 0, cables: hosts, properties: link, duplex: duplex)
+        core = CableBlock(first: access.end, cables: leaves * spines * linksPerSpine, properties: uplink, duplex: duplex)
+    }
+
+    var linkCount: Int { core.end }
+    func properties(of link: Int) -> LinkProperties { access.contains(link) ? access.properties : core.properties }
+
+    func name(of link: Int) -> String {
+        if access.contains(link) { return access.name(link) { ("host \($0)", "leaf \($0 / hostsPerLeaf)") } }
+        return core.name(link) { cable in
+            let spine = cable / linksPerSpine
+            let suffix = linksPerSpine > 1 ? " cable \(cable % linksPerSpine)" : ""
+            return ("leaf \(spine / spines)", "spine \(spine % spines)\(suffix)")
+        }
+    }
+
+    func choices(from source: Int, to destination: Int) -> Int {
+        source / hostsPerLeaf == destination / hostsPerLeaf ? 1 : spines * linksPerSpine
+    }
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination % (spines * linksPerSpine) }
+
+    func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
+        links.append(access.up(source))
+        if a != b {
+            let spine = choice % spines
+            links.append(core.up((a * spines + spine) * linksPerSpine + choice / spines))
+            links.append(core.down((b * spines + spine) * linksPerSpine + source % linksPerSpine))
+        }
+        links.append(access.down(destination))
+    }
+}
+
+/// Three levels: leaves and aggregation switches in pods, core switches above. Aggregation switch a of every pod is joined to its own group of cores.
+/// Choice = aggregation switch + aggregations * core in the group. Static routing is destination modulo k: aggregation d mod A, core (d div A) mod K.
+struct ThreeLevelShape: NetworkShape {
+    let hostCount: Int
+    let hostsPerLeaf: Int
+    let leavesPerPod: Int
+    let aggregations: Int
+    let coresPerGroup: Int
+    let access: CableBlock
+    let pod: CableBlock
+    let core: CableBlock
+
+    struct Form {
+        var hosts: Int
+        var hostsPerLeaf: Int
+        var leavesPerPod: Int
+        var aggregations: Int
+        var coresPerGroup: Int
+    }
+
+    init(_ form: Form, link: LinkProperties, uplink: LinkProperties, duplex: Duplex) {
+        hostCount = form.hosts
+        hostsPerLeaf = form.hostsPerLeaf
+        leavesPerPod = form.leavesPerPod
+        aggregations = form.aggregations
+        coresPerGroup = form.coresPerGroup
+        let leaves = (hostCount + hostsPerLeaf - 1) / hostsPerLeaf
+        let pods = (leaves + leavesPerPod - 1) / leavesPerPod
+        access = CableBlock(first: 0, cables: hostCount, properties: link, duplex: duplex)
+        pod = CableBlock(first: access.end, cables: leaves * aggregations, properties: uplink, duplex: duplex)
+        core = CableBlock(first: pod.end, cables: pods * aggregations * coresPerGroup, properties: uplink, duplex: duplex)
+    }
+
+    var linkCount: Int { core.end }
+    func properties(of link: Int) -> LinkProperties {
+        access.contains(link) ? access.properties : pod.contains(link) ? pod.properties : core.properties
+    }
+
+    func name(of link: Int) -> String {
+        if access.contains(link) { return access.name(link) { ("host \($0)", "leaf \($0 / hostsPerLeaf)") } }
+        if pod.contains(link) {
+            return pod.name(link) { cable in
+                let leaf = cable / aggregations
+                return ("leaf \(leaf)", "pod \(leaf / leavesPerPod) switch \(cable % aggregations)")
+            }
+        }
+        return core.name(link) { cable in
+            let (aggregation, core) = (cable / coresPerGroup, cable % coresPerGroup)
+            let group = aggregation % aggregations
+            return ("pod \(aggregation / aggregations) switch \(group)", "core \(group * coresPerGroup + core)")
+        }
+    }
+
+    func choices(from source: Int, to destination: Int) -> Int {
+        let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
+        if a == b { return 1 }
+        return a / leavesPerPod == b / leavesPerPod ? aggregations : aggregations * coresPerGroup
+    }
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination % (aggregations * coresPerGroup) }
+
+    func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
+        let aggregation = choice % aggregations
+        links.append(access.up(source))
+        if a != b {
+            links.append(pod.up(a * aggregations + aggregation))
+            let (podA, podB) = (a / leavesPerPod, b / leavesPerPod)
+            if podA != podB {
+                let core = choice / aggregations
+                links.append(self.core.up((podA * aggregations + aggregation) * coresPerGroup + core))
+                links.append(self.core.down((podB * aggregations + aggregation) * coresPerGroup + core))
+            }
+            links.append(pod.down(b * aggregations + aggregation))
+        }
+        links.append(access.down(destination))
+    }
+}
+
+/// GPUs as hosts: those of a node share an NVSwitch, and GPU r of every node has its network port on the leaf of rail r; leaves of several node groups meet
+/// at spines. A flow to another node first goes over the NVSwitch to the GPU of its own node on the destination's rail (as NCCL's PXN does), so that it
+/// never changes rails in the network. Choice = spine.
+struct RailShape: NetworkShape {
+    let hostCount: Int
+    let gpusPerNode: Int
+    let nodesPerGroup: Int
+    let spines: Int
+    let inside: CableBlock
+    let ports: CableBlock
+    let core: CableBlock
+
+    struct Form {
+        var gpus: Int
+        var gpusPerNode: Int
+        var nodesPerGroup: Int
+        var spines: Int
+    }
+
+    init(_ form: Form, link: LinkProperties, nvlink: LinkProperties, duplex: Duplex) {
+        hostCount = form.gpus
+        gpusPerNode = form.gpusPerNode
+        nodesPerGroup = form.nodesPerGroup
+        spines = form.spines
+        let nodes = (hostCount + gpusPerNode - 1) / gpusPerNode
+        let groups = (nodes + nodesPerGroup - 1) / nodesPerGroup
+        inside = CableBlock(first: 0, cables: hostCount, properties: nvlink, duplex: duplex)
+        // Every node has all its ports, also when the last node is not full of GPUs.
+        ports = CableBlock(first: inside.end, cables: nodes * gpusPerNode, properties: link, duplex: duplex)
+        core = CableBlock(first: ports.end, cables: groups * gpusPerNode * spines, properties: link, duplex: duplex)
+    }
+
+    var linkCount: Int { core.end }
+    func properties(of link: Int) -> LinkProperties {
+        inside.contains(link) ? inside.properties : ports.contains(link) ? ports.properties : core.properties
+    }
+
+    func name(of link: Int) -> String {
+        if inside.contains(link) { return inside.name(link) { ("GPU \($0)", "NVSwitch of node \($0 / gpusPerNode)") } }
+        if ports.contains(link) {
+            return ports.name(link) { port in
+                let node = port / gpusPerNode
+                return ("port \(port % gpusPerNode) of node \(node)", "leaf \(node / nodesPerGroup) of rail \(port % gpusPerNode)")
+            }
+        }
+        return core.name(link) { cable in
+            let leaf = cable / spines
+            return ("leaf \(leaf / gpusPerNode) of rail \(leaf % gpusPerNode)", "spine \(cable % spines) of rail \(leaf % gpusPerNode)")
+        }
+    }
+
+    private func group(of host: Int) -> Int { host / gpusPerNode / nodesPerGroup }
+    func choices(from source: Int, to destination: Int) -> Int { group(of: source) == group(of: destination) ? 1 : spines }
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination % spines }
+
+    func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        let (a, b) = (source / gpusPerNode, destination / gpusPerNode)
+        let rail = destination % gpusPerNode
+        if a == b {
+            links.append(inside.up(source))
+            links.append(inside.down(destination))
+            return
+        }
+        // The rail's GPU may be missing in a node that is not full; its port is there.
+        let relay = a * gpusPerNode + rail
+        if relay != source {
+            links.append(inside.up(source))
+            if relay < hostCount { links.append(inside.down(relay)) }
+        }
+        links.append(ports.up(relay))
+        let (groupA, groupB) = (group(of: source), group(of: destination))
+        if groupA != groupB {
+            links.append(core.up((groupA * gpusPerNode + rail) * spines + choice))
+            links.append(core.down((groupB * gpusPerNode + rail) * spines + choice))
+        }
+        links.append(ports.down(destination))
+    }
+}

@@ -1,0 +1,455 @@
+/// Weighted max-min fair sharing of links among flows, kept up to date under changes.
+///
+/// A common level x rises from 0; flow f runs at w_f x until a link of its route is full; that fixes all flows of the link, and the rest goes on
+/// ("progressive filling", Bertsekas and Gallager, Data Networks, 1992, section 6.5.2). The result is the only allocation in which every flow crosses a
+/// full link on which no flow has a higher level: its bottleneck.
+///
+/// After a change only part is solved again, exactly. A change is felt on the full links of the flow that came or left. A full link that feels a change
+/// passes it on to the flows that it holds back, and these to the other full links of their routes, whose levels are never lower: changes spread upwards
+/// only. What the rest keeps is then checked, and where it cannot stay, the filling is done again with more flows:
+/// - a flow whose level is above the new one of a full link of its route joins;
+/// - a link that was not full and would now be overloaded becomes a constraint.
+struct FairSharing: ~Copyable {
+    /// What the solver reads most; 32 bytes, two flows to a cache line.
+    struct Flow: BitwiseCopyable {
+        var level = 0.0
+        /// Share of a link relative to others; rate = weight * level.
+        var weight = 1.0
+        /// Which filling it takes part in: twice its number while open, one more when fixed.
+        var mark: UInt32 = 0
+        /// The full link that holds it back, -1 before its first share.
+        var bottleneck: Int32 = -1
+        var routeStart: Int32 = 0
+        var routeLength: Int32 = 0
+        var rate: Double { weight * level }
+    }
+
+    struct Load: BitwiseCopyable {
+        /// Bytes not sent at `since` (seconds), and bytes in all.
+        var remaining = 0.0
+        var since = 0.0
+        var bytes = 0.0
+        /// The caller's number.
+        var owner: Int32 = -1
+    }
+
+    /// One cache line.
+    struct Link: BitwiseCopyable {
+        var capacity: Double
+        /// Sum of the rates on it.
+        var load = 0.0
+        /// Sum of the weights on it.
+        var weight = 0.0
+        /// Level at which it is full, infinity when it holds nobody back.
+        var level = Double.infinity
+        // State of a filling: what is left, and the flows not fixed yet.
+        var left = 0.0
+        var openWeight = 0.0
+        var open: Int32 = 0
+        var total: Int32 = 0
+        /// Stamps of the last solve that it constrained, and in which its flows joined.
+        var touched: UInt32 = 0
+        var spread: UInt32 = 0
+    }
+
+    struct Crossing: BitwiseCopyable {
+        var flow: Int32
+        /// Index into `routes` of the hop.
+        var hop: Int32
+    }
+
+    var flows = Column<Flow>()
+    /// [flows]
+    var loads = Column<Load>()
+    var links: Column<Link>
+    var crossings: ListPool<Crossing>
+    /// Per hop of each flow's route: the link, and the flow's place in the link's list.
+    var routes = Column<Int32>()
+    private var places = Column<Int32>()
+    private var freeFlows = Column<Int32>()
+    private var freeRoutes: [[Int32]] = []
+    /// When the first flow held back by each link will be done, in seconds.
+    private(set) var nextDone: MinimumTree
+
+    private var stamp: UInt32 = 0
+    private var filling: UInt32 = 0
+    /// Marks from here on are of the present solve.
+    private var firstMark: UInt32 = 0
+    private var arrivals = Column<Int32>()
+    private var seeds = Column<Int32>()
+    private var joinedFlows = Column<Int32>()
+    private var touchedLinks = Column<Int32>()
+    private var spreadLinks = Column<Int32>()
+    private var heap = LevelHeap()
+    /// Full links with flows above their level that have not joined.
+    private var crossedLinks = Column<Int32>()
+    private var overloaded = Column<Int32>()
+    /// Flows whose bottleneck changed in the last solve, with the link before; kept only when `notesBottlenecks`.
+    var bottleneckChanges = Column<(flow: Int32, before: Int32)>()
+    var notesBottlenecks = false
+
+    init(capacities: [Double]) {
+        links = Column(count: capacities.count, repeating: Link(capacity: 0))
+        for (index, capacity) in capacities.enumerated() { links[index].capacity = capacity }
+        crossings = ListPool(lists: capacities.count)
+        nextDone = MinimumTree(count: capacities.count)
+    }
+
+    /// A link of its own for a flow with a cap, or for a test.
+    mutating func addLink(capacity: Double) -> Int {
+        links.append(Link(capacity: capacity))
+        crossings.addList()
+        nextDone.grow(to: links.count)
+        return links.count - 1
+    }
+
+    // MARK: Changes. They take effect together at the next `solve`.
+
+    /// Makes room for a flow with its route, not yet on any link. Returns its slot.
+    mutating func reserve(owner: Int32, route: borrowing Column<Int32>, weight: Double, bytes: Double) -> Int {
+        let slot: Int
+        if let free = freeFlows.popLast() {
+            slot = Int(free)
+        } else {
+            slot = flows.count
+            flows.append(Flow())
+            loads.append(Load())
+        }
+        let length = route.count
+        while freeRoutes.count <= length { freeRoutes.append([]) }
+        let start: Int
+        if let free = freeRoutes[length].popLast() {
+            start = Int(free)
+        } else {
+            start = routes.count
+            for _ in 0..<length {
+                routes.append(0)
+                places.append(0)
+            }
+        }
+        for hop in 0..<length { routes[start + hop] = route[hop] }
+        flows[slot] = Flow(
+            weight: weight, routeStart: Int32(truncatingIfNeeded: start), routeLength: Int32(truncatingIfNeeded: length))
+        loads[slot] = Load(remaining: bytes, bytes: bytes, owner: owner)
+        return slot
+    }
+
+    /// The flow begins to drain at `now`.
+    mutating func admit(_ slot: Int, now: Double) {
+        loads[slot].since = now
+        let weight = flows[slot].weight
+        let start = Int(flows[slot].routeStart)
+        for hop in start..<start + Int(flows[slot].routeLength) {
+            let link = Int(routes[hop])
+            let crossing = Crossing(flow: Int32(truncatingIfNeeded: slot), hop: Int32(truncatingIfNeeded: hop))
+            places[hop] = Int32(truncatingIfNeeded: crossings.append(crossing, to: link))
+            links[link].weight += weight
+            links[link].total &+= 1
+        }
+        arrivals.append(Int32(truncatingIfNeeded: slot))
+    }
+
+    /// The flow leaves; its slot is free for another.
+    mutating func remove(_ slot: Int) {
+        let flow = flows[slot]
+        let start = Int(flow.routeStart)
+        if flow.bottleneck < 0 { forgetArrival(slot) }
+        for hop in start..<start + Int(flow.routeLength) {
+            let link = Int(routes[hop])
+            if let moved = crossings.remove(at: Int(places[hop]), from: link) { places[Int(moved.hop)] = places[hop] }
+            links[link].total &-= 1
+            if links[link].total == 0 {
+                links[link].weight = 0
+                links[link].load = 0
+                if links[link].level < .infinity {
+                    links[link].level = .infinity
+                    nextDone.set(link, to: .infinity)
+                }
+                continue
+            }
+            links[link].weight -= flow.weight
+            links[link].load -= flow.weight * flow.level
+            if links[link].level < .infinity { seeds.append(Int32(truncatingIfNeeded: link)) }
+        }
+        discard(slot)
+    }
+
+    private mutating func forgetArrival(_ slot: Int) {
+        var kept = Column<Int32>()
+        for index in 0..<arrivals.count where Int(arrivals[index]) != slot { kept.append(arrivals[index]) }
+        arrivals = kept
+    }
+
+    /// Gives back a slot that is on no link.
+    mutating func discard(_ slot: Int) {
+        let length = Int(flows[slot].routeLength)
+        freeRoutes[length].append(flows[slot].routeStart)
+        loads[slot].owner = -1
+        freeFlows.append(Int32(truncatingIfNeeded: slot))
+    }
+
+    mutating func setCapacity(_ link: Int, to capacity: Double) {
+        links[link].capacity = capacity
+        links[link].level = 0  // below all of its flows, so that all of them join
+        seeds.append(Int32(truncatingIfNeeded: link))
+    }
+
+    var hasChanges: Bool { !arrivals.isEmpty || !seeds.isEmpty }
+
+    // MARK: Solving
+
+    /// Brings all rates up to date for the changes since the last call, which happen at `now`.
+    mutating func solve(now: Double) {
+        stamp &+= 1
+        firstMark = 2 &* (filling &+ 1)
+        joinedFlows.removeAll()
+        touchedLinks.removeAll()
+        spreadLinks.removeAll()
+        if notesBottlenecks { bottleneckChanges.removeAll() }
+        joinArrivals(now: now)
+        for index in 0..<seeds.count { spread(Int(seeds[index])) }
+        seeds.removeAll()
+        guard !joinedFlows.isEmpty || !spreadLinks.isEmpty else { return }
+        var next = 0
+        repeat {
+            while next < spreadLinks.count {
+                join(flowsOf: Int(spreadLinks[next]))
+                next &+= 1
+            }
+            fill(now: now)
+        } while widen()
+    }
+
+    /// The links of new flows are all constraints, full or not: one of them must hold the flow back.
+    private mutating func joinArrivals(now: Double) {
+        for index in 0..<arrivals.count {
+            let slot = Int(arrivals[index])
+            if settleAlone(slot, now: now) { continue }
+            let start = Int(flows[slot].routeStart)
+            for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop])) }
+            join(slot)
+        }
+        arrivals.removeAll()
+    }
+
+    /// A new flow that shares no link takes the smallest capacity of its route. False when it shares one.
+    private mutating func settleAlone(_ slot: Int, now: Double) -> Bool {
+        let start = Int(flows[slot].routeStart)
+        let end = start &+ Int(flows[slot].routeLength)
+        var rate = Double.infinity
+        var narrowest = -1
+        for hop in start..<end {
+            let link = links[Int(routes[hop])]
+            if link.total != 1 { return false }
+            if link.capacity < rate {
+                rate = link.capacity
+                narrowest = Int(routes[hop])
+            }
+        }
+        for hop in start..<end { links[Int(routes[hop])].load = rate }
+        let level = rate / flows[slot].weight
+        flows[slot].level = level
+        flows[slot].bottleneck = Int32(truncatingIfNeeded: narrowest)
+        links[narrowest].level = level
+        nextDone.set(narrowest, to: done(slot))
+        if notesBottlenecks { bottleneckChanges.append((Int32(truncatingIfNeeded: slot), -1)) }
+        return true
+    }
+
+    /// The flows that the link holds back, and those close below its level, which would have to join if it sank a little.
+    private mutating func join(flowsOf link: Int) {
+        let close = 0.9999 * links[link].level
+        for crossing in crossings.elements(link) {
+            let slot = Int(crossing.flow)
+            let flow = flows[slot]
+            if flow.mark >= firstMark { continue }
+            if Int(flow.bottleneck) == link || flow.level >= close { join(slot) }
+        }
+    }
+
+    @inline(__always)
+    private mutating func join(_ slot: Int) {
+        flows[slot].mark = firstMark
+        joinedFlows.append(Int32(truncatingIfNeeded: slot))
+        let start = Int(flows[slot].routeStart)
+        for hop in start..<start &+ Int(flows[slot].routeLength) {
+            let link = Int(routes[hop])
+            if links[link].touched == stamp { continue }
+            if links[link].level < .infinity {
+                spread(link)
+            } else if links[link].load > 0.99 * links[link].capacity {
+                touch(link)  // likely to be full soon: better a constraint from the beginning
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func touch(_ link: Int) {
+        if links[link].touched == stamp { return }
+        links[link].touched = stamp
+        touchedLinks.append(Int32(truncatingIfNeeded: link))
+        if links[link].level < .infinity { spread(link) }
+    }
+
+    @inline(__always)
+    private mutating func spread(_ link: Int) {
+        if links[link].spread == stamp { return }
+        links[link].spread = stamp
+        spreadLinks.append(Int32(truncatingIfNeeded: link))
+        touch(link)
+    }
+
+    /// Progressive filling of the joined flows into what the others leave.
+    private mutating func fill(now: Double) {
+        filling &+= 1
+        prepareLinks()
+        crossedLinks.removeAll()
+        overloaded.removeAll()
+        var open = joinedFlows.count
+        var level = 0.0
+        while open > 0, let (stored, link) = heap.pop() {
+            if links[link].open == 0 { continue }
+            let current = max(level, max(0, links[link].left) / links[link].openWeight)
+            // Other links that were fixed since then have raised this one's level.
+            if current > stored, current > heap.firstLevel {
+                heap.push(current, link)
+                continue
+            }
+            level = current
+            open &-= fix(link, at: level, now: now)
+        }
+        for index in 0..<touchedLinks.count {
+            let link = Int(touchedLinks[index])
+            links[link].load = links[link].capacity - links[link].left
+        }
+    }
+
+    private mutating func prepareLinks() {
+        for index in 0..<touchedLinks.count {
+            let link = Int(touchedLinks[index])
+            links[link].openWeight = 0
+            links[link].open = 0
+            links[link].left = links[link].capacity - links[link].load
+        }
+        let mark = 2 &* filling
+        for index in 0..<joinedFlows.count {
+            let slot = Int(joinedFlows[index])
+            flows[slot].mark = mark
+            let flow = flows[slot]
+            let rate = flow.rate
+            let start = Int(flow.routeStart)
+            for hop in start..<start &+ Int(flow.routeLength) {
+                let link = Int(routes[hop])
+                if links[link].touched != stamp { continue }
+                links[link].openWeight += flow.weight
+                links[link].open &+= 1
+                links[link].left += rate
+            }
+        }
+        heap.removeAll()
+        for index in 0..<touchedLinks.count {
+            let link = Int(touchedLinks[index])
+            if links[link].open == links[link].total { links[link].left = links[link].capacity }
+            if links[link].level < .infinity {
+                links[link].level = .infinity
+                nextDone.set(link, to: .infinity)
+            }
+            if links[link].open > 0 { heap.append(max(0, links[link].left) / links[link].openWeight, link) }
+        }
+        heap.establish()
+    }
+
+    /// Fixes the open flows of a full link. Returns how many.
+    @inline(__always)
+    private mutating func fix(_ link: Int, at level: Double, now: Double) -> Int {
+        let openMark = 2 &* filling
+        let limit = level * (1 + 1e-12)
+        var fixed = 0
+        var isCrossed = false
+        var soonest = Double.infinity  // bytes over weight
+        for crossing in crossings.elements(link) {
+            let slot = Int(crossing.flow)
+            var flow = flows[slot]
+            guard flow.mark == openMark else {
+                if flow.level > limit, flow.mark < firstMark { isCrossed = true }
+                continue
+            }
+            let before = flow.rate
+            let remaining = max(0, loads[slot].remaining - before * (now - loads[slot].since))
+            loads[slot].remaining = remaining
+            loads[slot].since = now
+            if notesBottlenecks, Int(flow.bottleneck) != link { bottleneckChanges.append((crossing.flow, flow.bottleneck)) }
+            flow.mark = openMark | 1
+            flow.level = level
+            flow.bottleneck = Int32(truncatingIfNeeded: link)
+            flows[slot] = flow
+            fixed &+= 1
+            soonest = min(soonest, remaining / flow.weight)
+            let rate = flow.weight * level
+            let start = Int(flow.routeStart)
+            for hop in start..<start &+ Int(flow.routeLength) {
+                let other = Int(routes[hop])
+                if links[other].touched == stamp {
+                    links[other].left -= rate
+                    links[other].openWeight -= flow.weight
+                    links[other].open &-= 1
+                } else {
+                    links[other].load += rate - before
+                    if links[other].load > links[other].capacity { overloaded.append(Int32(truncatingIfNeeded: other)) }
+                }
+            }
+        }
+        links[link].level = level
+        nextDone.set(link, to: level > 0 ? now + soonest / level : .infinity)
+        if isCrossed { crossedLinks.append(Int32(truncatingIfNeeded: link)) }
+        return fixed
+    }
+
+    /// Takes in the flows that are above a full link of theirs, and the links that are overloaded. False when there are none.
+    private mutating func widen() -> Bool {
+        var again = false
+        for index in 0..<overloaded.count {
+            let link = Int(overloaded[index])
+            guard links[link].load > links[link].capacity * (1 + 1e-12), links[link].touched != stamp else { continue }
+            touch(link)
+            again = true
+        }
+        for index in 0..<crossedLinks.count {
+            join(flowsOf: Int(crossedLinks[index]))
+            again = true
+        }
+        return again
+    }
+
+    // MARK: Reading
+
+    /// When the flow will have sent its last byte at its present rate, in seconds.
+    @inline(__always)
+    func done(_ slot: Int) -> Double {
+        let flow = flows[slot]
+        guard flow.level > 0 else { return .infinity }
+        return loads[slot].since + loads[slot].remaining / flow.weight / flow.level
+    }
+
+    /// Appends the flows that are done by `limit`, in the order of links.
+    func collectDone(by limit: Double, into result: inout Column<Int32>) {
+        var found = Column<Int32>()
+        nextDone.forEach(atMost: limit) { found.append(Int32(truncatingIfNeeded: $0)) }
+        for index in 0..<found.count {
+            let link = Int(found[index])
+            for crossing in crossings.elements(link) {
+                let slot = Int(crossing.flow)
+                guard Int(flows[slot].bottleneck) == link, done(slot) <= limit, isFirstCrossing(crossing, of: link) else { continue }
+                result.append(crossing.flow)
+            }
+        }
+    }
+}
+
+extension FairSharing {
+    /// A route may cross a half-duplex link twice; the flow is then on its list twice.
+    private func isFirstCrossing(_ crossing: Crossing, of link: Int) -> Bool {
+        for hop in Int(flows[Int(crossing.flow)].routeStart)..<Int(crossing.hop) where Int(routes[hop]) == link { return false }
+        return true
+    }
+}
