@@ -6,7 +6,13 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
     name: "orrery",
-    products: [.executable(name: "orrery", targets: ["orrery"])],
+    products: [
+        .executable(name: "orrery", targets: ["orrery"]),
+        // For Benchmarks, which is a package of its own.
+        .library(
+            name: "OrreryModules",
+            targets: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "Fidelity"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -39,7 +45,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Cost",
-            dependencies: ["Quantities", "Cluster", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Scenario",

@@ -23,12 +23,16 @@ enum Checkout {
     }
 
     /// Imports of each module below Sources: its folder's name to what its files import, with the place.
-    static func importsByModule(below folder: String, base: URL = root) throws -> [(module: String, imports: [(module: String, place: String)])] {
+    static func importsByModule(below folder: String, base: URL = root) throws -> [(
+        module: String, imports: [(module: String, place: String)]
+    )] {
         let files = files(below: folder, endings: [".swift"], base: base)
         var result: [(module: String, imports: [(module: String, place: String)])] = []
         for file in files {
             let module = file.split(separator: "/").dropFirst().first.map(String.init) ?? ""
-            let found = imports(in: try String(contentsOf: base.appending(path: file), encoding: .utf8)).map { ($0.module, "\(file):\($0.line)") }
+            let found = imports(in: try String(contentsOf: base.appending(path: file), encoding: .utf8)).map {
+                ($0.module, "\(file):\($0.line)")
+            }
             if result.last?.module != module { result.append((module, [])) }
             result[result.count - 1].imports += found
         }

@@ -18,7 +18,8 @@ struct HouseTests {
     @Test("The top level holds what it should and nothing else")
     func topLevel() throws {
         let expected: Set<String> = [
-            ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "Makefile", "Package.swift", "README.md", "Sources", "Tests",
+            ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "Makefile", "Package.swift", "README.md", "Sources",
+            "Tests",
             "docs", "reports", "scenarios",
         ]
         // Made by tools and kept out of the repository by .gitignore, or allowed where somebody adds them.
@@ -37,7 +38,8 @@ struct HouseTests {
         #expect(files == expected)
         #expect(names.count == files.count + expected.count, "scenarios/ holds other files")
         for file in files {
-            #expect(try Checkout.text("scenarios/\(file).yaml").hasPrefix("#"), "\(file) does not begin by saying what it is and where from")
+            #expect(
+                try Checkout.text("scenarios/\(file).yaml").hasPrefix("#"), "\(file) does not begin by saying what it is and where from")
         }
     }
 
@@ -63,7 +65,10 @@ struct HouseTests {
 
     @Test("Documents name commands that exist")
     func commandsInDocuments() throws {
-        #expect(HouseTests.mentioned(in: "`orrery fly` and\n```\n$ orrery swim x\norrery walk\n```\nan orrery turns") == ["fly", "swim", "walk"])
+        #expect(
+            HouseTests.mentioned(in: "`orrery fly` and\n```\n$ orrery swim x\norrery walk\n```\nan orrery turns") == [
+                "fly", "swim", "walk",
+            ])
         let commands = try commands()
         #expect(commands.isSuperset(of: ["run", "compare", "validate", "catalogue"]))
         var seen = 0

@@ -65,7 +65,9 @@ struct ImportTests {
             try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
             try text.write(to: url, atomically: true, encoding: .utf8)
         }
-        let faults = try Checkout.importsByModule(below: "Sources", base: base).flatMap { manifest.faults(importing: $0.imports, target: $0.module) }
+        let faults = try Checkout.importsByModule(below: "Sources", base: base).flatMap {
+            manifest.faults(importing: $0.imports, target: $0.module)
+        }
         #expect(
             Set(faults) == [
                 Fault(kind: .upward, place: "Sources/Middle/B.swift:7", module: "High"),

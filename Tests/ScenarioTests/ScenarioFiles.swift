@@ -24,12 +24,13 @@ struct ScenarioFile: Sendable, CustomTestStringConvertible {
 
     /// The way that `orrery run` and `orrery compare` go, once for each scenario that the file holds. The version is left out, so that a release does
     /// not change every recorded result.
-    func reports(jobs: Int = 2, seed: UInt64? = nil) throws -> [RunReport] {
+    func reports(jobs: Int = 2, samples: Int? = nil, seed: UInt64? = nil) throws -> [RunReport] {
         let data = try CalibrationData.shipped()
         return try Scenario.expand(path: path).map { point in
             var scenario = point.scenario
             scenario.name = ([scenario.name] + point.point.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
             scenario.settings.jobs = jobs
+            scenario.settings.samples = samples ?? scenario.settings.samples
             scenario.settings.seed = seed ?? scenario.settings.seed
             scenario.settings.timeline = false
             let plan = try scenario.job.plan(data)

@@ -11,16 +11,17 @@ func fastest(of runs: Int = 7, _ body: () throws -> Void) rethrows -> Double {
     return best
 }
 
-/// Keeps a result alive, so that the work behind it is done.
-@inline(never) func use<Value>(_ value: Value) { withExtendedLifetime(value) {} }
+/// Where results go, so that the work behind them is done.
+nonisolated(unsafe) private var sink: UInt64 = 88_172_645_463_325_252
+@inline(never) func use(_ value: Int) { sink = sink &+ UInt64(truncatingIfNeeded: value) }
 
-/// Seconds of one dependent multiply-add: the unit in which a fast machine and a slow one agree.
+/// Seconds of one step of a multiply-add recurrence, as the compiler makes it: the unit in which a fast machine and a slow one agree.
 func multiplyAdd() -> Double {
     let count = 50_000_000
     return fastest {
-        var x: UInt64 = 88_172_645_463_325_252
+        var x = sink
         for _ in 0..<count { x = x &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407 }
-        use(x)
+        use(Int(truncatingIfNeeded: x))
     } / Double(count)
 }
 

@@ -102,20 +102,20 @@ func measureAll() throws -> [String: Double] {
     sharding.sequenceParallel = true
     let model = scenario.job.model
     found["layer-profile-ops"] = Double(model.layer(at: 0, sharding: sharding).ops.count)
-    let profile = fastest { for _ in 0..<100 { use(model.layer(at: 0, sharding: sharding)) } } / 100
+    let profile = fastest { for _ in 0..<100 { use(model.layer(at: 0, sharding: sharding).ops.count) } } / 100
     found["layer-profile"] = profile / unit
 
     let data = try CalibrationData.shipped()
     let plan = try scenario.job.plan(data)
-    let planning = try fastest { use(try scenario.job.plan(data)) }
-    found["plan-405b"] = planning / profile
+    let planning = try fastest { use(try scenario.job.plan(data).costs.stages.count) }
+    found["plan-405b"] = planning / unit
     var settings = SimulationSettings()
     settings.timeline = false
-    let simulating = try fastest { use(try simulate(plan, settings: settings)) }
-    found["simulate-405b"] = simulating / planning
+    let simulating = try fastest { use(try simulate(plan, settings: settings).stepTimesS.count) }
+    found["simulate-405b"] = simulating / unit
 
     guard let run = try MeasuredRuns.read(csv: measured, file: "bench.csv").first else { throw Failure(message: "no row") }
-    let row = try fastest { use(try PreparedRun(run, data: data).seconds()) }
+    let row = try fastest { use(Int(try PreparedRun(run, data: data).seconds() * 1e9)) }
     found["validate-row"] = row / (planning + simulating)
     found["peak-memory"] = peakMemory() / 1e6
     print(
