@@ -47,9 +47,10 @@ struct FairSharing: ~Copyable {
         var openWeight = 0.0
         var open: Int32 = 0
         var total: Int32 = 0
-        /// Stamps of the last solve that it constrained, and in which its flows joined.
+        /// The stamp (even) of the last solve that it constrained, one more when its flows joined.
         var touched: UInt32 = 0
-        var spread: UInt32 = 0
+        /// The flows that it holds back come first in its list: so many.
+        var held: Int32 = 0
     }
 
     struct Crossing: BitwiseCopyable {
@@ -77,6 +78,7 @@ struct FairSharing: ~Copyable {
     private var firstMark: UInt32 = 0
     private var arrivals = Column<Int32>()
     private var seeds = Column<Int32>()
+    private var resized = Column<Int32>()
     private var joinedFlows = Column<Int32>()
     private var touchedLinks = Column<Int32>()
     private var spreadLinks = Column<Int32>()
@@ -156,7 +158,13 @@ struct FairSharing: ~Copyable {
         if flow.bottleneck < 0 { forgetArrival(slot) }
         for hop in start..<start + Int(flow.routeLength) {
             let link = Int(routes[hop])
-            if let moved = crossings.remove(at: Int(places[hop]), from: link) { places[Int(moved.hop)] = places[hop] }
+            var place = Int(places[hop])
+            if place < Int(links[link].held) {
+                links[link].held &-= 1
+                exchange(place, Int(links[link].held), in: crossings.elements(link))
+                place = Int(links[link].held)
+            }
+            if let moved = crossings.remove(at: place, from: link) { places[Int(moved.hop)] = Int32(truncatingIfNeeded: place) }
             links[link].total &-= 1
             if links[link].total == 0 {
                 links[link].weight = 0
@@ -190,17 +198,16 @@ struct FairSharing: ~Copyable {
 
     mutating func setCapacity(_ link: Int, to capacity: Double) {
         links[link].capacity = capacity
-        links[link].level = 0  // below all of its flows, so that all of them join
-        seeds.append(Int32(truncatingIfNeeded: link))
+        resized.append(Int32(truncatingIfNeeded: link))
     }
 
-    var hasChanges: Bool { !arrivals.isEmpty || !seeds.isEmpty }
+    var hasChanges: Bool { !arrivals.isEmpty || !seeds.isEmpty || !resized.isEmpty }
 
     // MARK: Solving
 
     /// Brings all rates up to date for the changes since the last call, which happen at `now`.
     mutating func solve(now: Double) {
-        stamp &+= 1
+        stamp &+= 2
         firstMark = 2 &* (filling &+ 1)
         joinedFlows.removeAll()
         touchedLinks.removeAll()
@@ -209,11 +216,16 @@ struct FairSharing: ~Copyable {
         joinArrivals(now: now)
         for index in 0..<seeds.count { spread(Int(seeds[index])) }
         seeds.removeAll()
+        for index in 0..<resized.count {
+            spread(Int(resized[index]))
+            join(flowsOf: Int(resized[index]), above: -1)
+        }
+        resized.removeAll()
         guard !joinedFlows.isEmpty || !spreadLinks.isEmpty else { return }
         var next = 0
         repeat {
             while next < spreadLinks.count {
-                join(flowsOf: Int(spreadLinks[next]))
+                join(flowsHeldBy: Int(spreadLinks[next]))
                 next &+= 1
             }
             fill(now: now)
@@ -251,20 +263,32 @@ struct FairSharing: ~Copyable {
         flows[slot].level = level
         flows[slot].bottleneck = Int32(truncatingIfNeeded: narrowest)
         links[narrowest].level = level
+        links[narrowest].held = 1
         nextDone.set(narrowest, to: done(slot))
         if notesBottlenecks { bottleneckChanges.append((Int32(truncatingIfNeeded: slot), -1)) }
         return true
     }
 
-    /// The flows that the link holds back, and those close below its level, which would have to join if it sank a little.
-    private mutating func join(flowsOf link: Int) {
-        let close = 0.9999 * links[link].level
-        for crossing in crossings.elements(link) {
-            let slot = Int(crossing.flow)
-            let flow = flows[slot]
-            if flow.mark >= firstMark { continue }
-            if Int(flow.bottleneck) == link || flow.level >= close { join(slot) }
+    private mutating func join(flowsHeldBy link: Int) {
+        for place in 0..<Int(links[link].held) {
+            let slot = Int(crossings.elements(link)[place].flow)
+            if flows[slot].mark < firstMark { join(slot) }
         }
+    }
+
+    private mutating func join(flowsOf link: Int, above level: Double) {
+        for crossing in crossings.elements(link) {
+            let flow = flows[Int(crossing.flow)]
+            if flow.mark < firstMark, flow.level > level { join(Int(crossing.flow)) }
+        }
+    }
+
+    @inline(__always)
+    private mutating func exchange(_ one: Int, _ other: Int, in list: UnsafeMutableBufferPointer<Crossing>) {
+        if one == other { return }
+        list.swapAt(one, other)
+        places[Int(list[one].hop)] = Int32(truncatingIfNeeded: one)
+        places[Int(list[other].hop)] = Int32(truncatingIfNeeded: other)
     }
 
     @inline(__always)
@@ -274,7 +298,7 @@ struct FairSharing: ~Copyable {
         let start = Int(flows[slot].routeStart)
         for hop in start..<start &+ Int(flows[slot].routeLength) {
             let link = Int(routes[hop])
-            if links[link].touched == stamp { continue }
+            if links[link].touched >= stamp { continue }
             if links[link].level < .infinity {
                 spread(link)
             } else if links[link].load > 0.99 * links[link].capacity {
@@ -285,7 +309,7 @@ struct FairSharing: ~Copyable {
 
     @inline(__always)
     private mutating func touch(_ link: Int) {
-        if links[link].touched == stamp { return }
+        if links[link].touched >= stamp { return }
         links[link].touched = stamp
         touchedLinks.append(Int32(truncatingIfNeeded: link))
         if links[link].level < .infinity { spread(link) }
@@ -293,10 +317,10 @@ struct FairSharing: ~Copyable {
 
     @inline(__always)
     private mutating func spread(_ link: Int) {
-        if links[link].spread == stamp { return }
-        links[link].spread = stamp
+        if links[link].touched > stamp { return }
+        if links[link].touched < stamp { touchedLinks.append(Int32(truncatingIfNeeded: link)) }
+        links[link].touched = stamp | 1
         spreadLinks.append(Int32(truncatingIfNeeded: link))
-        touch(link)
     }
 
     /// Progressive filling of the joined flows into what the others leave.
@@ -329,6 +353,7 @@ struct FairSharing: ~Copyable {
             let link = Int(touchedLinks[index])
             links[link].openWeight = 0
             links[link].open = 0
+            links[link].held = 0
             links[link].left = links[link].capacity - links[link].load
         }
         let mark = 2 &* filling
@@ -340,7 +365,7 @@ struct FairSharing: ~Copyable {
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
                 let link = Int(routes[hop])
-                if links[link].touched != stamp { continue }
+                if links[link].touched < stamp { continue }
                 links[link].openWeight += flow.weight
                 links[link].open &+= 1
                 links[link].left += rate
@@ -364,10 +389,12 @@ struct FairSharing: ~Copyable {
     private mutating func fix(_ link: Int, at level: Double, now: Double) -> Int {
         let openMark = 2 &* filling
         let limit = level * (1 + 1e-12)
-        var fixed = 0
         var isCrossed = false
         var soonest = Double.infinity  // bytes over weight
-        for crossing in crossings.elements(link) {
+        var held = 0
+        let list = crossings.elements(link)
+        for place in 0..<list.count {
+            let crossing = list[place]
             let slot = Int(crossing.flow)
             var flow = flows[slot]
             guard flow.mark == openMark else {
@@ -383,13 +410,14 @@ struct FairSharing: ~Copyable {
             flow.level = level
             flow.bottleneck = Int32(truncatingIfNeeded: link)
             flows[slot] = flow
-            fixed &+= 1
+            exchange(place, held, in: list)
+            held &+= 1
             soonest = min(soonest, remaining / flow.weight)
             let rate = flow.weight * level
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
                 let other = Int(routes[hop])
-                if links[other].touched == stamp {
+                if links[other].touched >= stamp {
                     links[other].left -= rate
                     links[other].openWeight -= flow.weight
                     links[other].open &-= 1
@@ -402,7 +430,8 @@ struct FairSharing: ~Copyable {
         links[link].level = level
         nextDone.set(link, to: level > 0 ? now + soonest / level : .infinity)
         if isCrossed { crossedLinks.append(Int32(truncatingIfNeeded: link)) }
-        return fixed
+        links[link].held = Int32(truncatingIfNeeded: held)
+        return held
     }
 
     /// Takes in the flows that are above a full link of theirs, and the links that are overloaded. False when there are none.
@@ -410,12 +439,13 @@ struct FairSharing: ~Copyable {
         var again = false
         for index in 0..<overloaded.count {
             let link = Int(overloaded[index])
-            guard links[link].load > links[link].capacity * (1 + 1e-12), links[link].touched != stamp else { continue }
+            guard links[link].load > links[link].capacity * (1 + 1e-12), links[link].touched < stamp else { continue }
             touch(link)
             again = true
         }
         for index in 0..<crossedLinks.count {
-            join(flowsOf: Int(crossedLinks[index]))
+            let link = Int(crossedLinks[index])
+            join(flowsOf: link, above: links[link].level * (1 + 1e-12))
             again = true
         }
         return again
