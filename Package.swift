@@ -59,7 +59,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
