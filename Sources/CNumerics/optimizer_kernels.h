@@ -93,6 +93,43 @@ MULTIVERSION void NAME(lion)(REAL *p, const REAL *g, REAL *m, size_t n, const cn
     }
 }
 
+/// Sums of squares of `g` [rows][columns] along each row and each column (zeroed first).
+MULTIVERSION void NAME(square_sums)(const REAL *g, size_t rows, size_t columns, double *by_row, double *by_column) {
+    for (size_t j = 0; j < columns; j++) by_column[j] = 0;
+    for (size_t i = 0; i < rows; i++) {
+        double lane[16] = {0};
+        for (size_t j = 0; j < columns; j++) {
+            double square = (double)g[i * columns + j] * (double)g[i * columns + j];
+            by_column[j] += square;
+            lane[j & 15] += square;
+        }
+        by_row[i] = 0;
+        for (size_t j = 0; j < 16; j++) by_row[i] += lane[j];
+    }
+}
+
+/// step = g / sqrt(max(row column / mean, least)), the factored second moment of Adafactor.
+MULTIVERSION void NAME(factored_step)(REAL *step, const REAL *row, const REAL *column, const size_t shape[2], REAL mean, REAL least) {
+    for (size_t i = 0; i < shape[0]; i++) {
+        REAL *s = step + i * shape[1];
+        for (size_t j = 0; j < shape[1]; j++) {
+            REAL variance = row[i] * column[j] / mean;
+            s[j] *= 1 / ROOT(variance > least ? variance : least);
+        }
+    }
+}
+
+/// update = -base / (1 + damping |m|) g; p += update; m = keep m + (1 - keep) update.
+MULTIVERSION void NAME(damped)(REAL *p, const REAL *g, REAL *m, size_t n, const double s[3]) {
+    REAL base = (REAL)s[0], damping = (REAL)s[1], keep = (REAL)s[2], add = (REAL)(1 - s[2]);
+    for (size_t i = 0; i < n; i++) {
+        REAL size = m[i] < 0 ? -m[i] : m[i];
+        REAL update = -base / (1 + damping * size) * g[i];
+        p[i] += update;
+        m[i] = keep * m[i] + add * update;
+    }
+}
+
 #undef NAME
 #undef NAME_
 #undef NAME__

@@ -4,28 +4,28 @@ import Training
 
 @Suite struct ModelTests {
     /// Every parameter against central differences in double precision: the difference's norm within 1e-7 of the gradient's.
-    private func check<M: Model>(_ model: M, _ batch: M.Batch, seed: UInt64 = 5) -> Double {
+    private func check<M: Model>(_ model: M, _ batch: M.Batch, seed: UInt64 = 5) throws -> Double {
         var parameters = model.initialParameters(seed: seed)
         // Away from zero biases and unit gains, where a wrong term could hide.
         var draws = SeededDraws(seed: seed + 1)
         for i in parameters.indices { for j in parameters[i].values.indices { parameters[i].values[j] += 0.1 * draws.normal() } }
-        let (loss, gradients) = model.lossAndGradients(parameters, batch)
-        #expect(loss == model.loss(parameters, batch))
+        let (loss, gradients) = try model.lossAndGradients(parameters, batch)
+        #expect(try model.loss(parameters, batch) == loss)
         var difference = 0.0
         var size = 0.0
         for i in parameters.indices {
             for j in parameters[i].values.indices {
                 let x = parameters[i].values[j]
                 // Richardson's two step sizes leave an error of order h^4.
-                func slope(_ h: Double) -> Double {
+                func slope(_ h: Double) throws -> Double {
                     parameters[i].values[j] = x + h
-                    let up = model.loss(parameters, batch)
+                    let up = try model.loss(parameters, batch)
                     parameters[i].values[j] = x - h
-                    let down = model.loss(parameters, batch)
+                    let down = try model.loss(parameters, batch)
                     parameters[i].values[j] = x
                     return (up - down) / (2 * h)
                 }
-                let numeric = (4 * slope(1e-4) - slope(2e-4)) / 3
+                let numeric = try (4 * slope(1e-4) - slope(2e-4)) / 3
                 difference += pow(numeric - gradients[i][j], 2)
                 size += pow(gradients[i][j], 2)
             }
@@ -39,13 +39,31 @@ import Training
     }
 
     @Test func perceptronGradients() throws {
-        #expect(check(try MLP(sizes: [4, 6, 5, 3], activation: .tanh), labelled(7, 4, 3)) < 1e-7)
-        #expect(check(try MLP(sizes: [4, 6, 3], activation: .gelu), labelled(7, 4, 3)) < 1e-7)
-        #expect(check(try MLP(sizes: [4, 3]), labelled(7, 4, 3)) < 1e-7)
+        #expect(try check(MLP(sizes: [4, 6, 5, 3], activation: .tanh), labelled(7, 4, 3)) < 1e-7)
+        #expect(try check(MLP(sizes: [4, 6, 3], activation: .gelu), labelled(7, 4, 3)) < 1e-7)
+        #expect(try check(MLP(sizes: [4, 3]), labelled(7, 4, 3)) < 1e-7)
         var source = SeededDraws(seed: 2)
         let regression = MLP.Batch(inputs: source.normals(12), targets: source.normals(8))
-        #expect(check(try MLP(sizes: [3, 5, 2], activation: .relu, loss: .squaredError), regression) < 1e-7)
+        #expect(try check(MLP(sizes: [3, 5, 2], activation: .relu, loss: .squaredError), regression) < 1e-7)
         #expect(throws: TrainingError.self) { try MLP(sizes: [3]) }
+    }
+
+    @Test func convolutionGradients() throws {
+        #expect(try check(CNN(side: 4, inputChannels: 2, channels: [2, 3], classes: 3), labelled(3, 32, 3)) < 1e-7)
+        #expect(throws: TrainingError.self) { try CNN(side: 6) }
+    }
+
+    @Test func wrongBatchesAreRefused() throws {
+        let model = try GPT(vocabulary: 5, length: 4, width: 4, heads: 2, layers: 1)
+        let parameters = model.initialParameters(seed: 1)
+        #expect(throws: TrainingError.self) { try model.loss(parameters, GPT.Batch(tokens: [0, 1, 2], next: [1, 2, 3])) }
+        #expect(throws: TrainingError.self) { try model.loss(parameters, GPT.Batch(tokens: [0, 1, 2, 5], next: [1, 2, 3, 4])) }
+        #expect(throws: TrainingError.self) { try model.loss([], text(1, 4, 5)) }
+        let perceptron = try MLP(sizes: [2, 3])
+        let weights = perceptron.initialParameters(seed: 1)
+        #expect(throws: TrainingError.self) { try perceptron.loss(weights, MLP.Batch(inputs: [1, 2], labels: [3])) }
+        #expect(throws: TrainingError.self) { try perceptron.loss(weights, MLP.Batch(inputs: [1, 2, 3], labels: [0])) }
+        #expect(throws: TrainingError.self) { try perceptron.outputs(weights, inputs: [1]) }
     }
 
     private func text(_ sequences: Int, _ length: Int, _ vocabulary: Int) -> GPT.Batch {
@@ -56,19 +74,19 @@ import Training
 
     @Test func transformerGradients() throws {
         let model = try GPT(vocabulary: 5, length: 4, width: 4, heads: 2, layers: 2)
-        #expect(check(model, text(2, 4, 5)) < 1e-7)
+        #expect(try check(model, text(2, 4, 5)) < 1e-7)
     }
 
     @Test func sparseAttentionGradients() throws {
         var model = try GPT(vocabulary: 5, length: 5, width: 4, heads: 2, layers: 1)
         model.keptKeys = 2
-        #expect(check(model, text(2, 5, 5)) < 1e-7)
+        #expect(try check(model, text(2, 5, 5)) < 1e-7)
     }
 
     @Test func mixtureOfExpertsGradients() throws {
         var model = try GPT(vocabulary: 5, length: 4, width: 4, heads: 1, layers: 1)
         model.router = try ExpertRouter(experts: 3, active: 2, capacityFactor: 1, balancing: .auxiliaryLoss(coefficient: 0.1))
-        #expect(check(model, text(2, 4, 5)) < 1e-7)
+        #expect(try check(model, text(2, 4, 5)) < 1e-7)
     }
 
     /// Keeping all keys is dense attention, to the bit; one expert that takes all tokens is the dense block.
@@ -78,14 +96,14 @@ import Training
         let batch = text(3, 4, 5)
         var sparse = dense
         sparse.keptKeys = 4
-        #expect(sparse.loss(parameters, batch) == dense.loss(parameters, batch))
+        #expect(try sparse.loss(parameters, batch) == dense.loss(parameters, batch))
         #expect(sparse.forwardFLOPsPerSample == dense.forwardFLOPsPerSample)
         var single = dense
         single.router = try ExpertRouter(experts: 1, active: 1)
         var extended = parameters
         extended.insert(try Tensor([0.1, -0.2, 0.3, 0.4], shape: [1, 4]), at: 10)
         #expect(single.shapes == extended.map(\.shape))
-        #expect(abs(single.loss(extended, batch) - dense.loss(parameters, batch)) < 1e-14)
+        #expect(try abs(single.loss(extended, batch) - dense.loss(parameters, batch)) < 1e-14)
         #expect(throws: TrainingError.self) { try GPT(vocabulary: 5, length: 4, width: 5, heads: 2, layers: 1) }
     }
 
@@ -148,11 +166,24 @@ import Training
         var optimizer = Optimizer(Adam<Double>(), shapes: model.shapes)
         var draws = SeededDraws(seed: 2)
         for _ in 0..<120 {
-            let (_, gradients) = model.lossAndGradients(parameters, source.batch(sequences: 16, length: 6, draws: &draws))
+            let (_, gradients) = try model.lossAndGradients(parameters, source.batch(sequences: 16, length: 6, draws: &draws))
             try optimizer.step(&parameters, gradients: gradients, rate: 0.02)
         }
-        let loss = model.loss(parameters, source.batch(sequences: 300, length: 6, draws: &draws))
+        let loss = try model.loss(parameters, source.batch(sequences: 300, length: 6, draws: &draws))
         #expect(loss < source.entropyRate + 0.12 && loss > source.entropyRate - 0.06, "\(loss), floor \(source.entropyRate)")
+    }
+
+    /// Two images of 1 x 2 pixels.
+    @Test func idxFilesByHand() throws {
+        let images: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 51, 0]
+        let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 2, 7, 3]
+        let batch = try IDXFile.batch(images: images, labels: labels)
+        #expect(batch.inputs == [0, 1, 0.2, 0] && batch.labels == [7, 3])
+        #expect(throws: TrainingError.self) { try IDXFile.parse(Array(images.dropLast())) }
+        #expect(throws: TrainingError.self) { try IDXFile.parse([0, 0, 8, 9, 0]) }
+        #expect(throws: TrainingError.self) { try IDXFile.parse([31, 139, 8, 0]) }
+        #expect(throws: TrainingError.self) { try IDXFile.parse([0, 0, 8, 3] + [UInt8](repeating: 255, count: 12)) }
+        #expect(throws: TrainingError.self) { try IDXFile.batch(images: images, labels: images) }
     }
 
     @Test func aStudentLearnsFromTheTeacher() throws {
@@ -162,10 +193,10 @@ import Training
         var optimizer = Optimizer(Adam<Double>(), shapes: model.shapes)
         var draws = SeededDraws(seed: 3)
         for _ in 0..<200 {
-            let (_, gradients) = model.lossAndGradients(parameters, task.batch(64, draws: &draws))
+            let (_, gradients) = try model.lossAndGradients(parameters, task.batch(64, draws: &draws))
             try optimizer.step(&parameters, gradients: gradients, rate: 0.01)
         }
-        #expect(model.accuracy(parameters, task.batch(500, draws: &draws)) > 0.9)
+        #expect(try model.accuracy(parameters, task.batch(500, draws: &draws)) > 0.9)
         #expect(try TeacherStudent(sizes: [4, 4], labelNoise: 0.2, seed: 1).leastError == 0.2 * 0.75)
     }
 }

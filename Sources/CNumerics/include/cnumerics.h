@@ -115,6 +115,9 @@ typedef struct {
     void cn_adam_##SUFFIX(REAL *p, const REAL *g, REAL *m, REAL *v, size_t n, const cn_adam *s);                                \
     void cn_adam_direction_##SUFFIX(REAL *out, const REAL *g, REAL *m, REAL *v, size_t n, const cn_adam *s);                    \
     void cn_lion_##SUFFIX(REAL *p, const REAL *g, REAL *m, size_t n, const cn_lion *s);                                         \
+    void cn_square_sums_##SUFFIX(const REAL *g, size_t rows, size_t columns, double *by_row, double *by_column);                \
+    void cn_factored_step_##SUFFIX(REAL *step, const REAL *row, const REAL *column, const size_t shape[2], REAL mean, REAL least);\
+    void cn_damped_##SUFFIX(REAL *p, const REAL *g, REAL *m, size_t n, const double base_damping_keep[3]);                      \
     void cn_gemm_##SUFFIX(int transA, int transB, const int mnk[3], REAL alpha, const REAL *a, const REAL *b, REAL beta, REAL *c);
 CN_DECLARE(float, f32)
 CN_DECLARE(double, f64)

@@ -82,7 +82,18 @@ public struct GPT: Model {
         var balanceLoss = 0.0
     }
 
-    private func forward(_ p: [Tensor<Double>], _ tokens: [Int]) -> Pass {
+    private func check(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) {
+        try check(parameters)
+        guard batch.tokens.count % length == 0, batch.tokens.count == batch.next.count,
+            (batch.tokens + batch.next).allSatisfy({ (0..<vocabulary).contains($0) })
+        else {
+            throw TrainingError(
+                "\(batch.tokens.count) tokens and \(batch.next.count) to predict: both must be whole sequences of \(length) below \(vocabulary)"
+            )
+        }
+    }
+
+    private func forward(_ p: [Tensor<Double>], _ tokens: [Int]) throws(TrainingError) -> Pass {
         var x = [Double](repeating: 0, count: tokens.count * width)
         for (row, token) in tokens.enumerated() {
             for j in 0..<width { x[row * width + j] = p[0].values[token * width + j] + p[1].values[row % length * width + j] }
@@ -97,12 +108,12 @@ public struct GPT: Model {
             Double.axpy(&x, Dense.linear(attention.output, p[at + 4], p[at + 5].values), 1)
             let norm2 = Dense.LayerNorm(x, gain: p[at + 6].values, bias: p[at + 7].values)
             var block = Block(norm1: norm1, attention: attention, norm2: norm2)
-            // A logit that is not finite cannot be routed: the block is then left out, and the loss is not finite either.
-            if let router, let mixture = try? FeedForward.Mixture(norm2.output, p, gate: at + 8, router: router) {
+            if let router {
+                let mixture = try FeedForward.Mixture(norm2.output, p, gate: at + 8, router: router)
                 Double.axpy(&x, mixture.output, 1)
                 balance += mixture.routing.balanceLoss
                 block.mixture = mixture
-            } else if router == nil {
+            } else {
                 let dense = FeedForward.Expert(norm2.output, p, at: at + 8)
                 Double.axpy(&x, dense.output, 1)
                 block.dense = dense
@@ -113,20 +124,26 @@ public struct GPT: Model {
         return Pass(blocks: blocks, norm: norm, logits: Dense.linear(norm.output, p[0], nil), balanceLoss: balance)
     }
 
-    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) -> Double {
-        let pass = forward(parameters, batch.tokens)
+    /// - Throws: also where a router meets a logit that is not finite.
+    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+        try check(parameters, batch)
+        let pass = try forward(parameters, batch.tokens)
         return Dense.crossEntropy(pass.logits, labels: batch.next).loss + pass.balanceLoss
     }
 
     /// Loads of the experts, summed over the layers; empty for a dense model.
-    public func expertLoad(_ parameters: [Tensor<Double>], _ batch: Batch) -> [Int] {
-        let loads = forward(parameters, batch.tokens).blocks.compactMap { $0.mixture?.routing.load }
+    public func expertLoad(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> [Int] {
+        try check(parameters, batch)
+        let loads = try forward(parameters, batch.tokens).blocks.compactMap { $0.mixture?.routing.load }
         guard let router else { return [] }
         return (0..<router.experts).map { expert in loads.reduce(0) { $0 + $1[expert] } }
     }
 
-    public func lossAndGradients(_ p: [Tensor<Double>], _ batch: Batch) -> (loss: Double, gradients: [[Double]]) {
-        let pass = forward(p, batch.tokens)
+    public func lossAndGradients(
+        _ p: [Tensor<Double>], _ batch: Batch
+    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+        try check(p, batch)
+        let pass = try forward(p, batch.tokens)
         let (loss, dLogits) = Dense.crossEntropy(pass.logits, labels: batch.next)
         var g = p.map { [Double](repeating: 0, count: $0.values.count) }
         var embedding = g[0]

@@ -48,11 +48,29 @@ public struct MLP: Model {
     }
 
     /// Outputs [samples][outputs], flat.
-    public func outputs(_ parameters: [Tensor<Double>], inputs: [Double]) -> [Double] { forward(parameters, inputs).last ?? [] }
+    /// - Throws: `TrainingError` for parameters of other shapes, or inputs that are not whole samples.
+    public func outputs(_ parameters: [Tensor<Double>], inputs: [Double]) throws(TrainingError) -> [Double] {
+        try check(parameters)
+        guard inputs.count % sizes[0] == 0 else { throw TrainingError("\(inputs.count) inputs are no samples of \(sizes[0])") }
+        return forward(parameters, inputs).last ?? []
+    }
+
+    private func check(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) {
+        try check(parameters)
+        let samples = batch.inputs.count / sizes[0]
+        let targets = lossKind == .crossEntropy ? batch.labels.count : batch.targets.count / sizes[layers]
+        guard samples * sizes[0] == batch.inputs.count, targets == samples, batch.labels.allSatisfy({ (0..<sizes[layers]).contains($0) }),
+            batch.targets.isEmpty || batch.targets.count == samples * sizes[layers]
+        else {
+            throw TrainingError(
+                "\(batch.inputs.count) inputs, \(batch.labels.count) labels and \(batch.targets.count) targets do not fit sizes \(sizes)")
+        }
+    }
 
     /// Share of the samples whose largest output is their label's.
-    public func accuracy(_ parameters: [Tensor<Double>], _ batch: Batch) -> Double {
-        let scores = outputs(parameters, inputs: batch.inputs)
+    public func accuracy(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+        try check(parameters, batch)
+        let scores = try outputs(parameters, inputs: batch.inputs)
         let classes = sizes[layers]
         var right = 0
         for (row, label) in batch.labels.enumerated() {
@@ -82,11 +100,15 @@ public struct MLP: Model {
         }
     }
 
-    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) -> Double {
-        score(outputs(parameters, inputs: batch.inputs), batch).loss
+    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+        try check(parameters, batch)
+        return score(forward(parameters, batch.inputs).last ?? [], batch).loss
     }
 
-    public func lossAndGradients(_ parameters: [Tensor<Double>], _ batch: Batch) -> (loss: Double, gradients: [[Double]]) {
+    public func lossAndGradients(
+        _ parameters: [Tensor<Double>], _ batch: Batch
+    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+        try check(parameters, batch)
         let values = forward(parameters, batch.inputs)
         var (loss, flow) = score(values[layers], batch)
         var gradients = parameters.map { [Double](repeating: 0, count: $0.values.count) }

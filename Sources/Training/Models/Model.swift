@@ -5,16 +5,23 @@ public protocol Model: Sendable {
     var shapes: [[Int]] { get }
     /// The same for the same seed.
     func initialParameters(seed: UInt64) -> [Tensor<Double>]
-    /// Mean loss over `batch`, and its gradient by each parameter [tensors][elements]. `parameters` must have the model's shapes.
-    func lossAndGradients(_ parameters: [Tensor<Double>], _ batch: Batch) -> (loss: Double, gradients: [[Double]])
-    /// Mean loss alone.
-    func loss(_ parameters: [Tensor<Double>], _ batch: Batch) -> Double
+    /// Mean loss over `batch`, and its gradient by each parameter [tensors][elements].
+    /// - Throws: `TrainingError` where the parameters have other shapes than the model, or the batch does not fit it.
+    func lossAndGradients(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> (loss: Double, gradients: [[Double]])
+    /// Mean loss alone; throws as above.
+    func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double
     /// FLOPs of the matrix products of one forward pass over a sample; the backward pass has twice as many.
     var forwardFLOPsPerSample: Double { get }
 }
 
 extension Model {
     public var parameterCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
+
+    func check(_ parameters: [Tensor<Double>]) throws(TrainingError) {
+        guard parameters.map(\.shape) == shapes else {
+            throw TrainingError("parameters of shapes \(parameters.map(\.shape)) for a model of \(shapes)")
+        }
+    }
 }
 
 /// Reproducible draws for initial values and synthetic data: SplitMix64 (Steele, Lea, Flood 2014).

@@ -33,12 +33,7 @@ public struct Adafactor<Scalar: TrainingScalar>: UpdateRule {
         if let (rows, columns) = Tensor<Scalar>.matrix(parameter.shape) {
             advanceMeans(&state, gradient, rows, columns, fresh)
             let mean = max(tiny, Scalar(Scalar.sum(state.real[0]) / Double(rows)))
-            for row in 0..<rows {
-                for column in 0..<columns {
-                    let variance = state.real[0][row] * state.real[1][column] / mean
-                    step[row * columns + column] *= 1 / max(variance, tiny * tiny).squareRoot()
-                }
-            }
+            Scalar.factoredStep(&step, rows: state.real[0], columns: state.real[1], mean: mean, least: tiny * tiny)
         } else {
             for i in step.indices {
                 state.real[0][i] += fresh * (gradient[i] * gradient[i] - state.real[0][i])
@@ -50,16 +45,8 @@ public struct Adafactor<Scalar: TrainingScalar>: UpdateRule {
     }
 
     private func advanceMeans(_ state: inout TensorState<Scalar>, _ g: [Scalar], _ rows: Int, _ columns: Int, _ fresh: Scalar) {
-        var byColumn = [Double](repeating: 0, count: columns)
-        for row in 0..<rows {
-            var sum = 0.0
-            for column in 0..<columns {
-                let square = Double(g[row * columns + column]) * Double(g[row * columns + column])
-                sum += square
-                byColumn[column] += square
-            }
-            state.real[0][row] += fresh * (Scalar(sum / Double(columns)) - state.real[0][row])
-        }
+        let (byRow, byColumn) = Scalar.squareSums(g, rows: rows, columns: columns)
+        for row in 0..<rows { state.real[0][row] += fresh * (Scalar(byRow[row] / Double(columns)) - state.real[0][row]) }
         for column in 0..<columns { state.real[1][column] += fresh * (Scalar(byColumn[column] / Double(rows)) - state.real[1][column]) }
     }
 

@@ -21,14 +21,8 @@ public struct VarianceAdaptive<Scalar: TrainingScalar>: UpdateRule {
         let n = Double(max(1, gradient.count))
         let mean = Scalar.sum(gradient) / n
         let variance = max(0, Scalar.sumOfSquares(gradient) / n - mean * mean)
-        let base = Scalar(point.rate * (1 + varianceGain * naturalLogarithm(1 + variance)))
-        let damping = Scalar(momentumDamping)
-        let (keep, add) = (Scalar(smoothing), Scalar(1 - smoothing))
-        for i in gradient.indices {
-            let update = -base / (1 + damping * state.real[0][i].magnitude) * gradient[i]
-            parameter.values[i] += update
-            state.real[0][i] = keep * state.real[0][i] + add * update
-        }
+        let base = point.rate * (1 + varianceGain * naturalLogarithm(1 + variance))
+        Scalar.damped(&parameter.values, gradient, &state.real[0], base: base, damping: momentumDamping, keep: smoothing)
     }
 
     /// One pass for mean and variance, one for the update.

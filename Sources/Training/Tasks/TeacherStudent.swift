@@ -16,9 +16,9 @@ public struct TeacherStudent: Sendable {
     public var leastError: Double { labelNoise * (1 - 1 / Double(teacher.sizes.last ?? 1)) }
 
     /// `count` samples of standard normal inputs with the teacher's labels.
-    public func batch(_ count: Int, draws: inout SeededDraws) -> MLP.Batch {
+    public func batch(_ count: Int, draws: inout SeededDraws) throws(TrainingError) -> MLP.Batch {
         let inputs = draws.normals(count * teacher.sizes[0])
-        let scores = teacher.outputs(parameters, inputs: inputs)
+        let scores = try teacher.outputs(parameters, inputs: inputs)
         let classes = scores.count / max(1, count)
         let labels = (0..<count).map { row -> Int in
             if labelNoise > 0, draws.unit() < labelNoise { return Int(draws.next() % UInt64(classes)) }

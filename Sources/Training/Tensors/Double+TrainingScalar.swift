@@ -47,6 +47,18 @@ extension Double: TrainingScalar {
             }
         }
     }
+    public static func squareSums(_ g: [Double], rows: Int, columns: Int) -> (rows: [Double], columns: [Double]) {
+        var byRow = [Double](repeating: 0, count: rows)
+        var byColumn = [Double](repeating: 0, count: columns)
+        cn_square_sums_f64(g, rows, columns, &byRow, &byColumn)
+        return (byRow, byColumn)
+    }
+    public static func factoredStep(_ step: inout [Double], rows: [Double], columns: [Double], mean: Double, least: Double) {
+        cn_factored_step_f64(&step, rows, columns, [rows.count, columns.count], mean, least)
+    }
+    public static func damped(_ p: inout [Double], _ g: [Double], _ m: inout [Double], base: Double, damping: Double, keep: Double) {
+        cn_damped_f64(&p, g, &m, min(p.count, g.count, m.count), [base, damping, keep])
+    }
     public static func lion(_ p: inout [Double], _ g: [Double], _ m: inout [Double], _ step: cn_lion) {
         var step = step
         cn_lion_f64(&p, g, &m, min(p.count, g.count), &step)

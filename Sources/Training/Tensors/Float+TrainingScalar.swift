@@ -47,6 +47,18 @@ extension Float: TrainingScalar {
             }
         }
     }
+    public static func squareSums(_ g: [Float], rows: Int, columns: Int) -> (rows: [Double], columns: [Double]) {
+        var byRow = [Double](repeating: 0, count: rows)
+        var byColumn = [Double](repeating: 0, count: columns)
+        cn_square_sums_f32(g, rows, columns, &byRow, &byColumn)
+        return (byRow, byColumn)
+    }
+    public static func factoredStep(_ step: inout [Float], rows: [Float], columns: [Float], mean: Float, least: Float) {
+        cn_factored_step_f32(&step, rows, columns, [rows.count, columns.count], mean, least)
+    }
+    public static func damped(_ p: inout [Float], _ g: [Float], _ m: inout [Float], base: Double, damping: Double, keep: Double) {
+        cn_damped_f32(&p, g, &m, min(p.count, g.count, m.count), [base, damping, keep])
+    }
     public static func lion(_ p: inout [Float], _ g: [Float], _ m: inout [Float], _ step: cn_lion) {
         var step = step
         cn_lion_f32(&p, g, &m, min(p.count, g.count), &step)

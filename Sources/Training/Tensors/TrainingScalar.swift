@@ -20,6 +20,12 @@ public protocol TrainingScalar: BinaryFloatingPoint, Sendable {
     static func sgd(_ p: inout [Self], _ g: [Self], _ momentum: inout [Self], _ step: cn_sgd)
     static func adam(_ p: inout [Self], _ g: [Self], _ moments: inout [[Self]], _ step: cn_adam)
     static func adamDirection(_ g: [Self], _ moments: inout [[Self]], _ step: cn_adam) -> [Self]
+    /// Sums of squares of `g` [rows][columns] along rows and columns.
+    static func squareSums(_ g: [Self], rows: Int, columns: Int) -> (rows: [Double], columns: [Double])
+    /// step [rows][columns] over the root of row x column / mean, at least `least`.
+    static func factoredStep(_ step: inout [Self], rows: [Self], columns: [Self], mean: Self, least: Self)
+    /// p moves by -base / (1 + damping |m|) g, and m averages the moves.
+    static func damped(_ p: inout [Self], _ g: [Self], _ m: inout [Self], base: Double, damping: Double, keep: Double)
     static func lion(_ p: inout [Self], _ g: [Self], _ m: inout [Self], _ step: cn_lion)
 }
 

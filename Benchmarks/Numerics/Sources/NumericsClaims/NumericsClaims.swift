@@ -22,7 +22,7 @@ import Training
         let proxy = try markov(seed: seed, steps: 30)
         let run = try train(proxy, Adam<Double>(), Settings(rate: 0.01), seed: seed)
         var draws = SeededDraws(seed: seed)
-        return proxy.model.lossAndGradients(run.parameters, proxy.batch(&draws)).gradients.joined().map { Float($0) }
+        return try proxy.model.lossAndGradients(run.parameters, try proxy.batch(&draws)).gradients.joined().map { Float($0) }
     }
 
     static func ratio(_ codec: any GradientCodec, _ gradient: [Float]) throws -> Double {
@@ -127,7 +127,7 @@ import Training
             fixed.batch = { _ in samples }
             let gap = try [nil, 0.25].map { clip in
                 let run = try train(fixed, SGD<Double>(momentum: 0.9), Settings(rate: 0.05, clip: clip), seed: seed)
-                return run.final - fixed.model.loss(run.parameters, samples)
+                return try run.final - fixed.model.loss(run.parameters, samples)
             }
             gaps.append(gap[1] / gap[0])
         }
@@ -161,7 +161,7 @@ import Training
             let model = try MLP(sizes: [16, kept.count, 8], activation: .relu)
             let full = try finish(proxy.model, run.parameters, proxy, seed)
             let pruned = try finish(model, small, proxy, seed)
-            lost.append(100 * (proxy.model.accuracy(full, proxy.held) - model.accuracy(pruned, proxy.held)))
+            lost.append(100 * (try proxy.model.accuracy(full, proxy.held) - model.accuracy(pruned, proxy.held)))
         }
         report("C28", "points of accuracy lost with 30% of the channels removed", .atMost(1), lost)
         let h2 = 768 * 768
@@ -179,7 +179,7 @@ import Training
         var optimizer = Optimizer(Adam<Double>(), shapes: model.shapes)
         var draws = SeededDraws(seed: seed &+ 5000)
         for _ in 0..<100 {
-            let (_, gradients) = model.lossAndGradients(parameters, proxy.batch(&draws))
+            let (_, gradients) = try model.lossAndGradients(parameters, try proxy.batch(&draws))
             try optimizer.step(&parameters, gradients: gradients, rate: 0.005)
         }
         return parameters

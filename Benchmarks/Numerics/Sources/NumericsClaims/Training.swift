@@ -3,7 +3,7 @@ import Training
 /// The proxies: a perceptron that learns a teacher's labels of which a tenth are wrong, and a transformer that learns a Markov source.
 struct Proxy<M: Model>: Sendable {
     var model: M
-    var batch: @Sendable (inout SeededDraws) -> M.Batch
+    var batch: @Sendable (inout SeededDraws) throws -> M.Batch
     var held: M.Batch
     var steps: Int
 }
@@ -12,7 +12,8 @@ func teacherStudent(seed: UInt64, steps: Int = 300) throws -> Proxy<MLP> {
     let task = try TeacherStudent(sizes: [16, 32, 8], labelNoise: 0.1, seed: seed)
     var draws = SeededDraws(seed: seed &+ 1000)
     return Proxy(
-        model: try MLP(sizes: [16, 64, 8], activation: .relu), batch: { task.batch(64, draws: &$0) }, held: task.batch(4000, draws: &draws),
+        model: try MLP(sizes: [16, 64, 8], activation: .relu), batch: { try task.batch(64, draws: &$0) },
+        held: try task.batch(4000, draws: &draws),
         steps: steps)
 }
 
@@ -65,14 +66,14 @@ func train<M: Model, R: UpdateRule>(
     var losses: [Double] = []
     for step in 0..<proxy.steps {
         adjust(&model, step)
-        var (_, gradients) = model.lossAndGradients(parameters, proxy.batch(&draws))
+        var (_, gradients) = try model.lossAndGradients(parameters, try proxy.batch(&draws))
         if let clip = settings.clip {
             var clipper = NormClipper<Double>(maximum: clip)
             _ = clipper.clip(&gradients, parameters: parameters)
         }
         let rate = settings.schedule.map { $0.rate(at: step + 1) * settings.rate } ?? settings.rate
         try optimizer.step(&parameters, gradients: gradients, rate: rate, progress: Double(step) / Double(proxy.steps))
-        if (step + 1) % interval == 0 { losses.append(model.loss(parameters, proxy.held)) }
+        if (step + 1) % interval == 0 { losses.append(try model.loss(parameters, proxy.held)) }
     }
     return Run(losses: losses, interval: interval, parameters: parameters)
 }
