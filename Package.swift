@@ -8,6 +8,8 @@ let package = Package(
     name: "orrery",
     products: [
         .executable(name: "orrery", targets: ["orrery"]),
+        .library(name: "Compression", targets: ["Compression"]),
+        .library(name: "Training", targets: ["Training"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",

@@ -13,7 +13,10 @@ struct Orrery: ParsableCommand {
             Answers go to standard output, remarks and errors to standard error.
             """,
         version: version,
-        subcommands: [Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self]
+        subcommands: [
+            Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self, Collective.self,
+            Traffic.self,
+        ]
             + laterCommands)
 
     static func main() {

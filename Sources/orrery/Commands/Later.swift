@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Search.self, Sweep.self, Train.self, Execute.self, Claims.self, Serve.self, Import.self, Collective.self, Traffic.self,
+    Search.self, Sweep.self, Train.self, Execute.self, Claims.self, Serve.self, Import.self,
 ]
 
 struct Search: LaterCommand { static let comesWith = "the planner" }
@@ -12,8 +12,6 @@ struct Execute: LaterCommand { static let comesWith = "execution on this machine
 struct Claims: LaterCommand { static let comesWith = "co-simulation" }
 struct Serve: LaterCommand { static let comesWith = "the what-if page" }
 struct Import: LaterCommand { static let comesWith = "the readers of other tools' files" }
-struct Collective: LaterCommand { static let comesWith = "the simulated fabric" }
-struct Traffic: LaterCommand { static let comesWith = "the simulated fabric" }
 
 protocol LaterCommand: ParsableCommand {
     static var comesWith: String { get }

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Cluster
+import Foundation
+import Quantities
+import Report
+import Scenario
+
+/// Any set of flows on any network.
+struct Traffic: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Simulate flows that share the links of a network.",
+        discussion: """
+            FLOWS.csv has the columns start_s,source,destination,bytes; hosts count from 0. The cluster file names hosts, fairness and topology \
+            (star, fat_tree, torus, dragonfly, graph, nvswitch, rail_optimized), or is a scenario.
+            """)
+    @Option(help: ArgumentHelp("Description of the hosts and their network (YAML).", valueName: "file"), completion: .file()) var cluster:
+        String
+    @Option(help: ArgumentHelp("Table of flows (CSV).", valueName: "file"), completion: .file()) var flows: String
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        let report = try faults {
+            try TrafficReport(
+                cluster: try contents(of: cluster), clusterFile: cluster, flows: try contents(of: flows), flowsFile: flows)
+        }
+        guard json else { return try Console.output(report.table()) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try Console.output(String(decoding: try encoder.encode(report.document), as: UTF8.self) + "\n")
+    }
+}
+
+/// The table of nccl-tests, for a simulated network.
+struct Collective: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Time a collective on a simulated network, size by size.",
+        discussion: "The cluster file is that of `orrery traffic`, or a scenario, of which the cluster section is used.")
+    @Option(help: ArgumentHelp("Description of the hosts and their network, or a scenario (YAML).", valueName: "file"), completion: .file())
+    var cluster: String
+    @Option(help: "all_reduce, reduce_scatter, all_gather, all_to_all, broadcast or send_receive.") var op: String
+    @Option(help: "Ranks, on the first hosts.") var ranks: Int
+    @Option(help: "Smallest buffer: a number of bytes, with k, M or G for 2^10, 2^20, 2^30 as nccl-tests writes them.") var from = "8"
+    @Option(help: "Largest buffer.") var to = "1G"
+    @Option(help: "Each size is this many times the one before.") var factor = 2
+    @Option(help: "ring, tree, halving-doubling, hierarchical or direct (default: the fastest at each size).") var algorithm: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        let operation = try named(op, "--op", CollectiveOp.allCases.map { (snakeCase($0.rawValue), $0) })
+        let way = try algorithm.map { try named($0, "--algorithm", CollectiveWay.allCases.map { ($0.rawValue, $0) }) }
+        guard (2...1024).contains(factor) else { throw InputError("--factor is \(factor); give 2 to 1024") }
+        let sizes = CollectiveReport.Sizes(from: try size(from, "--from"), to: try size(to, "--to"), factor: factor)
+        let report = try faults { try CollectiveReport(operation, by: way, ranks: ranks, sizes: sizes, on: try network(cluster)) }
+        guard json else { return try Console.output(report.table) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try Console.output(String(decoding: try encoder.encode(report.rows), as: UTF8.self) + "\n")
+    }
+
+    private func named<Value>(_ text: String, _ option: String, _ known: [(String, Value)]) throws -> Value {
+        if let match = known.first(where: { $0.0 == text }) { return match.1 }
+        let hint = nearest(text, in: known.map(\.0)).map { "; did you mean \($0)?" } ?? ""
+        throw InputError("\(option) \(text) is not one of \(known.map(\.0).joined(separator: ", "))\(hint)")
+    }
+
+    /// "8", "64k", "8G": powers of two, the habit of nccl-tests; "8 GB" and "8 GiB" as everywhere else.
+    private func size(_ text: String, _ option: String) throws -> Bytes {
+        let powers: [Character: Int64] = ["k": 10, "K": 10, "M": 20, "G": 30]
+        let shift = text.last.flatMap { powers[$0] }
+        if let number = Int64(shift == nil ? text : String(text.dropLast())), number > 0, number < 1 << 32 || shift == nil {
+            let (product, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
+            if !overflow { return Bytes(product) }
+        }
+        do { return try Bytes(parsing: text) } catch { throw InputError("\(option): \(error)") }
+    }
+}
+
+/// "all_reduce" for `allReduce`.
+private func snakeCase(_ name: String) -> String { name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) } }
+
+/// A file of plain hosts, or the cluster of a scenario.
+private func network(_ file: String) throws -> Network {
+    let text = try contents(of: file)
+    if text.contains("topology") || !text.contains("model") { return try FabricFile.network(yaml: text, file: file) }
+    return Network(cluster: try Scenario.load(path: file).job.cluster)
+}
+
+private func contents(of file: String) throws -> String {
+    guard let data = FileManager.default.contents(atPath: file) else {
+        throw InputError("\(file): there is no such file, or it cannot be read")
+    }
+    guard data.count <= 256 << 20 else { throw InputError("\(file): \(data.count) bytes are more than the 256 MiB that are read") }
+    guard let text = String(data: data, encoding: .utf8) else { throw InputError("\(file): this is not a file of UTF-8 text") }
+    return text
+}
+
+/// Faults of the fabric are faults of the input.
+private func faults<Value>(_ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as FabricFileError { throw InputError("\(error)") } catch let error as FabricError {
+        throw InputError("\(error)")
+    }
+}
