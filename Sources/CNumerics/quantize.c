@@ -107,6 +107,23 @@ MULTIVERSION void cn_round_to_bf16(const float *x, float *y, size_t n) {
     }
 }
 
+// A finite element stays finite: beyond the largest bfloat16 it saturates. NaNs stay NaNs, as quiet ones.
+MULTIVERSION void cn_encode_bf16(const float *x, uint8_t *codes, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = bits_of(x[i]), a = u & MAGNITUDE;
+        uint32_t rounded = (a + 0x7fff + ((a >> 16) & 1)) >> 16;
+        rounded = rounded > 0x7f7f && a < INFINITE ? 0x7f7f : rounded;
+        rounded = a > INFINITE ? 0x7fc0 : rounded;
+        rounded |= (u >> 16) & 0x8000;
+        codes[2 * i] = (uint8_t)rounded;
+        codes[2 * i + 1] = (uint8_t)(rounded >> 8);
+    }
+}
+
+MULTIVERSION void cn_decode_bf16(const uint8_t *codes, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = float_of((uint32_t)codes[2 * i] << 16 | (uint32_t)codes[2 * i + 1] << 24);
+}
+
 // Rounds at the thirteenth bit; below 2^-14 the spacing is 2^-24, which the adder provides at 0.5; from 65520 on it is infinity.
 MULTIVERSION void cn_round_to_f16(const float *x, float *y, size_t n) {
     for (size_t i = 0; i < n; i++) {

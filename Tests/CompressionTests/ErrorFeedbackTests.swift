@@ -22,7 +22,7 @@ import Testing
     /// Any data: sent + residual is fl(gradient + old residual) to the bit, for each codec whose residual is exact.
     @Test func everyCallConservesItsSum() throws {
         var draws = Draws(seed: 5)
-        var codecs = [ErrorFeedback(IdentityCodec())]
+        var codecs = [ErrorFeedback(IdentityCodec()), ErrorFeedback(Bfloat16Codec())]
         for format in [NumberFormat.e4m3, .e5m2, .int8, .int4] {
             codecs.append(ErrorFeedback(try BlockQuantizer(format, block: 50)))
             codecs.append(ErrorFeedback(try SparseCodec(.top(.share(0.2)), values: BlockQuantizer(format), indices: .eliasFano)))

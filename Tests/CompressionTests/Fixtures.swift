@@ -62,7 +62,7 @@ struct CodecCase: Sendable, CustomTestStringConvertible {
 
     static let all: [CodecCase] = {
         do {
-            var list: [any GradientCodec] = [IdentityCodec()]
+            var list: [any GradientCodec] = [IdentityCodec(), Bfloat16Codec()]
             for format in NumberFormat.allCases {
                 list.append(try BlockQuantizer(format))
                 list.append(try BlockQuantizer(format, block: 64))
@@ -81,6 +81,7 @@ struct CodecCase: Sendable, CustomTestStringConvertible {
             list.append(try SparseCodec(.top(.count(0))))
             list.append(try SparseCodec(.top(.share(1))))
             list.append(try SparseCodec(.top(.share(0.5)), values: PowerSGD(rank: 2)))
+            list.append(ErrorFeedback(try SparseCodec(.top(.share(0.2)), values: Bfloat16Codec(), indices: .varint)))
             list.append(ErrorFeedback(try SparseCodec(.top(.share(0.05)), values: BlockQuantizer(.e4m3), indices: .eliasFano)))
             list.append(ErrorFeedback(try BlockQuantizer(.sign, block: 128)))
             list.append(try PowerSGD(rank: 1))

@@ -97,6 +97,13 @@ import Testing
         #expect(try codec.decode(codec.encode([1, -2, 3]), count: 3) == [2, -2, 2])
     }
 
+    /// 1 + 2^-8 lies half way between 1 and 1 + 2^-7: to even; 1 + 3 x 2^-8 goes up to 1 + 2^-6. The largest float saturates.
+    @Test func bfloat16ByHand() throws {
+        var codec = Bfloat16Codec()
+        let decoded = try codec.decode(codec.encode([1.00390625, -1.01171875, .greatestFiniteMagnitude, .infinity]), count: 4)
+        #expect(decoded == [1, -1.015625, Float(bitPattern: 0x7f7f_0000), .infinity])
+    }
+
     /// Largest 127: scale 1, so whole numbers are exact and 0.5 goes to the even 0.
     @Test func int8ByHand() throws {
         var codec = try BlockQuantizer(.int8)

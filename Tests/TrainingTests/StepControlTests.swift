@@ -6,7 +6,7 @@ import Training
     /// Exact, not nearly: start, peak and end at their steps, half way through a cosine the mean.
     @Test func boundariesAreExact() throws {
         for shape in [WarmupDecay.Shape.cosine, .linear] {
-            let schedule = try WarmupDecay(shape, peak: 3e-4, warmup: 100, total: 1100, start: 1e-6, end: 3e-5)
+            let schedule = try WarmupDecay(shape, peak: 3e-4, warmup: 100, total: 1100, ends: (1e-6, 3e-5))
             #expect(schedule.rate(at: 0) == 1e-6)
             #expect(schedule.rate(at: 100) == 3e-4)
             #expect(schedule.rate(at: 1100) == 3e-5 && schedule.rate(at: 5000) == 3e-5)

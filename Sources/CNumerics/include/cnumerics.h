@@ -49,6 +49,9 @@ void cn_encode_signs(const float *x, uint8_t *bits, size_t n);
 /// `scales[i / block]` with the sign of bit i; a block of 0 means one scale for all.
 void cn_decode_signs(const uint8_t *bits, const float *scales, float *x, size_t n, size_t block);
 
+/// bfloat16, little-endian, two bytes an element.
+void cn_encode_bf16(const float *x, uint8_t *codes, size_t n);
+void cn_decode_bf16(const uint8_t *codes, float *x, size_t n);
 /// IEEE half and bfloat16, round to nearest even; overflow gives infinity.
 void cn_round_to_bf16(const float *x, float *y, size_t n);
 void cn_round_to_f16(const float *x, float *y, size_t n);

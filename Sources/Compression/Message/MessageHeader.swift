@@ -5,6 +5,7 @@ struct MessageHeader: Equatable {
         case quantized = 2
         case sparse = 3
         case powerSGD = 4
+        case bfloat16 = 5
     }
     static let size = 8
     static let version: UInt16 = 1

@@ -22,7 +22,7 @@ public struct VarianceAdaptive<Scalar: TrainingScalar>: UpdateRule {
         let mean = Scalar.sum(gradient) / n
         let variance = max(0, Scalar.sumOfSquares(gradient) / n - mean * mean)
         let base = point.rate * (1 + varianceGain * naturalLogarithm(1 + variance))
-        Scalar.damped(&parameter.values, gradient, &state.real[0], base: base, damping: momentumDamping, keep: smoothing)
+        Scalar.damped(&parameter.values, gradient, &state.real[0], (base, momentumDamping, smoothing))
     }
 
     /// One pass for mean and variance, one for the update.

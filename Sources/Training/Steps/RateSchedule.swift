@@ -24,14 +24,16 @@ public struct WarmupDecay: RateSchedule {
     public let total: Int
 
     /// - Throws: `TrainingError` unless 0 <= warmup <= total.
-    public init(_ shape: Shape, peak: Double, warmup: Int, total: Int, start: Double = 0, end: Double = 0) throws(TrainingError) {
+    public init(
+        _ shape: Shape, peak: Double, warmup: Int, total: Int, ends: (start: Double, end: Double) = (0, 0)
+    ) throws(TrainingError) {
         guard warmup >= 0, warmup <= total else {
             throw TrainingError("a warm-up of \(warmup) steps in a run of \(total): it must be 0 to \(total)")
         }
         self.shape = shape
-        self.start = start
+        start = ends.start
         self.peak = peak
-        self.end = end
+        end = ends.end
         self.warmup = warmup
         self.total = total
     }

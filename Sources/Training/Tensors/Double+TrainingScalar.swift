@@ -56,8 +56,10 @@ extension Double: TrainingScalar {
     public static func factoredStep(_ step: inout [Double], rows: [Double], columns: [Double], mean: Double, least: Double) {
         cn_factored_step_f64(&step, rows, columns, [rows.count, columns.count], mean, least)
     }
-    public static func damped(_ p: inout [Double], _ g: [Double], _ m: inout [Double], base: Double, damping: Double, keep: Double) {
-        cn_damped_f64(&p, g, &m, min(p.count, g.count, m.count), [base, damping, keep])
+    public static func damped(
+        _ p: inout [Double], _ g: [Double], _ m: inout [Double], _ by: (base: Double, damping: Double, keep: Double)
+    ) {
+        cn_damped_f64(&p, g, &m, min(p.count, g.count, m.count), [by.base, by.damping, by.keep])
     }
     public static func lion(_ p: inout [Double], _ g: [Double], _ m: inout [Double], _ step: cn_lion) {
         var step = step

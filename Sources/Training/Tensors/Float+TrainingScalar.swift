@@ -56,8 +56,10 @@ extension Float: TrainingScalar {
     public static func factoredStep(_ step: inout [Float], rows: [Float], columns: [Float], mean: Float, least: Float) {
         cn_factored_step_f32(&step, rows, columns, [rows.count, columns.count], mean, least)
     }
-    public static func damped(_ p: inout [Float], _ g: [Float], _ m: inout [Float], base: Double, damping: Double, keep: Double) {
-        cn_damped_f32(&p, g, &m, min(p.count, g.count, m.count), [base, damping, keep])
+    public static func damped(
+        _ p: inout [Float], _ g: [Float], _ m: inout [Float], _ by: (base: Double, damping: Double, keep: Double)
+    ) {
+        cn_damped_f32(&p, g, &m, min(p.count, g.count, m.count), [by.base, by.damping, by.keep])
     }
     public static func lion(_ p: inout [Float], _ g: [Float], _ m: inout [Float], _ step: cn_lion) {
         var step = step

@@ -25,7 +25,7 @@ public protocol TrainingScalar: BinaryFloatingPoint, Sendable {
     /// step [rows][columns] over the root of row x column / mean, at least `least`.
     static func factoredStep(_ step: inout [Self], rows: [Self], columns: [Self], mean: Self, least: Self)
     /// p moves by -base / (1 + damping |m|) g, and m averages the moves.
-    static func damped(_ p: inout [Self], _ g: [Self], _ m: inout [Self], base: Double, damping: Double, keep: Double)
+    static func damped(_ p: inout [Self], _ g: [Self], _ m: inout [Self], _ by: (base: Double, damping: Double, keep: Double))
     static func lion(_ p: inout [Self], _ g: [Self], _ m: inout [Self], _ step: cn_lion)
 }
 
