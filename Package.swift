@@ -86,7 +86,7 @@ let package = Package(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "TrainingTests", dependencies: ["Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),

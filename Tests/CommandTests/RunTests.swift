@@ -31,7 +31,7 @@ import Testing
         #expect(json.status == 1)
         #expect(try object(json.output)["valid"] as? Bool == false)
         #expect(json.errors.contains("Does not fit: stage 0 needs"))
-        #expect(json.errors.contains("more than the 80.0 GB"))
+        #expect(json.errors.contains("more than the 85.9 GB"))
         #expect(json.errors.contains("What would fit:\n    - "))
         #expect(json.errors.contains("layout.zero: 3"))
         let text = try Program.run("run", file)

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+
+@Suite struct FabricTests {
+    /// The worked example of the fabric's rules: two flows into host 9 and one that leaves host 0 later; equal shares.
+    @Test func threeFlowsFinishWhenTheRulesSay() throws {
+        let folder = try Folder()
+        let cluster = try folder.write(
+            "{hosts: 32, topology: {kind: fat_tree, hosts_per_leaf: 8, spines: 4, link: {bandwidth: 100 Gb/s, latency: 1 us}}}\n",
+            as: "net.yaml")
+        let flows = try folder.write(
+            "start_s,source,destination,bytes\n0,0,9,30000000\n0,10,9,20000000\n0.001,0,10,10000000\n", as: "flows.csv")
+        let outcome = try Program.run("traffic", "--cluster", cluster, "--flows", flows, "--json")
+        #expect(outcome.status == 0)
+        let flowsOut = try #require(try object(outcome.output)["flows"] as? [[String: Any]])
+        let finish = flowsOut.compactMap { $0["finish_s"] as? Double }
+        // A and B share host 9's port at 6.25 GB/s; C takes half of host 0's: C ends at 2.604 ms, B at 3.200 ms, A at 4.002 ms.
+        for (found, expected) in zip(finish, [4.002e-3, 3.200e-3, 2.604e-3]) { #expect(abs(found - expected) < 1e-6) }
+        #expect(finish.count == 3)
+    }
+
+    /// Ring all-reduce of 64 MiB over 4 hosts of 12.5 GB/s: at least 1.5 x 64 MiB / 12.5 GB/s = 8.05 ms.
+    @Test func collectiveTableHoldsTheRingsTime() throws {
+        let folder = try Folder()
+        let cluster = try folder.write("{hosts: 4, topology: {kind: star, link: {bandwidth: 100 Gb/s, latency: 1 us}}}\n", as: "net.yaml")
+        let arguments = [
+            "collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "4", "--from", "64M", "--to", "64M", "--json",
+        ]
+        let outcome = try Program.run(arguments + ["--algorithm", "ring"])
+        #expect(outcome.status == 0)
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+        let time = try #require(rows.first?["microseconds"] as? Double)
+        let bound = 1.5 * 67_108_864 / 12.5e9 * 1e6
+        #expect(time >= bound && time < bound * 1.01)
+    }
+
+    @Test(arguments: [
+        ["collective", "--cluster", "no-such-file", "--op", "all_reduce", "--ranks", "4"],
+        ["traffic", "--cluster", "no-such-file", "--flows", "none"],
+    ])
+    func missingFilesExitWith2(arguments: [String]) throws {
+        let outcome = try Program.run(arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("no-such-file"))
+    }
+
+    @Test func wrongOperationNamesTheRightOnes() throws {
+        let outcome = try Program.run("collective", "--cluster", "x", "--op", "allreduce", "--ranks", "4")
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("did you mean all_reduce?"))
+    }
+}
