@@ -14,7 +14,7 @@ TRUTH ?= ../shared/truth
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench validate format record clean
+.PHONY: help deps build run test bench validate fit format record clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -48,15 +48,28 @@ bench: deps ## check the committed budgets of Benchmarks/
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
-	mkdir -p reports/validation; \
-	$(ORRERY) validate "$${tables[@]}" --report reports/validation | tee reports/validation/validation.txt; \
-	$(ORRERY) validate "$${tables[@]}" --quiet --csv > reports/validation/validation.csv
-	@mkdir -p out; sed -n '/^  by file/,$$p' reports/validation/validation.txt > out/summary.txt
+	mkdir -p reports/validation out/validation; \
+	$(ORRERY) validate "$${tables[@]}" --report out/validation > out/validation/rows.txt; \
+	$(ORRERY) validate "$${tables[@]}" --quiet --csv > out/validation/rows.csv
+	@sed -n '/^  by file/,$$p' out/validation/rows.txt > out/summary.txt
+	@cp out/summary.txt reports/validation/summary.txt
+	@chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=out/chromium --hide-scrollbars \
+	  --virtual-time-budget=5000 --window-size=1200,900 --screenshot=reports/validation/predicted-against-measured.png \
+	  "file://$(CURDIR)/out/validation/validation.html" 2>/dev/null
+	@echo "Every row: out/validation/validation.html, rows.txt, rows.csv"
 	@for page in README.md docs/validation.md; do \
 	  awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
 	    /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
 	    "$$page" > out/page.md; cp out/page.md "$$page"; \
 	done
+
+fit: build ## fit the profiles to TRUTH and judge them by sizes left out (minutes); writes profiles and reports/calibration
+	@mkdir -p reports/calibration out
+	$(ORRERY) calibrate fit $(TRUTH)/*.csv --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
+	@{ echo "# Left-out errors of the calibration"; echo; \
+	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it.'; \
+	  echo "The rows themselves are other people's data and not kept here."; echo; echo '```text'; \
+	  sed -n '/^  by file/,$$p' out/left-out.txt; echo '```'; } > reports/calibration/left-out.md
 
 format: ## format the sources in place
 	swift format -i -r Sources Tests Benchmarks Package.swift
