@@ -54,7 +54,7 @@ validate: build ## score the predictions against measured runs in TRUTH; writes 
 	@sed -n '/^  by file/,$$p' out/validation/rows.txt > out/summary.txt
 	@cp out/summary.txt reports/validation/summary.txt
 	@chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=out/chromium --hide-scrollbars \
-	  --virtual-time-budget=5000 --window-size=1200,900 --screenshot=reports/validation/predicted-against-measured.png \
+	  --virtual-time-budget=5000 --window-size=1200,1060 --screenshot=reports/validation/predicted-against-measured.png \
 	  "file://$(CURDIR)/out/validation/validation.html" 2>/dev/null
 	@echo "Every row: out/validation/validation.html, rows.txt, rows.csv"
 	@for page in README.md docs/validation.md; do \
