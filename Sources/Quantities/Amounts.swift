@@ -124,7 +124,9 @@ public struct Count: Quantity {
     public var baseValue: Double { Double(value) }
     public static let noun = "a count"
     public static let example = "15.6T"
-    public static let units = [Unit("", 1), Unit("k", 1e3), Unit("M", 1e6), Unit("G", 1e9), Unit("B", 1e9), Unit("T", 1e12), Unit("P", 1e15)]
+    public static let units = [
+        Unit("", 1), Unit("k", 1e3), Unit("M", 1e6), Unit("G", 1e9), Unit("B", 1e9), Unit("T", 1e12), Unit("P", 1e15),
+    ]
     public static let printed = [Unit("", 1), Unit("k", 1e3), Unit("M", 1e6), Unit("B", 1e9), Unit("T", 1e12), Unit("P", 1e15)]
 }
 
@@ -138,7 +140,9 @@ func scaled(_ base: String, binary: Bool) -> [Unit] {
 }
 
 func nonNegative(_ value: Double, _ noun: String, _ unit: String) throws(QuantityError) -> Double {
-    guard value.isFinite, value >= 0 else { throw QuantityError("\(value) \(unit) is not \(noun): it must be a finite number, zero or more") }
+    guard value.isFinite, value >= 0 else {
+        throw QuantityError("\(value) \(unit) is not \(noun): it must be a finite number, zero or more")
+    }
     return value
 }
 

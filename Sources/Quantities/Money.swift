@@ -4,7 +4,9 @@ public struct Money: Quantity {
     public static let zero = Money(microdollars: 0)
     public init(microdollars: Int64) { self.microdollars = microdollars }
     public init(baseValue: Double) throws(QuantityError) {
-        guard baseValue.isFinite, abs(baseValue) < 9.2e12 else { throw QuantityError("\(baseValue) USD is not an amount that can be billed") }
+        guard baseValue.isFinite, abs(baseValue) < 9.2e12 else {
+            throw QuantityError("\(baseValue) USD is not an amount that can be billed")
+        }
         microdollars = Int64((baseValue * 1e6).rounded())
     }
     public var baseValue: Double { dollars }

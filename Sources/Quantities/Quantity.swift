@@ -50,7 +50,8 @@ extension Quantity {
         let bits = symbol.replacing("b", with: "B")
         let bytes = symbol.replacing("B", with: "b")
         if bits != symbol, units.contains(where: { $0.symbol == bits }) {
-            return "\"\(text)\" is in bits (b), but \(noun) is in bytes (B): write \(number / 8) \(bits), or \(number) \(bits) if bytes were meant"
+            return
+                "\"\(text)\" is in bits (b), but \(noun) is in bytes (B): write \(number / 8) \(bits), or \(number) \(bits) if bytes were meant"
         }
         if bytes != symbol, units.contains(where: { $0.symbol == bytes }) {
             return "\"\(text)\" is in bytes (B), but \(noun) is in bits (b): write \(number * 8) \(bytes)"
@@ -58,7 +59,8 @@ extension Quantity {
         if let same = units.first(where: { $0.symbol.lowercased() == symbol.lowercased() }) {
             return "unknown unit \"\(symbol)\" in \"\(text)\"; did you mean \"\(same.symbol)\"?"
         }
-        return "unit \"\(symbol)\" in \"\(text)\" is not \(noun); write for instance \(example) (units: \(units.map(\.symbol).joined(separator: ", ")))"
+        return
+            "unit \"\(symbol)\" in \"\(text)\" is not \(noun); write for instance \(example) (units: \(units.map(\.symbol).joined(separator: ", ")))"
     }
 
     public static func < (a: Self, b: Self) -> Bool { a.baseValue < b.baseValue }

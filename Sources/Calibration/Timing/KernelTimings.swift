@@ -113,6 +113,21 @@ public struct KernelTimings: Sendable {
         }
     }
 
+    /// Duration of one op with what it rests on. Relative standard errors: left-out fits of measured kernels (kernels/FITS.md sections 2 to 4: products
+    /// 4 % median and 10 % at the 90th percentile, hence 6 %; fused attention 3.5 and 9 %, hence 5 %; memory-bound 4 to 24 %, hence 10 %); three times
+    /// that where constants come from whole runs or a related device.
+    public func estimate(_ op: Op) -> Estimate {
+        let fitted = isFitted(op)
+        let error: Double =
+            switch op.work {
+            case .gemm: 0.06
+            case .attention: 0.05
+            case .memory: 0.10
+            case .communication: 0
+            }
+        return Estimate(seconds: seconds(op), error: fitted ? error : 3 * error, evidence: fitted ? .interpolated : .formula)
+    }
+
     /// Kernel launches of one op: grouped products launch their quantise kernels an expert each in low precision; unfused attention is a chain.
     public func kernels(_ op: Op) -> Int {
         switch op.work {
