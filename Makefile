@@ -14,7 +14,7 @@ TRUTH ?= ../shared/truth
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench validate fit format record clean
+.PHONY: help deps build run test bench claims validate fit format record clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -44,6 +44,9 @@ test: deps ## build all and run every test
 
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
+	$(MAKE) -C Benchmarks/Numerics claims
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
