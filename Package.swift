@@ -50,6 +50,9 @@ let package = Package(
             dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
+            name: "Planner", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
+        .target(
             name: "Scenario",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost",
@@ -65,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "orrery",
             dependencies: [
-                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Fidelity",
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario", "Fidelity",
                 "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -75,6 +78,9 @@ let package = Package(
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
         .testTarget(name: "CalibrationTests", dependencies: ["Cluster", "Workload", "Calibration"], swiftSettings: strict),
         .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "PlannerTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"], swiftSettings: strict),
         .testTarget(
             name: "ScenarioLoadTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],

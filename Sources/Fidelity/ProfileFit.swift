@@ -16,7 +16,7 @@ public struct ProfileFit: Sendable {
     private let target: [Double]
     private let weights: [Double]
     /// Residual scale: relative error that one row is expected to have.
-    static let scale = 0.04
+    static let scale = 0.03
     static let step = 0.02
 
     public struct Solution: Sendable {

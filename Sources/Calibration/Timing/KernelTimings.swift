@@ -91,7 +91,7 @@ public struct KernelTimings: Sendable {
     /// Seconds of one op on the GPU; communication ops take none here.
     public func seconds(_ op: Op) -> Double {
         switch op.work {
-        case .gemm(let gemm): self.seconds(gemm, pass: op.pass)
+        case .gemm(let gemm): self.seconds(gemm, pass: op.pass, splitsK: op.part == .convolution)
         case .attention(let core): self.seconds(core, pass: op.pass)
         case .memory(let pass): self.seconds(pass, part: op.part)
         case .communication: 0
@@ -139,7 +139,8 @@ public struct KernelTimings: Sendable {
 
     /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
     /// Low precision adds the kernels that quantise the operands, 4 bytes an element of activation.
-    func seconds(_ gemm: GEMM, pass: Pass) -> Double {
+    /// Convolution kernels split a long K over idle units (cuDNN's split-K), so that few tiles fill the machine as long as each part keeps 512 of K.
+    func seconds(_ gemm: GEMM, pass: Pass, splitsK: Bool = false) -> Double {
         let isLow = precision.isLow && gemm.lowPrecision
         let (m, n, k, count) = (Double(gemm.m), Double(gemm.n), Double(gemm.k), Double(gemm.count))
         guard m > 0, n > 0, k > 0 else { return 0 }
@@ -148,7 +149,12 @@ public struct KernelTimings: Sendable {
             ? constants[.grouped]
             : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : constants[.gemm]
         // A grouped kernel fills the machine with the tiles of all its products.
-        let tiles = Self.waves(m: gemm.grouped ? m * count : m, n: n, units: Double(accelerator.computeUnits))
+        let units = Double(accelerator.computeUnits)
+        var tiles = Self.waves(m: gemm.grouped ? m * count : m, n: n, units: units)
+        if splitsK {
+            let idle = units / ((m / 128).rounded(.up) * (n / 256).rounded(.up))
+            tiles /= max(1, min(idle, k / 512))
+        }
         let quantisation = 1 + (tiles - 1) * constants[.gemmWave]
         let repeats = gemm.grouped ? 1 : count
         let work = 2 * m * n * k * (gemm.grouped ? count : 1)
