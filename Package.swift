@@ -50,6 +50,9 @@ let package = Package(
             dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
+            name: "Planner", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
+        .target(
             name: "Scenario",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost",
@@ -65,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "orrery",
             dependencies: [
-                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Fidelity",
-                "Report",
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
+                "Fidelity", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
@@ -84,6 +87,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PlannerTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
         .testTarget(name: "TrainingTests", dependencies: ["Training"], exclude: ["Golden"], swiftSettings: strict),
