@@ -31,6 +31,15 @@ public struct RankedLayout: Sendable {
     public let bound: Double
 }
 
+extension RankedLayout {
+    /// As good, and different in recomputation only.
+    func isTwin(of other: RankedLayout) -> Bool {
+        var same = choice
+        same.recompute = other.choice.recompute
+        return value == other.value && same == other.choice
+    }
+}
+
 /// The answer of a search.
 public struct SearchResult: Sendable {
     /// Best first.
@@ -74,8 +83,8 @@ public func search(
     let bounds = Bounds(space: space, objective: objective, data: data, jobs: settings.jobs).values
     result.bounded = bounds.count
     result.boundSeconds = elapsed()
-    let order = bounds.indices.filter { bounds[$0].isFinite }.sorted { (bounds[$0], $0) < (bounds[$1], $1) }
     let evaluator = Evaluator(space: space, objective: objective, data: data)
+    let order = bounds.indices.filter { bounds[$0].isFinite }.sorted { (bounds[$0], $0) < (bounds[$1], $1) }
     let keep = max(1, settings.keep)
     var position = 0
     while position < order.count {
@@ -113,6 +122,8 @@ public func search(
 
 extension SearchResult {
     fileprivate mutating func insert(_ layout: RankedLayout, keep: Int) {
+        // Recomputing what costs nothing gives the same step again; the list has room for other layouts.
+        guard !ranked.contains(where: { $0.isTwin(of: layout) }) else { return }
         let place = ranked.firstIndex { (layout.value, layout.index) < ($0.value, $0.index) } ?? ranked.count
         guard place < keep else { return }
         ranked.insert(layout, at: place)
@@ -132,6 +143,15 @@ struct Evaluator {
     let space: SearchSpace
     let objective: Objective
     let data: CalibrationData
+    private let behaviour: StackBehaviour
+
+    init(space: SearchSpace, objective: Objective, data: CalibrationData) {
+        let job = space.job
+        (self.space, self.objective, self.data) = (space, objective, data)
+        behaviour = data.stacks.behaviour(
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+    }
+
     /// Layouts whose turn comes together, whatever the number of threads.
     static let batch = 16
 
@@ -151,8 +171,6 @@ struct Evaluator {
 
     func outcome(_ choice: LayoutChoice) -> Outcome {
         let job = space.job(choice)
-        let behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
         let memory = MemoryEstimate(job: job.filled(with: behaviour))
         guard memory.peak <= min(memory.capacity, space.constraints.memory ?? .infinity) else { return .unfit }
         guard let plan = try? job.plan(data), let value = try? value(of: plan) else { return .impossible }
