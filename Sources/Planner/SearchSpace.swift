@@ -61,6 +61,12 @@ public struct SearchSpace: Sendable {
         choices = Enumeration(job: job, constraints: constraints).all()
     }
 
+    /// Some layouts of a space.
+    init(_ space: SearchSpace, choices: [LayoutChoice]) {
+        (job, constraints) = (space.job, space.constraints)
+        self.choices = choices
+    }
+
     /// The job laid out as `choice` says.
     public func job(_ choice: LayoutChoice) -> Job { job.laidOut(choice) }
 }
