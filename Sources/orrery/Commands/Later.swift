@@ -2,11 +2,9 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Search.self, Sweep.self, Train.self, Execute.self, Claims.self, Serve.self, Import.self,
+    Train.self, Execute.self, Claims.self, Serve.self, Import.self,
 ]
 
-struct Search: LaterCommand { static let comesWith = "the planner" }
-struct Sweep: LaterCommand { static let comesWith = "the planner; `compare` goes through the values of vary" }
 struct Train: LaterCommand { static let comesWith = "co-simulation" }
 struct Execute: LaterCommand { static let comesWith = "execution on this machine" }
 struct Claims: LaterCommand { static let comesWith = "co-simulation" }

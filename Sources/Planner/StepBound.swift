@@ -1,0 +1,207 @@
+import Calibration
+import Plan
+
+/// A step time that no schedule of a layout can undercut, from the costs of its stages alone: nothing is ordered or played.
+///
+/// Rank r cannot start before the first micro-batch has come down to its first stage, has to run all its passes one after the other, and what it
+/// does last still has to travel back up. With equal stages and 1F1B that is the schedule's very length, (m + p - 1)(F + B)
+/// (Narayanan et al., arXiv:2104.04473 section 2.2.1); interleaving divides the p - 1 by the chunks. To it come the data-parallel collectives
+/// that cannot be hidden and the optimizer.
+struct StepBound {
+    /// Seconds of a step, at most those that the simulation finds.
+    let seconds: Double
+    /// Kernel seconds of the least busy rank.
+    let leastCompute: Double
+
+    init(job: Job, behaviour: StackBehaviour, work: StageWork, costs: StageCosts) {
+        let flow = DataFlow(job: job, behaviour: behaviour)
+        let passes = StagePasses(job: job, flow: flow, work: work, costs: costs)
+        let pipeline = PipelineBound(job: job, flow: flow, passes: passes, costs: costs)
+        let core = behaviour.optimizerSynchronises ? pipeline.synchronised() : pipeline.unsynchronised()
+        // The simulation rounds each task to a nanosecond.
+        let tasks = Double(job.microBatches) * 4 * Double(work.stages.reduce(0) { max($0, $1.count) } * pipeline.chunks)
+        let total = core + pipeline.exposedData + costs.fixed
+        seconds = max(0, total * (1 + costs.slowest) - 1e-9 * (tasks + Double(2 * costs.stages.count + 64)))
+        leastCompute = pipeline.leastCompute
+    }
+}
+
+/// How gradients and parameters travel over the data-parallel group; the rules of `Plan`, which need a schedule there.
+private struct DataFlow {
+    var gathersByUnit = false
+    var gathersAgain = false
+    var reducesInPieces = false
+    var reducesAtEnd = false
+    var gathersAhead = false
+    var gathersAtEnd = false
+    var overlapsData: Bool { reducesInPieces || gathersAhead }
+
+    init(job: Job, behaviour: StackBehaviour) {
+        guard job.data * job.layout.context > 1 else { return }
+        let zero = job.layout.zero
+        gathersByUnit = zero == 3 || zero == 2 && job.layout.pipeline == 1
+        gathersAgain = zero == 3
+        guard !gathersByUnit else { return }
+        reducesInPieces = job.layout.overlap.gradReduce ?? behaviour.dataOverlap
+        reducesAtEnd = !reducesInPieces
+        guard zero >= 1 else { return }
+        gathersAhead = job.layout.overlap.paramGather ?? behaviour.dataOverlap
+        gathersAtEnd = !gathersAhead
+    }
+}
+
+/// Seconds of one micro-batch in each virtual stage: [virtual stages].
+private struct StagePasses {
+    var forward: [Double] = []
+    /// Everything of the backward pass that the stage before waits for.
+    var backward: [Double] = []
+    /// Weight gradients, where the schedule parts them.
+    var weight: [Double] = []
+    /// Kernel seconds of all passes.
+    var compute: [Double] = []
+    /// Collectives of one micro-batch on the data stream, where parameters are gathered unit by unit.
+    var stream: [Double] = []
+    /// Longest gather of a unit.
+    var gather = 0.0
+
+    init(job: Job, flow: DataFlow, work: StageWork, costs: StageCosts) {
+        let micro = Double(max(1, job.microBatches))
+        let splits = job.layout.pipeline > 1 && job.layout.schedule.splitsBackward && !flow.gathersByUnit
+        for stage in costs.stages.indices {
+            guard !flow.gathersByUnit else {
+                addUnits(work.stages[stage], flow: flow, costs: costs)
+                continue
+            }
+            let passes = costs.stages[stage]
+            let traffic = costs.data[stage]
+            func slowed(_ seconds: Double, beside communication: Double) -> Double {
+                seconds + costs.overlapSlowdown * min(seconds, communication / micro)
+            }
+            forward.append(slowed(passes.forward.total, beside: flow.gathersAhead ? traffic.gather : 0))
+            let reduced = flow.reducesInPieces ? traffic.reduce : 0
+            backward.append(splits ? passes.backward.total : slowed(passes.backward.total + passes.weight.total, beside: reduced))
+            weight.append(splits ? slowed(passes.weight.total, beside: reduced) : 0)
+            compute.append(Self.kernels(passes))
+            stream.append(0)
+        }
+    }
+
+    private mutating func addUnits(_ units: [Int], flow: DataFlow, costs: StageCosts) {
+        var sums = (forward: 0.0, backward: 0.0, compute: 0.0, stream: 0.0)
+        for unit in units {
+            let passes = costs.units[unit]
+            let traffic = costs.unitData[unit]
+            let gathered = flow.gathersAgain ? traffic.gather : 0
+            let (front, back) = (passes.forward.total, passes.backward.total + passes.weight.total)
+            sums.forward += front + costs.shardedSlowdown * min(front, gathered)
+            sums.backward += back + costs.shardedSlowdown * min(back, gathered + traffic.reduce)
+            sums.compute += Self.kernels(passes)
+            sums.stream += traffic.reduce + 2 * gathered
+            gather = max(gather, traffic.gather)
+        }
+        forward.append(sums.forward)
+        backward.append(sums.backward)
+        weight.append(0)
+        compute.append(sums.compute)
+        stream.append(sums.stream)
+    }
+
+    private static func kernels(_ passes: StageCosts.Passes) -> Double {
+        var sum = 0.0
+        for activity in [Activity.forward, .backward, .recompute] {
+            sum += passes.forward.seconds[activity] + passes.backward.seconds[activity] + passes.weight.seconds[activity]
+        }
+        return sum
+    }
+}
+
+/// What each rank has to do, and when it can at the earliest.
+private struct PipelineBound {
+    private struct Rank {
+        var first = Int.max
+        /// Of all passes, and of those that other ranks wait for.
+        var work = 0.0
+        var chain = 0.0
+        var compute = 0.0
+        var stream = 0.0
+        var optimizer = 0.0
+        var gather = 0.0
+        var reduce = 0.0
+        /// Shortest reduction that follows a chunk's last pass.
+        var lastBucket = Double.infinity
+        var stages = 0
+    }
+    private var ranks: [Rank]
+    /// Seconds from the start of the step until the first micro-batch is at a stage, and from a stage's last backward until stage 0's is done.
+    private var head: [Double] = [0]
+    private var drain: [Double] = [0]
+    private let flow: DataFlow
+    private var firstGather = 0.0
+    private let unitGather: Double
+    private(set) var exposedData = 0.0
+
+    var chunks: Int { ranks.map(\.stages).max() ?? 1 }
+    var leastCompute: Double { ranks.map(\.compute).min() ?? 0 }
+
+    init(job: Job, flow: DataFlow, passes: StagePasses, costs: StageCosts) {
+        let count = max(1, job.layout.pipeline)
+        let micro = Double(max(1, job.microBatches))
+        self.flow = flow
+        unitGather = passes.gather
+        ranks = Array(repeating: Rank(), count: count)
+        func rank(of stage: Int) -> Int {
+            job.layout.schedule == .zbV && count > 1 && stage >= count ? 2 * count - 1 - stage : stage % count
+        }
+        for stage in costs.stages.indices {
+            let at = rank(of: stage)
+            let traffic = costs.data[stage]
+            ranks[at].first = min(ranks[at].first, stage)
+            ranks[at].chain += micro * (passes.forward[stage] + passes.backward[stage])
+            ranks[at].work += micro * (passes.forward[stage] + passes.backward[stage] + passes.weight[stage])
+            ranks[at].compute += micro * passes.compute[stage]
+            ranks[at].stream += micro * passes.stream[stage]
+            ranks[at].optimizer += costs.optimizer[stage]
+            ranks[at].gather += traffic.gather
+            ranks[at].reduce += traffic.reduce
+            ranks[at].stages += 1
+            // Buckets are as many as the units of a stage, 16 at most.
+            ranks[at].lastBucket = min(ranks[at].lastBucket, traffic.reduce / 16)
+            let hop = stage + 1 < costs.stages.count && rank(of: stage + 1) != at ? costs.hop : 0
+            head.append(head[stage] + passes.forward[stage] + hop)
+            drain.append(drain[stage] + passes.backward[stage] + hop)
+        }
+        if flow.gathersAhead { firstGather = (costs.data.first?.gather ?? 0) / 16 }
+        if flow.overlapsData {
+            let most = ranks.map { $0.reduce + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
+            exposedData = most * costs.dataExposed
+        }
+    }
+
+    /// What follows a rank's last pass before its optimizer.
+    private func tail(_ rank: Rank) -> Double {
+        flow.reducesAtEnd ? rank.reduce : flow.reducesInPieces && rank.lastBucket.isFinite ? rank.lastBucket : 0
+    }
+
+    /// All ranks meet before the optimizer, and the step ends with its last task.
+    func synchronised() -> Double {
+        var meet = 0.0
+        var end = 0.0
+        for rank in ranks where rank.stages > 0 {
+            let start = firstGather + head[rank.first]
+            meet = max(meet, start + rank.work + tail(rank), start + rank.chain + drain[rank.first], rank.stream)
+            end = max(end, rank.optimizer + (flow.gathersAtEnd ? rank.gather : 0))
+        }
+        return meet + end
+    }
+
+    /// Steps follow each other at the pace of the rank with the longest span between its first and its last task. Rank 0 has stage 0, where
+    /// everything begins and ends.
+    func unsynchronised() -> Double {
+        var longest = 0.0
+        for rank in ranks where rank.stages > 0 {
+            longest = max(longest, rank.work + tail(rank) + rank.optimizer, rank.stream - 2 * unitGather + rank.optimizer)
+            longest = max(longest, head[rank.first] + rank.chain + drain[rank.first] + ranks[0].optimizer)
+        }
+        return longest
+    }
+}

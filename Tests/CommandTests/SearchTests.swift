@@ -1,0 +1,83 @@
+import Foundation
+import Testing
+
+@Suite struct SearchCommandTests {
+    @Test func searchAnswersInAllForms() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let document = try object(Program.run("search", file, "--json", "--exhaustive", "0").output)
+        let ranked = try #require(document["ranked"] as? [[String: Any]])
+        #expect(ranked.count == 10)
+        for key in ["space", "bounded", "simulated", "seconds", "objective", "exhaustive_gap", "best"] { #expect(document[key] != nil) }
+        for key in ["layout", "training", "step", "memory", "bill"] { #expect(ranked[0][key] != nil) }
+        let values = ranked.compactMap { $0["value"] as? Double }
+        #expect(values.count == 10)
+        #expect(values == values.sorted())
+        let own = try #require(document["own"] as? [String: Any])
+        let step = try #require((own["step"] as? [String: Any])?["time_s"] as? Double)
+        #expect(values[0] <= step, "the file's own layout is in the space")
+        let text = try Program.run("search", file, "--exhaustive", "0")
+        #expect(text.status == 0)
+        #expect(text.output.contains("\nown  "))
+        #expect(text.output.contains("no layout of the space is better"))
+    }
+
+    @Test func nothingFits() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let outcome = try Program.run("search", file, "--memory", "0.5")
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("legal layouts fits"))
+    }
+
+    @Test(arguments: [["--objective", "speed"], ["--schedules", "dualpipe"], ["--memory", "0"], ["--time-budget", "-1"]])
+    func searchRefuses(arguments: [String]) throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let outcome = try Program.run(["search", file] + arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test func sweepGoesThroughProducts() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let arguments = ["sweep", file, "--vary", "training.micro_batch=1,2", "layout.zero=2,3,7", "--json"]
+        let document = try object(Program.run(arguments).output)
+        #expect(document["axes"] as? [String: [String]] == ["training.micro_batch": ["1", "2"], "layout.zero": ["2", "3", "7"]])
+        let runs = try #require(document["runs"] as? [[String: Any]])
+        #expect(runs.compactMap { ($0["point"] as? [String: String])?["layout.zero"] } == ["2", "3", "7", "2", "3", "7"])
+        // ZeRO has no stage 7: told, not dropped.
+        #expect(runs.map { $0["result"] is NSNull } == [false, false, true, false, false, true])
+        #expect((runs[2]["reason"] as? String)?.hasPrefix("layout.zero") == true)
+        let csv = try Program.run("sweep", file, "--vary", "training.micro_batch=1,2", "--csv").output
+        #expect(csv.split(separator: "\n").count == 3)
+    }
+
+    /// Strong scaling keeps the batch, weak scaling the batch a GPU; the first run is the measure.
+    @Test(arguments: ["strong", "weak"])
+    func scaling(kind: String) throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let document = try object(
+            Program.run("sweep", file, "--scaling", kind, "--vary", "cluster.gpus=8,16", "--set", "training.global_batch=64", "--json")
+                .output)
+        let runs = try #require(document["runs"] as? [[String: Any]])
+        #expect(runs.count == 2)
+        #expect(runs[0]["speedup"] as? Double == 1)
+        let speedup = try #require(runs[1]["speedup"] as? Double)
+        #expect(speedup > 1 && speedup <= 2.1)
+        let point = try #require(runs[1]["point"] as? [String: String])
+        #expect(point["training.global_batch"] == (kind == "weak" ? "128" : nil))
+    }
+
+    @Test(arguments: [["--vary", "layout.tensor"], ["--vary", "layout.tensor=1,,2"], ["--vary", "foo=1,2"], []])
+    func sweepRefuses(arguments: [String]) throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let outcome = try Program.run(["sweep", file] + arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.output.isEmpty)
+        #expect(!outcome.errors.isEmpty)
+    }
+}
