@@ -98,7 +98,7 @@ func splitQuantity(_ text: String, noun: String, example: String) throws(Quantit
     return (number, String(trimmed[(end ?? trimmed.endIndex)...]).trimmed)
 }
 
-/// At most `digits` significant digits, without an exponent between 1e-4 and 1e15 and without trailing zeros.
+/// At most `digits` significant digits, without an exponent between 1e-4 and 1e15 ("9e-9" below) and without trailing zeros.
 public func significant(_ value: Double, digits: Int = 4) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : "\(value)" }
     var magnitude = 0
@@ -111,7 +111,9 @@ public func significant(_ value: Double, digits: Int = 4) -> String {
         scaled *= 10
         magnitude -= 1
     }
-    guard magnitude >= -4, magnitude < 15 else { return "\(value)" }
+    guard magnitude >= -4, magnitude < 15 else {
+        return "\(value < 0 ? "-" : "")\(fixed(scaled, decimals: max(0, digits - 1), trim: true))e\(magnitude)"
+    }
     return fixed(value, decimals: max(0, digits - 1 - magnitude), trim: true)
 }
 

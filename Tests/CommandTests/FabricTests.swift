@@ -44,6 +44,17 @@ import Testing
         #expect(outcome.errors.contains("no-such-file"))
     }
 
+    /// 16 ranks on two H100 nodes of a scenario: NVLink inside, eight ports between; far above one port's 50 GB/s, below NVLink's 450 GB/s.
+    @Test func scenarioGivesItsCluster() throws {
+        let scenario = URL(fileURLWithPath: #filePath).appending(path: "../../../scenarios/llama3-405b-16k.yaml").standardized.path
+        let outcome = try Program.run(
+            ["collective", "--cluster", scenario, "--op", "all_reduce", "--ranks", "16", "--from", "256M", "--to", "256M", "--json"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+        let bus = try #require(rows.first?["busbw"] as? Double)
+        #expect(bus > 50 && bus < 450)
+    }
+
     @Test func wrongOperationNamesTheRightOnes() throws {
         let outcome = try Program.run("collective", "--cluster", "x", "--op", "allreduce", "--ranks", "4")
         #expect(outcome.status == 2)

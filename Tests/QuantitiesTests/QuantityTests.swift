@@ -82,6 +82,8 @@ struct QuantityTests {
     func significantDigits() {
         #expect(significant(0.000123456) == "0.0001235")
         #expect(significant(16384) == "16384")
+        #expect(significant(9.000000000000001e-9) == "9e-9")
+        #expect(significant(-1.5e20) == "-1.5e20")
         #expect(significant(5.576) == "5.576")
         #expect(fixed(-0.0004, decimals: 2) == "0.00")
         #expect(fixed(12.345, decimals: 1) == "12.3")

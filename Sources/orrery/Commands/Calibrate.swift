@@ -66,7 +66,7 @@ struct CalibrateFit: ParsableCommand {
         let score = ValidationReport(rows: rows)
         if let output {
             let provenance =
-                "fitted by `orrery calibrate fit` to \(runs.count) published runs, all stacks at once; left-out errors: reports/validation"
+                "fitted by `orrery calibrate fit` to \(runs.count) published runs, all stacks at once; left-out errors: reports/calibration"
             let profile = judged.fit.profile(judged.solution, residual: spread, provenance: provenance)
             try uninterrupted { () throws(FileError) in try writeFile(Array(profile.yaml.utf8), to: output) }
             printed.note("profiles: \(output)")

@@ -81,7 +81,9 @@ private func snakeCase(_ name: String) -> String { name.reduce(into: "") { $0 +=
 /// A file of plain hosts, or the cluster of a scenario.
 private func network(_ file: String) throws -> Network {
     let text = try contents(of: file)
-    if text.contains("topology") || !text.contains("model") { return try FabricFile.network(yaml: text, file: file) }
+    // Sections that only scenarios have tell the two kinds of file apart.
+    let isScenario = text.contains("model:") && text.contains("training:") || text.contains("extends:")
+    guard isScenario else { return try FabricFile.network(yaml: text, file: file) }
     return Network(cluster: try Scenario.load(path: file).job.cluster)
 }
 
