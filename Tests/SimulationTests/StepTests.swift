@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Engine
 import Plan
 import Quantities
 import Testing
@@ -89,10 +90,20 @@ struct StepTests {
     func twoReplays(kind: Int) throws {
         let plan = try plan(job(change: Self.kinds[kind].change))
         let graph = try StepGraph(plan: plan, lanes: 2)
-        // The graph holds no durations of its own; both replays run on the structure with unit times through the builder's zeros.
-        let events = try graph.graph.replay()
-        let path = try graph.graph.longestPath()
+        let durations = try graph.durations(TaskTimes(plan: plan, costs: plan.costs, pieces: plan.pieces))
+        // The graph is timed under costs given from outside; for the replay by events it is built again with these costs as its own.
+        var builder = TaskGraphBuilder()
+        for task in 0..<graph.graph.count { _ = builder.addTask(stream: Int(graph.graph.streams[task]), duration: durations[task]) }
+        for task in 0..<graph.graph.count {
+            for dependency in graph.graph.dependencies(of: TaskID(task)) {
+                builder.addDependency(from: dependency.task, to: TaskID(task), delay: dependency.delay)
+            }
+        }
+        let events = try builder.build().replay()
+        var path = CriticalTimes()
+        try graph.graph.longestPath(durations: durations, into: &path)
         #expect(events.finish == path.times.finish)
+        #expect(events.makespan > 0)
         #expect(graph.graph.count > 20)
     }
 

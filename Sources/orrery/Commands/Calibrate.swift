@@ -37,23 +37,25 @@ struct CalibrateFit: ParsableCommand {
 
     func run() throws {
         try report.prepare()
+        if let output { try checkWritable(output) }
         var data = try CalibrationData.shipped()
         data.profiles = ProfileTable(adjustments: [], residual: [:], provenance: "")
         var runs: [PreparedRun] = []
         var rows: [ValidationRow] = []
-        for file in files {
-            for run in try MeasuredRuns.read(path: file) {
-                do throws(PreparationError) { runs.append(try PreparedRun(run, data: data)) } catch {
-                    rows.append(ValidationRow(run, data))
-                }
+        for run in try measuredRuns(files) {
+            do throws(PreparationError) { runs.append(try PreparedRun(run, data: data)) } catch {
+                rows.append(ValidationRow(run).failed("\(error)"))
             }
+        }
+        guard !runs.isEmpty else {
+            throw InputError("\(files.joined(separator: ", ")): no row can be fitted to; give tables of measured runs")
         }
         let judged = try CrossValidation(fit: ProfileFit(runs: runs, data: data), iterations: iterations, refine: refine) {
             printed.note($0)
         }
         let spread = judged.residualSpread
         for (index, run) in runs.enumerated() {
-            let row = ValidationRow(run.run, data)
+            let row = ValidationRow(run.run)
             let seconds = judged.leftOut[index]
             let width = exp(1.645 * (spread[run.plan.behaviour.stack] ?? 0.2))
             rows.append(

@@ -18,7 +18,7 @@ struct Validate: ParsableCommand {
     @OptionGroup var jobs: JobsOption
 
     func run() throws {
-        let runs = try read()
+        let runs = try measuredRuns(files)
         try report.prepare()
         let data = try CalibrationData.shipped()
         let rows = parallelMap(
@@ -33,21 +33,22 @@ struct Validate: ParsableCommand {
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(rows.count) rows, \(score.overall.failed) of them could not be modelled")
     }
+}
 
-    private func read() throws(ScenarioErrors) -> [MeasuredRun] {
-        var runs: [MeasuredRun] = []
-        var faults: [ScenarioError] = []
-        for file in files {
-            do throws(ScenarioErrors) { runs += try MeasuredRuns.read(path: file) } catch { faults += error.errors }
-        }
-        guard faults.isEmpty else { throw ScenarioErrors(faults) }
-        return runs
+/// The rows of all tables; the faults of all of them at once.
+func measuredRuns(_ files: [String]) throws(ScenarioErrors) -> [MeasuredRun] {
+    var runs: [MeasuredRun] = []
+    var faults: [ScenarioError] = []
+    for file in files {
+        do throws(ScenarioErrors) { runs += try MeasuredRuns.read(path: file) } catch { faults += error.errors }
     }
+    guard faults.isEmpty else { throw ScenarioErrors(faults) }
+    return runs
 }
 
 extension ValidationRow {
-    /// A measured run and what the simulator says about it.
-    init(_ run: MeasuredRun, _ data: CalibrationData) {
+    /// A measured run that nothing has been said about yet.
+    init(_ run: MeasuredRun) {
         let training = run.job?.training
         self.init(
             Origin(
@@ -58,6 +59,11 @@ extension ValidationRow {
                 hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
                 globalBatch: training?.globalBatch ?? run.integer("global_batch")),
             measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.weight)
+    }
+
+    /// A measured run and what the simulator says about it.
+    init(_ run: MeasuredRun, _ data: CalibrationData) {
+        self.init(run)
         do {
             let plan = try PreparedRun(run, data: data).plan
             var settings = SimulationSettings()

@@ -26,6 +26,18 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(FileError) {
     }
 }
 
+/// Finds out before long work whether a file can be written: its folder must be there and writable, and so must the file if it is.
+/// - Throws: `FileError` with the system's reason.
+func checkWritable(_ path: String) throws(FileError) {
+    var status = stat()
+    if stat(path, &status) == 0 {
+        guard status.st_mode & S_IFMT != S_IFDIR else { throw FileError(path: path, code: EISDIR) }
+        guard access(path, W_OK) == 0 else { throw FileError(path: path, code: errno) }
+    }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    guard access(folder, W_OK | X_OK) == 0 else { throw FileError(path: path, code: errno) }
+}
+
 /// Makes a folder and those above it.
 /// - Throws: `FileError` where that fails, or where nothing may be written into it.
 func makeFolder(_ path: String) throws(FileError) {
