@@ -11,6 +11,9 @@ public struct PlannerError: Error, Sendable, CustomStringConvertible {
     public let keyPath: String
     public let reason: String
     public let suggestion: String
+    public init(keyPath: String, reason: String, suggestion: String) {
+        (self.keyPath, self.reason, self.suggestion) = (keyPath, reason, suggestion)
+    }
     public var description: String { "\(keyPath): \(reason); \(suggestion)" }
 }
 
