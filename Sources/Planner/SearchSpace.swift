@@ -64,20 +64,22 @@ public struct SearchSpace: Sendable {
     /// Schedules whose placement of stages the search knows.
     public static let schedules: [ScheduleKind] = [.gpipe, .oneForwardOneBackward, .interleaved, .zbH1, .zbH2, .zb1p, .zb2p, .zbV]
 
-    public init(job: Job, constraints: SearchConstraints = SearchConstraints()) {
+    /// - Parameter others: layouts that are looked at besides, where they are legal.
+    public init(job: Job, constraints: SearchConstraints = SearchConstraints(), others: [LayoutChoice] = []) {
         self.job = job
         self.constraints = constraints
         var choices = Enumeration(job: job, constraints: constraints).all()
-        own = Self.place(ofOwn: job, in: &choices)
+        // The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
+        own = job.problems().isEmpty ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
+        for other in others { _ = Self.place(of: other, job, in: &choices) }
         self.choices = choices
     }
 
-    /// The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
-    private static func place(ofOwn job: Job, in choices: inout [LayoutChoice]) -> Int? {
-        let own = LayoutChoice(of: job)
-        guard SearchSpace.schedules.contains(own.schedule), job.problems().isEmpty, job.laidOut(own).problems().isEmpty else { return nil }
-        if let place = choices.firstIndex(of: own) { return place }
-        choices.append(own)
+    /// Place of a layout among the choices, to which it is added where it is missing and legal.
+    private static func place(of choice: LayoutChoice, _ job: Job, in choices: inout [LayoutChoice]) -> Int? {
+        if let place = choices.firstIndex(of: choice) { return place }
+        guard SearchSpace.schedules.contains(choice.schedule), job.laidOut(choice).problems().isEmpty else { return nil }
+        choices.append(choice)
         return choices.count - 1
     }
 

@@ -26,6 +26,8 @@ struct PublishedLayouts {
         var own: Double?
         var fits: Bool
         var isListed: Bool
+        /// Listed without being told of.
+        var isEnumerated: Bool
         var seconds: Double
         var isBeaten: Bool { own.map { own in best.map { $0.value <= own } ?? false } ?? false }
         var holds: Bool { isListed && fits && isBeaten }
@@ -38,7 +40,7 @@ struct PublishedLayouts {
         let progress = Progress("searching", of: groups.count, quiet: output.quiet)
         var rows: [Row] = []
         for (index, group) in groups.enumerated() {
-            rows += try group.runs.map { try row($0, of: group, data) }
+            rows += try self.rows(of: group, data)
             progress.show(index + 1)
         }
         progress.finish()
@@ -70,20 +72,24 @@ struct PublishedLayouts {
         return groups
     }
 
-    private func row(_ run: MeasuredRun, of group: Group, _ data: CalibrationData) throws -> Row {
-        let job = run.job ?? group.job
-        let own = LayoutChoice(of: job)
+    private func rows(of group: Group, _ data: CalibrationData) throws -> [Row] {
+        let choices = group.runs.compactMap { $0.job.map(LayoutChoice.init) }
         var constraints = constraints
         // What the authors ran is a schedule that their stack has.
-        if !constraints.schedules.contains(own.schedule) { constraints.schedules.append(own.schedule) }
-        let space = SearchSpace(job: job, constraints: constraints)
+        for choice in choices where !constraints.schedules.contains(choice.schedule) { constraints.schedules.append(choice.schedule) }
+        // What the enumeration itself lists; the search looks at the published layouts in any case.
+        let listed = Set(SearchSpace(job: group.job, constraints: constraints).choices)
+        let space = SearchSpace(job: group.job, constraints: constraints, others: choices)
         let result = try search(space, objective: .time, data: data, settings: settings)
-        let plan = try? job.plan(data)
-        let seconds = plan.flatMap { plan in try? StepReplay(plan: plan).seconds(costs: plan.costs) }
         let best = result.ranked.first
-        return Row(
-            run: run, count: group.runs.count, space: result.space, best: best, bestJob: best.map { space.job($0.choice) }, own: seconds,
-            fits: plan?.memory.fits ?? false, isListed: space.own != nil, seconds: result.seconds)
+        return zip(group.runs, choices).map { run, choice in
+            let plan = try? run.job?.plan(data)
+            let seconds = plan.flatMap { plan in try? StepReplay(plan: plan).seconds(costs: plan.costs) }
+            return Row(
+                run: run, count: group.runs.count, space: result.space, best: best, bestJob: best.map { space.job($0.choice) }, own: seconds,
+                fits: plan?.memory.fits ?? false, isListed: listed.contains(choice) || space.choices.contains(choice), isEnumerated: listed.contains(choice),
+                seconds: result.seconds)
+        }
     }
 
     private static let header = [
@@ -107,7 +113,7 @@ struct PublishedLayouts {
         func count(_ isMet: (Row) -> Bool) -> String { "\(rows.count(where: isMet)) of \(rows.count)" }
         var lines = [
             "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), each searched anew:", "",
-            "- the published layout is in the planner's list: \(count(\.isListed))", "- it is predicted to fit: \(count(\.fits))",
+            "- the published layout is in the planner's list: \(count(\.isListed)), \(count(\.isEnumerated)) without being told of it", "- it is predicted to fit: \(count(\.fits))",
             "- the planner's choice is predicted to be at least as fast: \(count(\.isBeaten))",
         ]
         if !gains.isEmpty {
