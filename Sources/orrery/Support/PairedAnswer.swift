@@ -29,7 +29,7 @@ struct PairedAnswer {
             A  \(names[0]): \(significant(paired.meanA, digits: 6)) s a step, mean of \(paired.count) seeds
             B  \(names[1]): \(significant(paired.meanB, digits: 6)) s a step
             B - A  \(signed(paired.difference)) s ± \(significant(paired.halfWidth)) s (95 %, paired); ± \(significant(paired.unpairedHalfWidth)) s without common random numbers
-            \(verdict); correlation \(rounded(paired.correlation, 3))\(reduction.map { ", as many as \(rounded($0, 1)) times the seeds unpaired" } ?? "")
+            \(verdict); correlation \(rounded(paired.correlation, 3))\(reduction.map { "; without common random numbers it takes \(rounded($0, 1)) times the seeds" } ?? "")
 
             """
     }
