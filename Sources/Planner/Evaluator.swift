@@ -86,7 +86,9 @@ extension Evaluator.Outcome {
     var line: String {
         switch self {
         case .figures(let figures):
-            "f " + [figures.seconds, figures.dollars, figures.joules, figures.bytes].map { String($0.bitPattern, radix: 16) }.joined(separator: " ")
+            "f "
+                + [figures.seconds, figures.dollars, figures.joules, figures.bytes].map { String($0.bitPattern, radix: 16) }.joined(
+                    separator: " ")
         case .unfit: "u"
         case .overLimit: "o"
         case .impossible: "i"

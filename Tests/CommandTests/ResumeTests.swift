@@ -71,7 +71,8 @@ import Testing
         let file = try folder.write(Files.sharded, as: "job.yaml")
         // The number of sequences drives the step; the price of an hour does not touch it at all.
         let arguments = [
-            "sweep", file, "--vary", "training.global_batch=64,128,256,512", "prices.gpu_hour=1..3 USD/h", "--sample", "sobol", "--samples", "32",
+            "sweep", file, "--vary", "training.global_batch=64,128,256,512", "prices.gpu_hour=1..3 USD/h", "--sample", "sobol", "--samples",
+            "32",
         ]
         let document = try object(Program.run(arguments + ["--json", "--report", folder.path("page")]).output)
         #expect((document["runs"] as? [Any])?.count == 32 * 4)
@@ -92,7 +93,9 @@ import Testing
         let folder = try Folder()
         let file = try folder.write(Files.sharded, as: "job.yaml")
         let document = try object(
-            Program.run("sweep", file, "--vary", "training.micro_batch=1,2", "--zip", "layout.zero=2,3", "training.sequence=1024,2048", "--json").output)
+            Program.run(
+                "sweep", file, "--vary", "training.micro_batch=1,2", "--zip", "layout.zero=2,3", "training.sequence=1024,2048", "--json"
+            ).output)
         let runs = try #require(document["runs"] as? [[String: Any]])
         let points = runs.compactMap { $0["point"] as? [String: String] }
         #expect(points.map { $0["layout.zero"] } == ["2", "3", "2", "3"])
@@ -130,7 +133,9 @@ import Testing
         let same = try object(Program.run("compare", a, a, "--samples", "5", "--json").output)
         #expect((same["difference_s"] as? [String: Double]) == ["mean": 0, "low": 0, "high": 0])
         let calm = try folder.write(Files.sharded, as: "calm.yaml")
-        for arguments in [["compare", calm, calm, "--samples", "5"], ["compare", a, b, "--samples", "1"], ["compare", a, b, a, "--samples", "5"]] {
+        for arguments in [
+            ["compare", calm, calm, "--samples", "5"], ["compare", a, b, "--samples", "1"], ["compare", a, b, a, "--samples", "5"],
+        ] {
             #expect(try Program.run(arguments).status == 2)
         }
     }
@@ -161,7 +166,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--deadline", "soon"], ["--deadline", "-1 h"], ["--budget", "5"], ["--batch", "0"], ["--set", "training.steps=null", "--deadline", "1 h"],
+        ["--deadline", "soon"], ["--deadline", "-1 h"], ["--budget", "5"], ["--batch", "0"],
+        ["--set", "training.steps=null", "--deadline", "1 h"],
     ])
     func badConstraintsAreRefused(arguments: [String]) throws {
         let folder = try Folder()

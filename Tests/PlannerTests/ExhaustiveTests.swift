@@ -29,7 +29,8 @@ struct ExhaustiveTests {
             ])
             let framework = pick(["megatron-lm", "megatron-lm", "megatron-deepspeed", "torchtitan", "nemo"])
             let job = try smallJob(
-                model, gpus: pick([8, 16, 24, 32, 48, 64]), batch: pick([32, 64, 96, 128, 256]), framework: framework, layers: pick([8, 12, 16, 24]),
+                model, gpus: pick([8, 16, 24, 32, 48, 64]), batch: pick([32, 64, 96, 128, 256]), framework: framework,
+                layers: pick([8, 12, 16, 24]),
                 sequence: pick([1024, 2048, 4096, 8192]), hardware: machines.0, network: machines.1)
             var constraints = SearchConstraints()
             constraints.schedules = pick([constraints.schedules, SearchSpace.schedules, [.oneForwardOneBackward, .interleaved]])
@@ -40,7 +41,9 @@ struct ExhaustiveTests {
             guard sizes.contains(space.choices.count) else { continue }
             return Sample(
                 space: space,
-                name: "\(model) of \(job.model.layers) layers, \(job.cluster.gpus) x \(machines.0), batch \(job.training.globalBatch) x \(job.training.sequence), \(framework)")
+                name:
+                    "\(model) of \(job.model.layers) layers, \(job.cluster.gpus) x \(machines.0), batch \(job.training.globalBatch) x \(job.training.sequence), \(framework)"
+            )
         }
     }
 

@@ -38,7 +38,8 @@ struct JournalTests {
         #expect(
             answer(
                 try search(
-                    space, objective: .time, data: data, settings: settings(Journal(path: file.path, work: "search", identity: "a")))) == whole)
+                    space, objective: .time, data: data, settings: settings(Journal(path: file.path, work: "search", identity: "a"))))
+                == whole)
         let full = file.bytes
         let lines = full.count { $0 == 10 }
         #expect(lines == space.choices.count + 1)

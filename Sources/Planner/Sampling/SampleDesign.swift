@@ -27,7 +27,8 @@ public struct SampleDesign: Sendable {
     public init(_ kind: Kind, inputs: Int, count: Int, seed: UInt64) throws(PlannerError) {
         guard (1...Self.mostInputs).contains(inputs) else {
             throw PlannerError(
-                keyPath: "--vary", reason: "\(inputs) inputs cannot be sampled", suggestion: "give 1 to \(Self.mostInputs) ranges (key=lo..hi)")
+                keyPath: "--vary", reason: "\(inputs) inputs cannot be sampled",
+                suggestion: "give 1 to \(Self.mostInputs) ranges (key=lo..hi)")
         }
         guard (2...1 << 20).contains(count) else {
             throw PlannerError(keyPath: "--samples", reason: "\(count) points cannot be sampled", suggestion: "give 2 to \(1 << 20)")

@@ -28,7 +28,8 @@ public struct SweepPage: Sendable {
     /// The page as HTML.
     public func html(version: String, chart: ChartLibrary? = .installed()) -> String {
         Page(
-            title: "Sweep of \(title)", subtitle: "<p class=\"lead\">\(grouped(max(0, cells.count - 1))) runs</p>", content: content, data: data,
+            title: "Sweep of \(title)", subtitle: "<p class=\"lead\">\(grouped(max(0, cells.count - 1))) runs</p>", content: content,
+            data: data,
             scripts: [PackageResources.report_js, PackageResources.sweep_js, PackageResources.finish_js], version: version
         ).html(chart: chart)
     }
@@ -65,7 +66,8 @@ public struct SweepPage: Sendable {
             """
         }
         let rows = body.prefix(Self.shown).map { $0.map { Markup.text($0) } }
-        let more: Markup = body.count > Self.shown ? "<p class=\"remark\">The first \(Self.shown) of \(body.count) runs; --csv lists all.</p>" : ""
+        let more: Markup =
+            body.count > Self.shown ? "<p class=\"remark\">The first \(Self.shown) of \(body.count) runs; --csv lists all.</p>" : ""
         return content + "<section><h2>Figures by key</h2>\(charts)</section><section><h2>Runs</h2>"
             + Table(header, numeric: Set(keys..<max(keys, header.count - 1)), rows: Array(rows)).markup + more + "</section>"
     }

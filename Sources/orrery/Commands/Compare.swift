@@ -96,11 +96,13 @@ struct Compare: ParsableCommand {
 
     private func runPaired(_ entries: [Entry], samples: Int) throws {
         guard entries.count == 2 else {
-            throw InputError("--samples compares two scenarios, and \(entries.count) are given; name two files, or vary one key with two values")
+            throw InputError(
+                "--samples compares two scenarios, and \(entries.count) are given; name two files, or vary one key with two values")
         }
         guard entries.contains(where: { !$0.scenario.conditions.isUniform }) else {
             throw InputError(
-                "\(files.joined(separator: " ")): nothing is random, so one run of each says all; add conditions: {jitter: {kernel: 2%}}, or leave out --samples")
+                "\(files.joined(separator: " ")): nothing is random, so one run of each says all; add conditions: {jitter: {kernel: 2%}}, or leave out --samples"
+            )
         }
         let data = try CalibrationData.shipped()
         let first = options.seed ?? entries[0].scenario.settings.seed

@@ -18,16 +18,22 @@ struct Search: ParsableCommand {
             """)
     @Argument(help: "Scenario file (YAML), or tables of measured runs (CSV).", completion: .file(extensions: ["yaml", "yml", "csv"]))
     var files: [String]
-    @Option(help: "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together.")
+    @Option(
+        help:
+            "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together."
+    )
     var objective = Objective.Kind.time
     @Option(help: ArgumentHelp("Answer with the best so far after this many seconds.", valueName: "seconds")) var timeBudget: Double?
     @Option(help: ArgumentHelp("Most memory on a GPU, below what it has.", valueName: "GB")) var memory: Double?
-    @Option(help: ArgumentHelp("Longest time for the whole run, for instance \"30 days\".", valueName: "time")) var deadline: Quantities.Duration?
-    @Option(help: ArgumentHelp("Most that the whole run may cost, storage apart, for instance \"2 MUSD\".", valueName: "amount")) var budget: Money?
+    @Option(help: ArgumentHelp("Longest time for the whole run, for instance \"30 days\".", valueName: "time")) var deadline:
+        Quantities.Duration?
+    @Option(help: ArgumentHelp("Most that the whole run may cost, storage apart, for instance \"2 MUSD\".", valueName: "amount"))
+    var budget: Money?
     @Option(help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] = []
+        help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
+            []
     @Option(help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
     @OptionGroup var journal: JournalOption
@@ -51,9 +57,11 @@ struct Search: ParsableCommand {
             guard files.allSatisfy({ $0.lowercased().hasSuffix(".csv") }) else {
                 throw ValidationError("tables of measured runs and scenarios cannot be searched together; give one kind")
             }
-            guard objective == .time, deadline == nil, budget == nil, batch == nil, journal.path == nil, overrides.isEmpty, !output.json else {
+            guard objective == .time, deadline == nil, budget == nil, batch == nil, journal.path == nil, overrides.isEmpty, !output.json
+            else {
                 throw ValidationError(
-                    "tables of measured runs are searched for time; --objective, --deadline, --budget, --batch, --journal, --set and --json need a scenario")
+                    "tables of measured runs are searched for time; --objective, --deadline, --budget, --batch, --journal, --set and --json need a scenario"
+                )
             }
         } else if files.count > 1 {
             throw ValidationError("\(files.count) scenarios are given; search takes one")
@@ -62,7 +70,9 @@ struct Search: ParsableCommand {
 
     func run() throws {
         let data = try CalibrationData.shipped()
-        if isOfTables { return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data) }
+        if isOfTables {
+            return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
+        }
         let file = files[0]
         let scenario = try Scenario.load(path: file, overrides: overrides + (batch.map { ["training.global_batch=\($0)"] } ?? []))
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
@@ -72,7 +82,8 @@ struct Search: ParsableCommand {
         var settings = settings()
         do {
             let goal = try goal(scenario)
-            settings.journal = try journal.open("search", identity: "\(scenario.hash) \(goal.0) \(space.choices.count) \(space.constraints)")
+            settings.journal = try journal.open(
+                "search", identity: "\(scenario.hash) \(goal.0) \(space.choices.count) \(space.constraints)")
             result = try search(space, objective: goal.1, data: data, settings: settings)
         } catch let error as PlannerError {
             throw ScenarioErrors([
@@ -85,7 +96,9 @@ struct Search: ParsableCommand {
             result: result, objective: objective,
             ranked: try result.ranked.map { try report(space.job($0.choice), scenario, data) },
             own: try? report(scenario.job, scenario, data), showsTime: settings.journal == nil)
-        if settings.journal != nil { output.note("search: \(rounded(result.seconds, 2)) s, of them \(rounded(result.boundSeconds, 2)) s for bounds") }
+        if settings.journal != nil {
+            output.note("search: \(rounded(result.seconds, 2)) s, of them \(rounded(result.boundSeconds, 2)) s for bounds")
+        }
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? csvText(answer.rows) : answer.text)
         if result.ranked.isEmpty {
             Console.error("\(file): \(refusal(result, scenario))")

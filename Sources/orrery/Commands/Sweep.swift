@@ -18,7 +18,8 @@ struct Sweep: ParsableCommand {
             """)
     @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Keys with their values.", valueName: "key=v1,v2")) var vary: [String] = []
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Keys whose values go together, the first with the first.", valueName: "key=v1,v2"))
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Keys whose values go together, the first with the first.", valueName: "key=v1,v2"))
     var zip: [String] = []
     @Option(help: "Sample ranges: sobol or lhs (Latin hypercube).") var sample: SampleDesign.Kind?
     @Option(help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
@@ -36,7 +37,9 @@ struct Sweep: ParsableCommand {
 
     func validate() throws {
         if sample == nil, samples != nil { throw ValidationError("--samples needs --sample; add --sample sobol") }
-        if sample != nil, scaling != nil || !zip.isEmpty { throw ValidationError("--sample excludes --scaling and --zip; give one of them") }
+        if sample != nil, scaling != nil || !zip.isEmpty {
+            throw ValidationError("--sample excludes --scaling and --zip; give one of them")
+        }
     }
 
     func run() throws {
@@ -111,7 +114,8 @@ struct Sweep: ParsableCommand {
             throw InputError("--vary: \(axis.key) is given twice; give all its values at once")
         }
         for axis in zipped where axis.values.count != zipped[0].values.count || axis.range != nil {
-            throw InputError("--zip: \(axis.key) has \(axis.values.count) values, \(zipped[0].key) has \(zipped[0].values.count); give equally many")
+            throw InputError(
+                "--zip: \(axis.key) has \(axis.values.count) values, \(zipped[0].key) has \(zipped[0].values.count); give equally many")
         }
         guard sample == nil else { return axes }
         if let axis = axes.first(where: { $0.range != nil }) {

@@ -38,7 +38,9 @@ struct PairedAnswer {
         [
             ["a", "b", "seeds", "mean_a_s", "mean_b_s", "difference_s", "half_width_s", "unpaired_half_width_s", "correlation"],
             names + ["\(paired.count)"]
-                + [paired.meanA, paired.meanB, paired.difference, paired.halfWidth, paired.unpairedHalfWidth, paired.correlation].map { "\($0)" },
+                + [paired.meanA, paired.meanB, paired.difference, paired.halfWidth, paired.unpairedHalfWidth, paired.correlation].map {
+                    "\($0)"
+                },
         ]
     }
 
@@ -49,7 +51,8 @@ struct PairedAnswer {
             (
                 "difference_s",
                 .object([
-                    ("mean", .number(paired.difference)), ("low", .number(paired.interval.lowerBound)), ("high", .number(paired.interval.upperBound)),
+                    ("mean", .number(paired.difference)), ("low", .number(paired.interval.lowerBound)),
+                    ("high", .number(paired.interval.upperBound)),
                 ])
             ), ("half_width_s", .number(paired.halfWidth)), ("unpaired_half_width_s", .number(paired.unpairedHalfWidth)),
             ("correlation", .number(paired.correlation)), ("significant", .bool(paired.isSignificant)),

@@ -86,14 +86,17 @@ struct PublishedLayouts {
             let plan = try? run.job?.plan(data)
             let seconds = plan.flatMap { plan in try? StepReplay(plan: plan).seconds(costs: plan.costs) }
             return Row(
-                run: run, count: group.runs.count, space: result.space, best: best, bestJob: best.map { space.job($0.choice) }, own: seconds,
-                fits: plan?.memory.fits ?? false, isListed: listed.contains(choice) || space.choices.contains(choice), isEnumerated: listed.contains(choice),
+                run: run, count: group.runs.count, space: result.space, best: best, bestJob: best.map { space.job($0.choice) },
+                own: seconds,
+                fits: plan?.memory.fits ?? false, isListed: listed.contains(choice) || space.choices.contains(choice),
+                isEnumerated: listed.contains(choice),
                 seconds: result.seconds)
         }
     }
 
     private static let header = [
-        "id", "hardware", "gpus", "published", "predicted_s", "measured_s", "planner", "planner_s", "gain_percent", "listed", "fits", "holds", "layouts",
+        "id", "hardware", "gpus", "published", "predicted_s", "measured_s", "planner", "planner_s", "gain_percent", "listed", "fits",
+        "holds", "layouts",
         "search_s",
     ]
 
@@ -113,11 +116,14 @@ struct PublishedLayouts {
         func count(_ isMet: (Row) -> Bool) -> String { "\(rows.count(where: isMet)) of \(rows.count)" }
         var lines = [
             "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), each searched anew:", "",
-            "- the published layout is in the planner's list: \(count(\.isListed)), \(count(\.isEnumerated)) without being told of it", "- it is predicted to fit: \(count(\.fits))",
+            "- the published layout is in the planner's list: \(count(\.isListed)), \(count(\.isEnumerated)) without being told of it",
+            "- it is predicted to fit: \(count(\.fits))",
             "- the planner's choice is predicted to be at least as fast: \(count(\.isBeaten))",
         ]
         if !gains.isEmpty {
-            lines.append("- predicted gain of the planner's choice: median \(rounded(gains[gains.count / 2], 1)) %, most \(rounded(gains[gains.count - 1], 1)) %")
+            lines.append(
+                "- predicted gain of the planner's choice: median \(rounded(gains[gains.count / 2], 1)) %, most \(rounded(gains[gains.count - 1], 1)) %"
+            )
         }
         if !skipped.isEmpty {
             lines.append("- rows that cannot be modelled and are left out: \(skipped.count)")

@@ -16,7 +16,9 @@ struct SearchAnswer {
     /// Whether the answer tells how long it took; one that may have been taken up from a journal is the same however it came about.
     let showsTime: Bool
 
-    private static let columns = ["layout", "schedule", "micro-batch", "recompute", "ZeRO", "step s", "MFU %", "memory GB", "USD/step", "kWh/step"]
+    private static let columns = [
+        "layout", "schedule", "micro-batch", "recompute", "ZeRO", "step s", "MFU %", "memory GB", "USD/step", "kWh/step",
+    ]
     /// Rows of a front that a page of text shows.
     private static let shown = 40
 
@@ -95,7 +97,8 @@ struct SearchAnswer {
             least("fastest", \.seconds), result.ranked.contains { $0.figures.dollars > 0 } ? least("cheapest", \.dollars) : nil,
             least("least energy", \.joules), least("least memory", \.bytes),
         ].compactMap(\.self)
-        return ends.isEmpty ? [] : ["nothing beats these \(result.ranked.count) in time, cost, energy and memory together: " + ends.joined(separator: ", ")]
+        return ends.isEmpty
+            ? [] : ["nothing beats these \(result.ranked.count) in time, cost, energy and memory together: " + ends.joined(separator: ", ")]
     }
 
     /// The step's parts that differ most, in seconds of the critical path.

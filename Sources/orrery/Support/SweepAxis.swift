@@ -79,7 +79,8 @@ struct SweepRange {
             throw InputError("--vary: \(key)=\(text) is no range; write for instance \(key)=1..8 or \(key)=log 100..400 Gb/s")
         }
         guard first.unit.isEmpty || first.unit == last.unit else {
-            throw InputError("--vary: the ends of \(key)=\(text) have different units; write both in \(last.unit.isEmpty ? first.unit : last.unit)")
+            throw InputError(
+                "--vary: the ends of \(key)=\(text) have different units; write both in \(last.unit.isEmpty ? first.unit : last.unit)")
         }
         guard first.number < last.number else { throw InputError("--vary: \(key)=\(text) is empty; write the lower end first") }
         guard !isLogarithmic || first.number > 0 else {

@@ -81,11 +81,14 @@ struct SweepRecord: Codable {
     /// The row of a run that this record was made of; nil where something is missing.
     func row(of run: SweepRun) -> SweepRow? {
         guard let scenario = run.scenario, reason == nil else { return SweepRow(point: run.point, reason: reason) }
-        guard let step, let breakdown, let overlapped, let memory, let traffic, let summary = self.run, let evidence, let bill else { return nil }
+        guard let step, let breakdown, let overlapped, let memory, let traffic, let summary = self.run, let evidence, let bill else {
+            return nil
+        }
         var activities: [Activity: Double] = [:]
         for activity in Activity.allCases { activities[activity] = breakdown[activity.rawValue] }
         let result = RunResult(
-            step: step, breakdownS: activities, overlappedCommS: overlapped, memory: memory, traffic: traffic, run: summary, evidence: evidence,
+            step: step, breakdownS: activities, overlappedCommS: overlapped, memory: memory, traffic: traffic, run: summary,
+            evidence: evidence,
             warnings: warnings ?? [], assumptions: assumptions ?? [], stepTimesS: stepTimes ?? [])
         var report = RunReport(scenario: scenario, version: Orrery.version, result: result, bill: bill)
         report.suggestions = suggestions ?? []

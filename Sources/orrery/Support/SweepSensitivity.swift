@@ -47,7 +47,9 @@ struct SweepSensitivity {
         if percentiles.count == 3 {
             lines.append("\(response.rawValue): median \(percentiles[1]), 90 % between \(percentiles[0]) and \(percentiles[2])")
         }
-        guard let indices else { return (lines + ["\(response.rawValue) does not vary over the sample: no key matters"]).joined(separator: "\n") + "\n" }
+        guard let indices else {
+            return (lines + ["\(response.rawValue) does not vary over the sample: no key matters"]).joined(separator: "\n") + "\n"
+        }
         lines.append("share of the variance of \(response.rawValue) that a key explains (95 % interval), from \(indices.used) whole rows:")
         let width = max(3, keys.map(\.count).max() ?? 0)
         func cell(_ index: SensitivityIndices.Index) -> String {
@@ -71,7 +73,8 @@ struct SweepSensitivity {
         }
         return .object([
             ("response", .string(response.rawValue)), ("rows", .integer(indices?.used ?? 0)), ("mean", .optional(indices?.mean)),
-            ("variance", .optional(indices?.variance)), ("percentiles", .array(percentiles.map { .number($0) })), ("indices", .array(entries)),
+            ("variance", .optional(indices?.variance)), ("percentiles", .array(percentiles.map { .number($0) })),
+            ("indices", .array(entries)),
         ])
     }
 
