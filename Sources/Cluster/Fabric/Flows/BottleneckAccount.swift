@@ -50,4 +50,19 @@ struct BottleneckAccount {
         }
         return result
     }
+
+    /// [flows] every link that held the flow back, the longest first.
+    func waits(flows count: Int, links: Int) -> [[LinkWait]] {
+        var result = [[LinkWait]](repeating: [], count: count)
+        for entry in entries where (0..<links).contains(Int(entry.link)) && entry.seconds > 0 {
+            let owner = Int(entry.owner)
+            if let known = result[owner].firstIndex(where: { $0.link == Int(entry.link) }) {
+                result[owner][known].seconds += entry.seconds
+            } else {
+                result[owner].append(LinkWait(link: Int(entry.link), seconds: entry.seconds))
+            }
+        }
+        for index in result.indices { result[index].sort { ($1.seconds, $0.link) < ($0.seconds, $1.link) } }
+        return result
+    }
 }

@@ -26,7 +26,8 @@ extension Network {
     public init(cluster: ClusterSpec) {
         let inside = LinkProperties(bandwidth: cluster.intraNode.bandwidth.bytesPerSecond, latency: cluster.intraNode.latency.seconds / 2)
         guard let between = cluster.interNode, cluster.gpus > max(cluster.domain, cluster.gpusPerNode) else {
-            self.init(shape: StarShape(hosts: max(1, cluster.gpus), link: inside, duplex: .full, hub: "NVSwitch"))
+            self.init(shape: StarShape(hosts: max(1, cluster.gpus), link: inside, duplex: .full, hub: Self.hub(cluster)))
+            generation = cluster.accelerator.generation
             return
         }
         // A rack of an NVL72 is one fast domain of several nodes.
@@ -37,5 +38,9 @@ extension Network {
             shape: RailShape(
                 .init(gpus: cluster.gpus, gpusPerNode: perNode, nodesPerGroup: group, spines: group), link: port, nvlink: inside,
                 duplex: .full))
+        generation = cluster.accelerator.generation
     }
+
+    /// What joins the GPUs of a node; only an NVSwitch reduces.
+    private static func hub(_ cluster: ClusterSpec) -> String { cluster.intraNode.fabric == .nvlink ? "NVSwitch" : "node" }
 }

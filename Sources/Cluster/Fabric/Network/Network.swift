@@ -37,6 +37,9 @@ public struct Network: Sendable {
     /// Nil: a port carries its full rate however many flows meet there.
     public var congestion: CongestionModel?
 
+    /// Of the GPUs at the hosts; it decides what a library chooses, and nothing else.
+    public var generation = Generation.hopper
+
     init(shape: some NetworkShape, routing: Routing = .fixed, fairness: Fairness = .equal) {
         self.shape = shape
         self.routing = routing
