@@ -71,7 +71,9 @@ struct Collective: ParsableCommand {
             wire: try wire.map { try named($0, "--protocol", WireProtocol.allCases.map { ($0.rawValue, $0) }) })
         guard (2...1024).contains(factor) else { throw InputError("--factor is \(factor); give 2 to 1024") }
         let sizes = CollectiveReport.Sizes(from: try size(from, "--from"), to: try size(to, "--to"), factor: factor)
-        let report = try faults { try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection) }
+        let report = try faults {
+            try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection)
+        }
         guard json else { return try Console.output(report.table) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

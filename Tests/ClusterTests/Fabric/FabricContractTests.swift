@@ -46,7 +46,8 @@ import Testing
             name: "dragonfly",
             network: Network(
                 shape: DragonflyShape(
-                    .init(groups: 2, chassis: 1, routers: 2, hostsPerRouter: 4, globalLinks: 8, chassisLinks: 1, routerLinks: 8), link: port,
+                    .init(groups: 2, chassis: 1, routers: 2, hostsPerRouter: 4, globalLinks: 8, chassisLinks: 1, routerLinks: 8),
+                    link: port,
                     duplex: .full)), group: 4),
         Place(
             name: "rails",
@@ -56,7 +57,9 @@ import Testing
         Place(
             name: "pcie",
             network: Network(
-                shape: PCIeShape(.init(gpus: 16, perSwitch: 4, switchesPerSocket: 2, sockets: 2), links: .init(slot: port, uplink: fast, socket: fast, port: nil), duplex: .full)),
+                shape: PCIeShape(
+                    .init(gpus: 16, perSwitch: 4, switchesPerSocket: 2, sockets: 2),
+                    links: .init(slot: port, uplink: fast, socket: fast, port: nil), duplex: .full)),
             group: 4),
         Place(
             name: "astra-sim",
@@ -95,11 +98,14 @@ import Testing
                 if timing.method == .closedForm { closed += 1 }
                 // Where many rings share links, the closed form is a bound that flows come close to; elsewhere it is exact.
                 let tolerance = one.form.channels > 1 ? 0.02 : 1e-9
-                #expect(abs(timing.seconds - played) <= tolerance * played, "\(one.testDescription) of \(bytes) B: \(timing.seconds) s, flows \(played) s")
+                #expect(
+                    abs(timing.seconds - played) <= tolerance * played,
+                    "\(one.testDescription) of \(bytes) B: \(timing.seconds) s, flows \(played) s")
                 guard let hop = place.hop else { continue }
                 let formula = CollectiveFormula(ranks: 16, hop: hop, form: one.form).seconds(one.op, by: one.way, bytes: bytes)
                 if let formula {
-                    #expect(abs(formula / played - 1) < 0.02, "\(one.testDescription) of \(bytes) B: formula \(formula) s, flows \(played) s")
+                    #expect(
+                        abs(formula / played - 1) < 0.02, "\(one.testDescription) of \(bytes) B: formula \(formula) s, flows \(played) s")
                 }
             }
         }

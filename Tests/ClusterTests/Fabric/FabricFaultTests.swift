@@ -44,7 +44,8 @@ import Testing
     @Test func aSlowEndpointHoldsTheRing() throws {
         let slow = try network("faults: [{host: 5, rate: 50%}]")
         let report = try CollectiveReport(
-            .allReduce, ranks: 8, sizes: (.init(from: .init(1_000_000_000), to: .init(1_000_000_000)), .init()), on: slow, selection: .way(.ring))
+            .allReduce, ranks: 8, sizes: (.init(from: .init(1_000_000_000), to: .init(1_000_000_000)), .init()), on: slow,
+            selection: .way(.ring))
         let row = try #require(report.rows.first)
         #expect(abs(row.microseconds * 1e-6 - 14 * 0.25) < 1e-9)
         #expect(row.method == "flows")

@@ -103,20 +103,38 @@ import Testing
             "belong together"
         ),
         ("hosts: 8\nfairness: rtt\ntopology: {kind: star, link: {bandwidth: 1 GB/s, latency: 0 us}}", "fairness: rtt weighs"),
-        ("topology: [Ring, Swich]\nnpus_count: [2, 4]\nbandwidth: [1, 1]\nlatency: [1, 1]", "1:18: topology[1]: \"Swich\" is not known here; did you mean Switch?"),
+        (
+            "topology: [Ring, Swich]\nnpus_count: [2, 4]\nbandwidth: [1, 1]\nlatency: [1, 1]",
+            "1:18: topology[1]: \"Swich\" is not known here; did you mean Switch?"
+        ),
         ("topology: [Ring, Switch]\nnpus_count: [2]\nbandwidth: [1, 1]\nlatency: [1, 1]", "npus_count: has 1 entries, but topology has 2"),
         ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [0]\nlatency: [1]", "bandwidth: entry 1 is 0.0; GB/s above zero"),
         ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [x]\nlatency: [1]", "bandwidth: every entry must be a number"),
         ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [1]", "latency: is missing"),
         ("topology: [Ring]\nnpus_count: [-2]\nbandwidth: [1]\nlatency: [1]", "npus_count: every entry must be a whole number"),
         ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [1]\nlatency: [1]\nbandwith: 3", "bandwith: unknown key; did you mean bandwidth?"),
-        ("topology: [Switch, Switch, FullyConnected]\nnpus_count: [1000, 1000, 1000]\nbandwidth: [1, 1, 1]\nlatency: [1, 1, 1]", "are more than"),
-        ("hosts: 9\ntopology: {kind: pcie, link: {bandwidth: 1 GB/s, latency: 1 us}, socket_link: {bandwidth: 1 GB/s, latency: 1 us}}", "port: 9 hosts are more than the 8"),
+        (
+            "topology: [Switch, Switch, FullyConnected]\nnpus_count: [1000, 1000, 1000]\nbandwidth: [1, 1, 1]\nlatency: [1, 1, 1]",
+            "are more than"
+        ),
+        (
+            "hosts: 9\ntopology: {kind: pcie, link: {bandwidth: 1 GB/s, latency: 1 us}, socket_link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "port: 9 hosts are more than the 8"
+        ),
         ("hosts: 8\ntopology: {kind: pcie, link: {bandwidth: 1 GB/s, latency: 1 us}}", "socket_link: is missing"),
         ("hosts: 144\ntopology: {kind: nvl72, nvlink: {bandwidth: 900 GB/s, latency: 500 ns}}", "topology.spines: is missing"),
-        ("hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, spines: 2, oversubscription: 2, link: {bandwidth: 1 GB/s, latency: 1 us}}", "say the same; give one"),
-        ("hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, oversubscription: nan, link: {bandwidth: 1 GB/s, latency: 1 us}}", "oversubscription: \"nan\" is not a number above 0"),
-        (Self.star + "faults: [{link: host 9 to switch}]", "faults[0].link: \"host 9 to switch\" is no link of this network; names are like \"host"),
+        (
+            "hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, spines: 2, oversubscription: 2, link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "say the same; give one"
+        ),
+        (
+            "hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, oversubscription: nan, link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "oversubscription: \"nan\" is not a number above 0"
+        ),
+        (
+            Self.star + "faults: [{link: host 9 to switch}]",
+            "faults[0].link: \"host 9 to switch\" is no link of this network; names are like \"host"
+        ),
         (Self.star + "faults: [{host: 9}]", "faults[0].host: 9 is not a whole number from 0 to 7"),
         (Self.star + "faults: [{host: 1, link: 3}]", "one link or one host"),
         (Self.star + "faults: [{rate: 50%}]", "one link or one host"),
@@ -132,7 +150,8 @@ import Testing
         (Self.star + "efficiency: {peak: 95%}", "efficiency.half_size: is missing"),
         (Self.star + "efficiency: {half_size: 1 kB, peak: 0}", "efficiency.peak: \"0\" is not a share from 0.1% to 100%"),
         (Self.star + "efficiency: {table: [{bytes: 2 kB, share: 1}, {bytes: 1 kB, share: 1}]}", "efficiency.table[1].bytes: sizes must"),
-        (Self.star + "efficiency: {table: []}", "efficiency.table: needs rows"), (Self.star + "efficiency: 3", "efficiency: must be a mapping"),
+        (Self.star + "efficiency: {table: []}", "efficiency.table: needs rows"),
+        (Self.star + "efficiency: 3", "efficiency: must be a mapping"),
         (Self.star + "congestion: {loss_per_flow: 2%}", "congestion.threshold: is missing"),
         (Self.star + "congestion: {threshold: 0, loss_per_flow: 2%}", "congestion.threshold: 0 is not a whole number from 1"),
         (Self.star + "gpu_generation: maxwell", "gpu_generation: \"maxwell\" is not known here"),

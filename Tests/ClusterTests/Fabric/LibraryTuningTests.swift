@@ -53,7 +53,8 @@ import Testing
     }
 
     @Test func reportsSayAlgorithmAndProtocol() throws {
-        let network = Network(shape: StarShape(hosts: 8, link: LinkProperties(bandwidth: 450e9, latency: 1e-6), duplex: .full, hub: "NVSwitch"))
+        let network = Network(
+            shape: StarShape(hosts: 8, link: LinkProperties(bandwidth: 450e9, latency: 1e-6), duplex: .full, hub: "NVSwitch"))
         let sizes = CollectiveReport.Sizes(from: .init(1024), to: .init(1 << 30), factor: 1024)
         let report = try CollectiveReport(.allReduce, ranks: 8, sizes: (sizes, .init()), on: network, selection: .library)
         #expect(report.rows.map(\.algorithm) == ["ring", "ring", "nvls"] || report.rows.map(\.algorithm) == ["ring", "nvls", "nvls"])
@@ -67,6 +68,7 @@ import Testing
         let flagged = try CollectiveReport(.allReduce, ranks: 8, sizes: (sizes, .init(wire: .ll)), on: network, selection: .way(.ring))
         let latency = 14 * 2e-6
         #expect(
-            abs(((flagged.rows.last?.microseconds ?? 0) * 1e-6 - latency) / ((plain.rows.last?.microseconds ?? 0) * 1e-6 - latency) - 2) < 1e-9)
+            abs(((flagged.rows.last?.microseconds ?? 0) * 1e-6 - latency) / ((plain.rows.last?.microseconds ?? 0) * 1e-6 - latency) - 2)
+                < 1e-9)
     }
 }

@@ -144,7 +144,8 @@ public struct CollectiveReport: Sendable {
             let pipelined: [CollectiveWay] = [.nvls, .nvlsTree, .chain, .hierarchical, .sharp]
             let chunks = options.chunks ?? (pipelined.contains(way) && op != .allToAll ? tuning?.chunks(size) : nil)
             // As many rings as a node has ranks, so that each leaves it by another port.
-            let usual = way == .ring && situation.perNode > 1 && situation.nodes > 1 && ranks % situation.perNode == 0 ? situation.perNode : 1
+            let usual =
+                way == .ring && situation.perNode > 1 && situation.nodes > 1 && ranks % situation.perNode == 0 ? situation.perNode : 1
             let group = way == .sharp ? network.leafSize : situation.perNode
             let form = PatternForm(group: max(1, group), chunks: chunks, channels: options.channels ?? usual)
             let bytes = options.wire.map { size / (tuning?.dataShare($0) ?? 1) } ?? size
@@ -161,7 +162,8 @@ public struct CollectiveReport: Sendable {
         for row in rows {
             table.add(
                 [
-                    fixed(row.size, decimals: 0), "\(row.count)", "float", row.algorithm, row.protocol, fixed(row.microseconds, decimals: 2),
+                    fixed(row.size, decimals: 0), "\(row.count)", "float", row.algorithm, row.protocol,
+                    fixed(row.microseconds, decimals: 2),
                     fixed(row.algbw, decimals: 2), fixed(row.busbw, decimals: 2), row.method,
                 ] + (isHeld ? [row.last_rank.map { "\($0)" } ?? "-", row.held_by ?? "-"] : []))
         }

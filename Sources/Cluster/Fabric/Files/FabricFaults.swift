@@ -14,7 +14,9 @@ struct LinkModels {
         if reader.has("efficiency"), var section = reader.section("efficiency") {
             efficiency = section.has("table") ? Self.table(&section) : Self.halfSize(&section)
             section.close()
-        } else { _ = reader.node("efficiency") }
+        } else {
+            _ = reader.node("efficiency")
+        }
         if reader.has("congestion"), var section = reader.section("congestion") {
             let threshold = section.integer("threshold", in: 1...1_000_000)
             let loss = section.share("loss_per_flow")
@@ -23,7 +25,9 @@ struct LinkModels {
             _ = section.node("recovery")
             section.close()
             congestion = CongestionModel(threshold: threshold, lossPerFlow: loss, floor: floor, recovery: recovery?.seconds ?? 0)
-        } else { _ = reader.node("congestion") }
+        } else {
+            _ = reader.node("congestion")
+        }
     }
 
     private static func halfSize(_ section: inout FabricReader) -> EfficiencyCurve {
@@ -75,7 +79,9 @@ struct FaultReader {
             let reroutes = reader.flag("reroute")
             reader.close()
             if let until, until <= from { reader.fail("until", "must be later than from") }
-            if (down == nil) != (every == nil) { reader.fail(down == nil ? "every" : "down", "down and every belong together: down 1 ms of every 10 ms") }
+            if (down == nil) != (every == nil) {
+                reader.fail(down == nil ? "every" : "down", "down and every belong together: down 1 ms of every 10 ms")
+            }
             var spans = [(from, until)]
             if let down, let every {
                 guard let until else {
@@ -129,7 +135,8 @@ struct FaultReader {
         if let index = (0..<network.linkCount).first(where: { network.name(ofLink: $0) == text }) { return [index] }
         let known = (0..<min(2000, network.linkCount)).map(network.name(ofLink:))
         let hint = nearest(text, in: known) ?? known.first ?? ""
-        reader.fail("link", "\"\(text)\" is no link of this network; names are like \"\(hint)\", numbers go from 0 to \(network.linkCount - 1)")
+        reader.fail(
+            "link", "\"\(text)\" is no link of this network; names are like \"\(hint)\", numbers go from 0 to \(network.linkCount - 1)")
         return []
     }
 }

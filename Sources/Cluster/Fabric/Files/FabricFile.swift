@@ -9,7 +9,9 @@ import Yams
 /// ```
 /// The keys may also stand below `cluster:`, as in a scenario. A file with `npus_count` is a network of ASTRA-sim (`AstraSimFile`).
 public enum FabricFile {
-    public static let kinds = ["star", "fat_tree", "torus", "dragonfly", "graph", "nvswitch", "rail_optimized", "leaf_spine", "nvl72", "pcie"]
+    public static let kinds = [
+        "star", "fat_tree", "torus", "dragonfly", "graph", "nvswitch", "rail_optimized", "leaf_spine", "nvl72", "pcie",
+    ]
     /// Networks with more links than this are refused.
     static let linkLimit = 20_000_000
     static let textLimit = 64 << 20

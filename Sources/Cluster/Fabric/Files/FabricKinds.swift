@@ -49,7 +49,8 @@ extension FabricFile {
         let shape = PCIeShape.Form(gpus: hosts, perSwitch: perSwitch, switchesPerSocket: perSocket, sockets: sockets)
         let needsPort = hosts > shape.perNode
         if needsPort, !reader.has("port") {
-            reader.fail("port", "\(hosts) hosts are more than the \(shape.perNode) of one server; give port: {bandwidth: 100 Gb/s, latency: 5 us}")
+            reader.fail(
+                "port", "\(hosts) hosts are more than the \(shape.perNode) of one server; give port: {bandwidth: 100 Gb/s, latency: 5 us}")
         }
         let port = needsPort || reader.has("port") ? link(&reader, "port", default: slot) : nil
         guard product([(hosts + shape.perNode - 1) / shape.perNode, sockets * sockets + shape.switches], "the links", reader) != nil else {
@@ -82,17 +83,23 @@ extension FabricFile {
         var kinds: [GridShape.Kind] = []
         for (index, node) in names.enumerated() {
             let text = node.string ?? ""
-            if let kind = GridShape.Kind(rawValue: text) { kinds.append(kind) } else {
+            if let kind = GridShape.Kind(rawValue: text) {
+                kinds.append(kind)
+            } else {
                 let hint = nearest(text, in: known).map { "did you mean \($0)? " } ?? ""
                 reader.errors.add(
-                    "\(reader.full("topology"))[\(index)]", "\"\(text)\" is not known here; \(hint)choose one of \(known.joined(separator: ", "))", node)
+                    "\(reader.full("topology"))[\(index)]",
+                    "\"\(text)\" is not known here; \(hint)choose one of \(known.joined(separator: ", "))", node)
             }
         }
-        if let wrong = rates.firstIndex(where: { $0 <= 0 }) { reader.fail("bandwidth", "entry \(wrong + 1) is \(rates[wrong]); GB/s above zero are needed") }
+        if let wrong = rates.firstIndex(where: { $0 <= 0 }) {
+            reader.fail("bandwidth", "entry \(wrong + 1) is \(rates[wrong]); GB/s above zero are needed")
+        }
         guard kinds.count == names.count, !kinds.isEmpty, [counts.count, rates.count, delays.count].allSatisfy({ $0 == kinds.count }),
             rates.allSatisfy({ $0 > 0 }), let hosts = product(counts, "the NPUs", reader)
         else { return nil }
-        for (kind, count) in zip(kinds, counts) where product([GridShape.cables(kind, size: count, hosts: 1), hosts], "the links", reader) == nil {
+        for (kind, count) in zip(kinds, counts)
+        where product([GridShape.cables(kind, size: count, hosts: 1), hosts], "the links", reader) == nil {
             return nil
         }
         return Network(

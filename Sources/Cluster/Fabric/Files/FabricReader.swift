@@ -83,7 +83,10 @@ struct FabricReader {
         let value = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
         guard let value, range.contains(value) else {
             func written(_ value: Double) -> String { "\(significant(value * 100, digits: 4))%" }
-            fail(key, "\"\(text)\" is not a share from \(written(range.lowerBound)) to \(written(range.upperBound)); write for instance \(key): 50%")
+            fail(
+                key,
+                "\"\(text)\" is not a share from \(written(range.lowerBound)) to \(written(range.upperBound)); write for instance \(key): 50%"
+            )
             return range.upperBound
         }
         return value

@@ -29,7 +29,8 @@ public struct TensorParallelReport: Sendable {
     /// - Throws: `FabricError` for more ranks than hosts and sizes that are not positive.
     public init(_ block: TransformerBlock, ranks: Int, on network: Network?, layouts: [TensorLayout]? = nil) throws(FabricError) {
         guard ranks >= 2, ranks <= network?.hostCount ?? .max else {
-            throw FabricError(key: "ranks", "\(ranks) ranks on \(network?.hostCount ?? 0) hosts: from 2 to \(network?.hostCount ?? 0) are possible")
+            throw FabricError(
+                key: "ranks", "\(ranks) ranks on \(network?.hostCount ?? 0) hosts: from 2 to \(network?.hostCount ?? 0) are possible")
         }
         let line = try Self.mean(CommunicationPattern.tensorParallel(block, .line, ranks: ranks))
         for layout in layouts ?? Self.layouts(ranks: ranks) {

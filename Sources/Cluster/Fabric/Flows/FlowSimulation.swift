@@ -108,7 +108,8 @@ public struct FlowSimulation: ~Copyable {
         }
         if case .adaptive = network.routing { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
         if flow.cap < .infinity, !route.isEmpty { route.append(privateLink(capacity: flow.cap)) }
-        let slot = sharing.reserve(owner: owner, route: route, weight: weight, bytes: network.efficiency?.wireBytes(flow.bytes) ?? flow.bytes)
+        let slot = sharing.reserve(
+            owner: owner, route: route, weight: weight, bytes: network.efficiency?.wireBytes(flow.bytes) ?? flow.bytes)
         note(ends: Ends(source: Int32(truncatingIfNeeded: flow.source), destination: Int32(truncatingIfNeeded: flow.destination)), of: slot)
         active += 1
         starts.schedule(at: Self.instant(max(now, flow.start) + latency), Int32(truncatingIfNeeded: slot))

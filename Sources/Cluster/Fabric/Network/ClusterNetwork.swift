@@ -32,7 +32,8 @@ extension Network {
         }
         // A rack of an NVL72 is one fast domain of several nodes.
         let perNode = max(1, cluster.domain, cluster.gpusPerNode)
-        let port = LinkProperties(bandwidth: between.nodeBandwidth / Double(max(1, cluster.gpusPerNode)), latency: between.link.latency.seconds / 2)
+        let port = LinkProperties(
+            bandwidth: between.nodeBandwidth / Double(max(1, cluster.gpusPerNode)), latency: between.link.latency.seconds / 2)
         let group = min(32, max(1, (cluster.gpus + perNode - 1) / perNode))
         self.init(
             shape: RailShape(

@@ -141,7 +141,9 @@ extension CommunicationPattern {
         }
         guard op == .allReduce else {
             guard rest.isEmpty else {
-                throw FabricError(key: "ranks", "\(ranks) ranks are no power of two, which halving-doubling of \(op.rawValue) needs; ring does any number")
+                throw FabricError(
+                    key: "ranks", "\(ranks) ranks are no power of two, which halving-doubling of \(op.rawValue) needs; ring does any number"
+                )
             }
             return CommunicationPattern(ranks: ranks, phases: op == .reduceScatter ? exchanges : exchanges.reversed())
         }

@@ -35,7 +35,9 @@ public struct CommunicationPattern: Sendable, Hashable {
     public var participants: [Participant]
     public var phases: [Phase]
 
-    public init(ranks: Int, phases: [Phase]) { self.init(ranks: ranks, participants: (0..<max(0, ranks)).map { .rank($0) }, phases: phases) }
+    public init(ranks: Int, phases: [Phase]) {
+        self.init(ranks: ranks, participants: (0..<max(0, ranks)).map { .rank($0) }, phases: phases)
+    }
 
     public init(ranks: Int, participants: [Participant], phases: [Phase]) {
         self.ranks = ranks

@@ -2,7 +2,8 @@
 extension CommunicationPattern {
     private static func groups(_ ranks: Int, _ group: Int, _ way: CollectiveWay) throws(FabricError) -> Int {
         guard group >= 1, ranks % group == 0 else {
-            throw FabricError(key: "ranks", "\(ranks) ranks are not a multiple of the \(group) ranks of a node, which \(way.rawValue) needs")
+            throw FabricError(
+                key: "ranks", "\(ranks) ranks are not a multiple of the \(group) ranks of a node, which \(way.rawValue) needs")
         }
         return ranks / group
     }
@@ -27,7 +28,8 @@ extension CommunicationPattern {
         let stages = [inside, across, inside].filter { !$0.isEmpty }
         let participants = (0..<ranks).map { Participant.rank($0) }
         guard chunks > 1, stages.count > 1 else {
-            return CommunicationPattern(ranks: ranks, participants: participants, phases: (0..<chunks).flatMap { _ in stages.flatMap { $0 } })
+            return CommunicationPattern(
+                ranks: ranks, participants: participants, phases: (0..<chunks).flatMap { _ in stages.flatMap { $0 } })
         }
         return pipelined(stages, chunks: chunks, participants: participants, ranks: ranks)
     }
@@ -58,7 +60,8 @@ extension CommunicationPattern {
             switch op {
             case .reduceScatter: [(up(whole), 0), (down(share), 0)]
             case .allGather: [(up(share), 0), (down(whole), 0)]
-            case .broadcast: [([Message(from: 0, to: hub, bytes: whole)], 0), ((1..<ranks).map { Message(from: hub, to: $0, bytes: whole) }, 0)]
+            case .broadcast:
+                [([Message(from: 0, to: hub, bytes: whole)], 0), ((1..<ranks).map { Message(from: hub, to: $0, bytes: whole) }, 0)]
             default: [(up(whole), 0), (down(share), 0), (up(share), 1), (down(whole), 1)]
             }
         let hubs = (passes.last?.hub ?? 0) + 1
@@ -83,7 +86,8 @@ extension CommunicationPattern {
         let group = form.group
         let groups = try groups(ranks, group, .nvlsTree)
         guard groups > 1, group > 1 else {
-            throw FabricError(key: "algorithm", "nvls-tree needs several nodes of several ranks; \(ranks) ranks in nodes of \(group) make \(groups)")
+            throw FabricError(
+                key: "algorithm", "nvls-tree needs several nodes of several ranks; \(ranks) ranks in nodes of \(group) make \(groups)")
         }
         let chunks = form.chunks ?? 1
         let size = bytes / Double(chunks)

@@ -125,7 +125,8 @@ public struct LibraryTuning: Sendable {
     ) -> Double? {
         // Other families have no reduction in the switch; they are taken like A100.
         let families = tables.generations
-        guard let generation = families.first(where: { $0.name == at.generation.rawValue }) ?? families.first(where: { $0.name == "ampere" })
+        guard
+            let generation = families.first(where: { $0.name == at.generation.rawValue }) ?? families.first(where: { $0.name == "ampere" })
         else { return nil }
         let (n, nodes) = (Double(at.ranks), Double(at.nodes))
         let size = min(at.nodes, 3) - 1

@@ -97,7 +97,8 @@ extension Network {
                 last = max(last, end)
             }
             if last - first > 1e-12 * last {
-                guard pattern.phases.count == 1, !sharesLinks(phase.messages, places) || slowestAlone(phase.messages, places) >= last * (1 - 1e-9)
+                guard pattern.phases.count == 1,
+                    !sharesLinks(phase.messages, places) || slowestAlone(phase.messages, places) >= last * (1 - 1e-9)
                 else { return nil }
             }
             total += Double(phase.steps) * last
@@ -156,7 +157,8 @@ extension Network {
     private func played(_ pattern: CommunicationPattern, _ places: [Int]) throws(FabricError) -> PatternTiming {
         var player = PatternPlayer(network: self, pattern: pattern, places: places)
         let seconds = try player.run()
-        return PatternTiming(seconds: seconds, method: .flows, messages: pattern.messageCount, waits: player.waits, lastRank: player.lastRank)
+        return PatternTiming(
+            seconds: seconds, method: .flows, messages: pattern.messageCount, waits: player.waits, lastRank: player.lastRank)
     }
 }
 
@@ -280,7 +282,9 @@ private struct PatternPlayer: ~Copyable {
         for entry in simulation.account?.entries ?? [] where seconds.indices.contains(Int(entry.link)) {
             seconds[Int(entry.link)] += entry.seconds
         }
-        return seconds.indices.filter { seconds[$0] > 0 }.sorted { (seconds[$1], $0) < (seconds[$0], $1) }.map { LinkWait(link: $0, seconds: seconds[$0]) }
+        return seconds.indices.filter { seconds[$0] > 0 }.sorted { (seconds[$1], $0) < (seconds[$0], $1) }.map {
+            LinkWait(link: $0, seconds: seconds[$0])
+        }
     }
 
     /// Issues each message whose two ends have come to its step; the end that comes last issues it. A message between two participants of one place is

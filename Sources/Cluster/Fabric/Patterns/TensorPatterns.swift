@@ -45,7 +45,9 @@ extension CommunicationPattern {
     /// along rows and of W along columns; dX = dY W^T broadcasts W and reduces dX, dW = X^T dY broadcasts X and reduces dW; a cuboid in the
     /// end sums dW over its depth. Broadcasts and reductions go along a line.
     /// - Throws: `FabricError` for ranks that are not depth x q x q, and sizes that are not positive.
-    public static func tensorParallel(_ block: TransformerBlock, _ layout: TensorLayout, ranks: Int) throws(FabricError) -> CommunicationPattern {
+    public static func tensorParallel(_ block: TransformerBlock, _ layout: TensorLayout, ranks: Int) throws(FabricError)
+        -> CommunicationPattern
+    {
         guard block.tokens > 0, block.hidden > 0, block.feedForward > 0, block.bytesPerElement > 0, ranks > 0 else {
             throw FabricError(key: "ranks", "\(ranks) ranks, \(block.tokens) tokens, hidden size \(block.hidden): all must be above zero")
         }
@@ -59,7 +61,9 @@ extension CommunicationPattern {
         }
         let side = depth > 0 && ranks % depth == 0 ? Int(Double(ranks / depth).squareRoot().rounded()) : 0
         guard side > 0, side * side * depth == ranks else {
-            throw FabricError(key: "ranks", "\(ranks) ranks are not \(depth) layers of a square; for instance \(max(1, depth) * 4) or \(max(1, depth) * 16) are")
+            throw FabricError(
+                key: "ranks",
+                "\(ranks) ranks are not \(depth) layers of a square; for instance \(max(1, depth) * 4) or \(max(1, depth) * 16) are")
         }
         let grid = Grid(side: side, depth: depth)
         var result = CommunicationPattern(ranks: ranks, phases: [])
