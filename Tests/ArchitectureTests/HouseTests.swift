@@ -43,7 +43,8 @@ struct HouseTests {
                 try Checkout.text("scenarios/\(file).yaml").hasPrefix("#"), "\(file) does not begin by saying what it is and where from")
         }
         for file in try Checkout.names(in: "scenarios/claims") where file.hasSuffix(".yaml") {
-            #expect(try Checkout.text("scenarios/claims/\(file)").hasPrefix("# C"), "\(file) does not begin with the claim that it is about")
+            #expect(
+                try Checkout.text("scenarios/claims/\(file)").hasPrefix("# C"), "\(file) does not begin with the claim that it is about")
         }
     }
 
