@@ -1,6 +1,5 @@
 import Cluster
 
-
 /// Reads a played step from the links' point of view.
 struct FabricAccount {
     let flows: StepFlows
@@ -55,9 +54,12 @@ struct FabricAccount {
         let series = series(of: rows.map(\.link))
         return rows.enumerated().map { index, row in
             var groups: [String: Double] = [:]
-            for group in TrafficGroup.allCases where bytes[row.link][group.rawValue] > 0 { groups[group.name] = bytes[row.link][group.rawValue] }
+            for group in TrafficGroup.allCases where bytes[row.link][group.rawValue] > 0 {
+                groups[group.name] = bytes[row.link][group.rawValue]
+            }
             return LinkLoad(
-                name: flows.fabric.network.network.name(ofLink: links[row.link].link), alike: row.alike, bytes: bytes[row.link].reduce(0, +),
+                name: flows.fabric.network.network.name(ofLink: links[row.link].link), alike: row.alike,
+                bytes: bytes[row.link].reduce(0, +),
                 byGroup: groups, utilization: utilization(row.link), series: series[index])
         }
     }
@@ -99,10 +101,9 @@ struct FabricAccount {
             let template = flows.templates[Int(index)]
             guard template.stretch > 1 else { continue }
             let lost = template.seconds * (template.stretch - 1) * 1e9
-            guard let segment = template.segments.filter({ $0.pattern >= 0 }).max(by: { ($0.loads.map(\.usage).max() ?? 0) < ($1.loads.map(\.usage).max() ?? 0) }),
-                let link = segment.loads.max(by: { ($0.usage, $1.link) < ($1.usage, $0.link) })?.link
-            else { continue }
-            all[FlowWait(group: flows.fabric.keys[segment.pattern].group, link: link, rivals: 0), default: 0] += lost
+            let (pattern, link) = template.overloaded
+            guard link >= 0 else { continue }
+            all[FlowWait(group: flows.fabric.keys[pattern].group, link: link, rivals: 0), default: 0] += lost
         }
         let ordered = all.filter { $0.value > 0 && $0.key.link >= 0 }.sorted {
             ($1.value, $0.key.group.rawValue, $0.key.link, $0.key.rivals) < ($0.value, $1.key.group.rawValue, $1.key.link, $1.key.rivals)

@@ -57,7 +57,7 @@ struct FlowPlayer: ~Copyable {
     init(_ flows: StepFlows, records: Bool) {
         self.flows = flows
         self.records = records
-        graph = flows.graph.graph
+        graph = flows.tasks
         let count = graph.count
         openCount = Array(repeating: 0, count: count)
         next = Array(repeating: -1, count: count)
@@ -69,7 +69,8 @@ struct FlowPlayer: ~Copyable {
         members = Array(repeating: [], count: links)
         marks = Array(repeating: 0, count: links)
         sharing = LockStepSharing(links: links)
-        played = PlayedFlows(durations: Array(repeating: 0, count: count), makespan: 0, moved: Array(repeating: 0, count: flows.fabric.keys.count))
+        played = PlayedFlows(
+            durations: Array(repeating: 0, count: count), makespan: 0, moved: Array(repeating: 0, count: flows.fabric.keys.count))
         var last = [Int32](repeating: -1, count: graph.streamCount)
         var degree = [Int32](repeating: 0, count: count + 1)
         for task in 0..<count {
@@ -134,7 +135,9 @@ struct FlowPlayer: ~Copyable {
             let stretch = flows.templates[Int(template)].stretch
             if stretch > 1 { run.length = try nanoseconds(Double(closed) * 1e-9 * stretch) }
         }
-        guard run.length < 1 << 52, now < 1 << 61 else { throw SimulationError("a task of \(run.length) ns is beyond what the clock holds") }
+        guard run.length < 1 << 52, now < 1 << 61 else {
+            throw SimulationError("a task of \(run.length) ns is beyond what the clock holds")
+        }
         run.target = run.length
         runs[task] = run
         guard run.length > 0 else { return finish(task) }
@@ -235,7 +238,8 @@ struct FlowPlayer: ~Copyable {
             if records { record(segment, share: segment.share, template, run, progress: to - run.position) }
             if run.speed < 1 {
                 let group = flows.fabric.keys[segment.pattern].group
-                played.waits[FlowWait(group: group, link: run.bottleneck, rivals: run.rivals), default: 0] += Double(elapsed) * (1 - run.speed)
+                played.waits[FlowWait(group: group, link: run.bottleneck, rivals: run.rivals), default: 0] +=
+                    Double(elapsed) * (1 - run.speed)
             }
         } else if records {
             for segment in template.segments where segment.pattern >= 0 {
@@ -249,7 +253,8 @@ struct FlowPlayer: ~Copyable {
         let bytes = segment.bytes * progress / (Double(run.length) * share)
         played.intervals.append(
             FlowInterval(
-                pattern: Int32(truncatingIfNeeded: segment.pattern), from: run.since, to: now, rate: bytes / (Double(now - run.since) * 1e-9)))
+                pattern: Int32(truncatingIfNeeded: segment.pattern), from: run.since, to: now,
+                rate: bytes / (Double(now - run.since) * 1e-9)))
     }
 
     private mutating func finish(_ task: Int) {

@@ -7,14 +7,17 @@ struct StepFlows {
     let plan: Plan
     let graph: StepGraph
     let fabric: StepFabric
-    let templates: [TaskTemplate]
+    /// The tasks that are played: the graph's, or those of a test.
+    var tasks: TaskGraph
+    var templates: [TaskTemplate]
     /// [tasks] -1 for tasks that move nothing.
-    let templateOf: [Int32]
+    var templateOf: [Int32]
 
     /// `slow`: factors by which links are slower, by link.
     init(plan: Plan, graph: StepGraph, times: TaskTimes, slow: [Int: Double] = [:]) throws(SimulationError) {
         self.plan = plan
         self.graph = graph
+        tasks = graph.graph
         let builder = TemplateBuilder(plan: plan, graph: graph, times: times)
         var fabric = try StepFabric(plan: plan, keys: builder.keys, lanes: graph.lanes, slow: slow)
         var templates = builder.templates
@@ -36,6 +39,7 @@ struct StepFlows {
     private static func settle(_ template: inout TaskTemplate, _ fabric: StepFabric) {
         var coupled: [Int: Double] = [:]
         var total = 0.0
+        var worst = 1.0
         for index in template.segments.indices {
             let segment = template.segments[index]
             if segment.pattern >= 0 {
@@ -43,6 +47,15 @@ struct StepFlows {
                 let stretch = fabric.stretch(of: segment.pattern, demand: demand, coupled: &coupled)
                 template.segments[index].share *= stretch
                 template.segments[index].rate = demand / stretch * fabric.raw[segment.pattern].flowBytes
+                if stretch > worst {
+                    worst = stretch
+                    let fullest = fabric.loads[segment.pattern].max {
+                        ($0.bytes / fabric.links[Int($0.link)].capacity, $1.link) < (
+                            $1.bytes / fabric.links[Int($1.link)].capacity, $0.link
+                        )
+                    }
+                    template.overloaded = (segment.pattern, fullest?.link ?? -1)
+                }
                 template.segments[index].loads = fabric.loads[segment.pattern].map { link, bytes in
                     (link, demand / stretch * bytes / fabric.links[Int(link)].capacity)
                 }

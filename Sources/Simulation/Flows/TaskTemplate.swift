@@ -22,6 +22,8 @@ struct TaskTemplate {
     var segments: [Segment]
     /// Time alone on the fabric over the time in closed form.
     var stretch = 1.0
+    /// The link that its own flows overload most, with the pattern; -1 where none.
+    var overloaded: (pattern: Int, link: Int32) = (-1, -1)
     /// Greatest share that any segment takes, by link.
     var footprint: [(link: Int32, usage: Double)] = []
     var place: Int
@@ -185,8 +187,10 @@ struct TemplateBuilder {
         switch kind {
         case .forward(let stage): return costs.stages[stage].forward.total
         case .firstPiece(let stage): return costs.stages[stage].forward.total / Double(times.pieces[stage])
-        case .backward(let stage): return costs.stages[stage].backward.total + (plan.schedule.splitsBackward ? 0 : costs.stages[stage].weight.total)
-        case .lastPiece(let stage): return (costs.stages[stage].backward.total + costs.stages[stage].weight.total) / Double(times.pieces[stage])
+        case .backward(let stage):
+            return costs.stages[stage].backward.total + (plan.schedule.splitsBackward ? 0 : costs.stages[stage].weight.total)
+        case .lastPiece(let stage):
+            return (costs.stages[stage].backward.total + costs.stages[stage].weight.total) / Double(times.pieces[stage])
         case .unitForward(let unit, _): return costs.units[unit].forward.total
         case .unitBackward(let unit, _): return costs.units[unit].backward.total + costs.units[unit].weight.total
         default: return times.cost(kind).total

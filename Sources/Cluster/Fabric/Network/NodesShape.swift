@@ -55,12 +55,14 @@ struct NodesShape: NetworkShape {
         guard (1...3).contains(levels), hosts <= half * half * radix else {
             throw FabricError(
                 key: "cluster.inter_node.topology.levels",
-                "\(hosts) ports on a plane need more than \(min(3, max(1, levels))) tiers of switches with \(radix) ports; raise radix or rails")
+                "\(hosts) ports on a plane need more than \(min(3, max(1, levels))) tiers of switches with \(radix) ports; raise radix or rails"
+            )
         }
         guard levels >= least else {
             throw FabricError(
                 key: "cluster.inter_node.topology.levels",
-                "\(levels) \(levels == 1 ? "tier" : "tiers") of switches with \(radix) ports cannot join \(hosts) ports; at least \(least) are needed")
+                "\(levels) \(levels == 1 ? "tier" : "tiers") of switches with \(radix) ports cannot join \(hosts) ports; at least \(least) are needed"
+            )
         }
         let bandwidth = between.nodeBandwidth / Double(portsPerNode)
         let latency = between.link.latency.seconds / Double(2 * levels)
@@ -97,7 +99,9 @@ struct NodesShape: NetworkShape {
     func tier(of link: Int) -> Int { inside.contains(link) ? 0 : ports.contains(link) ? 1 : leafUp.contains(link) ? 2 : 3 }
 
     func name(of link: Int) -> String {
-        if inside.contains(link) { return inside.name(link) { ("GPU \($0)", "NVSwitch of \(domain > gpusPerNode ? "rack" : "node") \($0 / domain)") } }
+        if inside.contains(link) {
+            return inside.name(link) { ("GPU \($0)", "NVSwitch of \(domain > gpusPerNode ? "rack" : "node") \($0 / domain)") }
+        }
         if ports.contains(link) {
             return ports.name(link) { cable in
                 let (node, port) = (cable / portsPerNode, cable % portsPerNode)

@@ -74,7 +74,11 @@ extension TrainingNetwork {
                 let row = port % shape.rails * shape.leaves + shape.place(node: node, port: port) / shape.portsPerLeaf
                 let cable = node * shape.portsPerNode + port
                 let links = [Int(shape.ports.up(cable)), Int(shape.ports.down(cable))]
-                if let known = byLeaf.firstIndex(where: { $0.row == row }) { byLeaf[known].links += links } else { byLeaf.append((row, links)) }
+                if let known = byLeaf.firstIndex(where: { $0.row == row }) {
+                    byLeaf[known].links += links
+                } else {
+                    byLeaf.append((row, links))
+                }
             }
             for (row, links) in byLeaf {
                 let upper: Int
