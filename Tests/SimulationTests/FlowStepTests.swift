@@ -142,6 +142,47 @@ struct FlowStepTests {
         #expect(abs(tensor / 32 / ((closed["sequence"] ?? 0) + (closed["tensor"] ?? 0)) - 1) < 1e-9)
     }
 
+    /// All replicas' transfers from stage 0 to 1 and the ring of stage 0's gradients leave by the same ports. Every flow is played on its own by the fabric
+    /// (independent code: max-min over single flows), with the calibrated rates put on nominal links: bytes and rates over capacity/nominal.
+    @Test("folded patterns share ports as their single flows do on the whole network")
+    func againstSingleFlows() throws {
+        let job = try flowJob(tensor: 8, pipeline: 2, data: 4) { job in
+            job.cluster.intraNode.latency = .zero
+            job.cluster.interNode?.link.latency = .zero
+        }
+        let plan = try flowPlan(job)
+        let player = try StepPlayer(plan: plan, lanes: 1)
+        var flows = try StepFlows(plan: plan, graph: player.graph, times: player.times)
+        let hop = try #require(flows.templates.first { $0.place == 0 && $0.stream == 2 })
+        let bucket = try #require(flows.templates.last { $0.place == 0 && $0.stream == 1 })
+        let pattern = try #require(bucket.segments.last).pattern
+        guard case .collective(let operation, _) = flows.fabric.keys[pattern].kind else { return #expect(Bool(false), "no collective") }
+        #expect([.reduceScatter, .allGather].contains(operation) && bucket.segments.count == 1)
+        let port = try #require(flows.fabric.links.first { $0.tier == .port })
+        let reached = port.capacity / port.nominal
+        func flow(_ source: Int, _ destination: Int, _ bytes: Double, _ seconds: Double) -> Flow {
+            Flow(source: source, destination: destination, bytes: bytes / reached, cap: bytes / seconds / reached)
+        }
+        var single: [Flow] = []
+        // Ten transfers' worth of bytes, so that both last.
+        for gpu in 0..<32 { single.append(flow(gpu, gpu + 32, 10 * hop.segments[0].bytes, 10 * hop.seconds)) }
+        for gpu in 0..<32 { single.append(flow(gpu, (gpu + 8) % 32, 0.75 * bucket.segments[0].bytes, bucket.seconds)) }
+        let expected = try TrainingNetwork(cluster: job.cluster).network.simulate(single).finish
+        var builder = TaskGraphBuilder()
+        let closed = [try nanoseconds(10 * hop.seconds), try nanoseconds(bucket.seconds)]
+        for (stream, length) in closed.enumerated() { _ = builder.addTask(stream: stream, duration: length) }
+        flows.tasks = try builder.build()
+        flows.templates = [hop, bucket]
+        flows.templateOf = [0, 1]
+        var own = FlowPlayer(flows, records: false)
+        let played = try own.play(closed).durations
+        #expect(played[0] > closed[0] || played[1] > closed[1], "they contend")
+        for gpu in 0..<32 {
+            #expect(abs(Double(played[0]) * 1e-9 / expected[gpu] - 1) < 1e-5)
+            #expect(abs(Double(played[1]) * 1e-9 / expected[32 + gpu] - 1) < 1e-5)
+        }
+    }
+
     @Test("what the costs of data-parallel collectives add up is what the flows move", arguments: kinds.indices)
     func sameCollectives(kind: Int) throws {
         let plan = try flowPlan(flowJob(change: Self.kinds[kind].change))
