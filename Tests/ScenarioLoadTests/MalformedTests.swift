@@ -128,7 +128,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "slow port that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{gpu: 16, slowdown: 2}]", at: (18, 16),
             "conditions.slow_links[0].gpu", "0 to 15"),
         .init(
-            "flow on a torus", "gpus: 16", "gpus: 16\n  inter_node: {topology: {kind: torus, oversubscription: 2}}", at: (7, 34),
+            "flow on a torus", "gpus: 16", "gpus: 16\n  inter_node: {topology: {kind: torus, oversubscription: 2}}", at: (7, 27),
             "cluster.inter_node.topology.kind", "fat_tree"),
         .init(
             "too few tiers for flows", "gpus: 16",

@@ -1,3 +1,4 @@
+import Quantities
 import Simulation
 
 /// The section of a page about the links: a picture of the network, and the hottest links over time.
