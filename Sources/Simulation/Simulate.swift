@@ -65,6 +65,7 @@ private struct StepRun {
                 measured: 0, interpolated: interpolated, formula: 1 - interpolated, stepTimeError: plan.expectedError),
             warnings: plan.warnings + warnings, assumptions: account.assumptions, timeline: timeline, stepTimesS: times)
         result.fabric = first.fabric
+        if first.fabric != nil { result.assumptions.append(account.flowAssumption) }
         if let fabric = first.fabric { result.traffic = Traffic(fabric, gpus: plan.job.cluster.gpus) }
         return result
     }
