@@ -20,6 +20,7 @@ public protocol Backend: Sendable {
     func uninitialized(_ count: Int) -> [Scalar]
     /// Rounded to this backend's scalar.
     func converted(_ x: [Double]) -> [Scalar]
+    func doubles(_ x: [Scalar]) -> [Double]
     /// y = x, both [n]: a copy in host memory.
     func copy(_ x: [Scalar], into y: inout [Scalar])
     /// y += x, both [n]: residual connections, and the local part of a reduction.

@@ -56,6 +56,7 @@ public struct CPUBackend: Backend {
             filled = x.count
         }
     }
+    public func doubles(_ x: [Float]) -> [Double] { x.map { Double($0) } }
     public func copy(_ x: [Float], into y: inout [Float]) {
         precondition(x.count == y.count, "a copy of \(x.count) elements to \(y.count)")
         x.withUnsafeBufferPointer { source in

@@ -52,6 +52,7 @@ public final class RecordingBackend<Base: Backend>: Backend {
     /// Not listed: it computes nothing.
     public func uninitialized(_ count: Int) -> [Scalar] { base.uninitialized(count) }
     public func converted(_ x: [Double]) -> [Scalar] { record(.copy, [x.count]) { base.converted(x) } }
+    public func doubles(_ x: [Scalar]) -> [Double] { record(.copy, [x.count]) { base.doubles(x) } }
     public func copy(_ x: [Scalar], into y: inout [Scalar]) { record(.copy, [x.count]) { base.copy(x, into: &y) } }
     public func add(_ x: [Scalar], into y: inout [Scalar]) { record(.add, [x.count]) { base.add(x, into: &y) } }
     public func scale(_ y: inout [Scalar], by factor: Double) { record(.scale, [y.count]) { base.scale(&y, by: factor) } }
