@@ -51,32 +51,52 @@ MULTIVERSION void cn_rmsnorm_f32(
     }
 }
 
-// With z = (x - mean) inverse and d = dy gain: dx = inverse (d - (sum d + z sum(d z)) / width).
-MULTIVERSION void cn_layernorm_backward_f32(const cn_norm_backward *b, cn_rows s) {
+// Compilers honour `restrict` on parameters only, so the buffers are unpacked into a call that is inlined.
+#define UNPACKED                                                                                                                \
+    const float *restrict dy, const float *restrict x, const float *restrict gain, const float *restrict statistics,            \
+        float *restrict dx, float *restrict dgain, float *restrict dbias, cn_rows s
+#define UNPACK(B) (B)->dy, (B)->x, (B)->gain, (B)->statistics, (B)->dx, (B)->dgain, (B)->dbias
+#define INLINED static inline __attribute__((always_inline))
+
+// With z = (x - mean) inverse and d = dy gain: dx = inverse (d - (sum d + z sum(d z)) / width). One pass takes both sums and adds to the
+// parameters' gradients, one writes dx.
+INLINED void layernorm_backward(UNPACKED) {
     size_t width = s.width;
-    const float *restrict dy = b->dy, *restrict x = b->x, *restrict gain = b->gain;
-    float *restrict dx = b->dx, *restrict dgain = b->dgain, *restrict dbias = b->dbias;
     for (size_t i = 0; i < s.rows; i++, x += width, dy += width, dx += width) {
-        float mean = b->statistics[2 * i], inverse = b->statistics[2 * i + 1], sum = 0, dot = 0;
-        ROW_SUM(sum, dy[j] * gain[j]);
-        ROW_SUM(dot, dy[j] * gain[j] * ((x[j] - mean) * inverse));
-        float shift = sum / (float)width, slope = dot / (float)width;
-        for (size_t j = 0; j < width; j++) {
-            float z = (x[j] - mean) * inverse;
-            dgain[j] += dy[j] * z;
-            dbias[j] += dy[j];
-            dx[j] = inverse * (dy[j] * gain[j] - shift - z * slope);
+        float mean = statistics[2 * i], inverse = statistics[2 * i + 1];
+        float sums[LANES] = {0}, dots[LANES] = {0};
+        size_t j = 0;
+        for (; j + LANES <= width; j += LANES)
+            for (size_t l = 0; l < LANES; l++) {
+                float z = (x[j + l] - mean) * inverse, g = dy[j + l], d = g * gain[j + l];
+                dgain[j + l] += g * z;
+                dbias[j + l] += g;
+                sums[l] += d;
+                dots[l] += d * z;
+            }
+        for (size_t l = 0; j + l < width; l++) {
+            float z = (x[j + l] - mean) * inverse, g = dy[j + l], d = g * gain[j + l];
+            dgain[j + l] += g * z;
+            dbias[j + l] += g;
+            sums[l] += d;
+            dots[l] += d * z;
         }
+        for (size_t h = LANES / 2; h > 0; h /= 2)
+            for (size_t l = 0; l < h; l++) {
+                sums[l] += sums[l + h];
+                dots[l] += dots[l + h];
+            }
+        float shift = sums[0] / (float)width, slope = dots[0] / (float)width;
+        for (j = 0; j < width; j++) dx[j] = inverse * (dy[j] * gain[j] - shift - (x[j] - mean) * inverse * slope);
     }
 }
 
 // With z = x inverse and d = dy gain: dx = inverse (d - z sum(d z) / width).
-MULTIVERSION void cn_rmsnorm_backward_f32(const cn_norm_backward *b, cn_rows s) {
+INLINED void rmsnorm_backward(UNPACKED) {
+    (void)dbias;
     size_t width = s.width;
-    const float *restrict dy = b->dy, *restrict x = b->x, *restrict gain = b->gain;
-    float *restrict dx = b->dx, *restrict dgain = b->dgain;
     for (size_t i = 0; i < s.rows; i++, x += width, dy += width, dx += width) {
-        float inverse = b->statistics[i], dot = 0;
+        float inverse = statistics[i], dot = 0;
         ROW_SUM(dot, dy[j] * gain[j] * (x[j] * inverse));
         float slope = dot / (float)width;
         for (size_t j = 0; j < width; j++) {
@@ -86,3 +106,6 @@ MULTIVERSION void cn_rmsnorm_backward_f32(const cn_norm_backward *b, cn_rows s) 
         }
     }
 }
+
+MULTIVERSION void cn_layernorm_backward_f32(const cn_norm_backward *b, cn_rows s) { layernorm_backward(UNPACK(b), s); }
+MULTIVERSION void cn_rmsnorm_backward_f32(const cn_norm_backward *b, cn_rows s) { rmsnorm_backward(UNPACK(b), s); }
