@@ -3,9 +3,8 @@ import CNumerics
 /// Single precision on this machine's cores: matrix products of OpenBLAS, own vector code for the rest (compiled for three generations of
 /// x86-64, the widest that the processor runs is chosen when the program loads).
 ///
-/// OpenBLAS chooses its kernels by the processor when it loads, and the environment variable OPENBLAS_CORETYPE overrules it. The choice can
-/// cost a factor of two (a Zen 4 that it does not know runs AVX2 kernels; `OPENBLAS_CORETYPE=SkylakeX` gives it AVX-512). It must be set before
-/// the program starts: see `suggestedCore`.
+/// OpenBLAS chooses its kernels by the processor when it loads, and the environment variable OPENBLAS_CORETYPE overrules it. On a processor that
+/// it does not know the choice can cost much, or nothing: measure both. It must be set before the program starts: see `suggestedCore`.
 public struct CPUBackend: Backend {
     public typealias Scalar = Float
     /// Threads of OpenBLAS; all other kernels run on the calling thread.
