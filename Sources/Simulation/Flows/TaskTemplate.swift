@@ -127,7 +127,7 @@ struct TemplateBuilder {
         case .reduce(let stage): return data(kind, work.parameters[stage], true, place, pieces: times.pieces[stage])
         case .unitGather(let unit): return data(kind, work.unitParameters[unit], false, place)
         case .unitReduce(let unit): return data(kind, work.unitParameters[unit], true, place)
-        case .lastPiece, .weight, .optimizer, .join: return ([], 1)
+        default: return ([], 1)
         }
     }
 

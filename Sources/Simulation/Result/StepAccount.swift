@@ -133,7 +133,7 @@ struct StepAccount {
         return Assumption(
             subject: "communication",
             value: "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside",
-            source: "docs/fabric.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
+            source: "docs/contention.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
     }
 
     /// What the prediction takes for granted, with where it is from.
