@@ -18,14 +18,14 @@ struct BottleneckAccount {
         for index in 0..<sharing.bottleneckChanges.count {
             let (slot, before) = sharing.bottleneckChanges[index]
             if before >= 0 {
-                entries.append(Entry(owner: sharing.loads[Int(slot)].owner, link: before, seconds: now - since[Int(slot)]))
+                entries.append(Entry(owner: sharing.flows[Int(slot)].owner, link: before, seconds: now - since[Int(slot)]))
             }
             since[Int(slot)] = now
         }
     }
 
     mutating func end(_ slot: Int, _ sharing: borrowing FairSharing, at time: Double) {
-        entries.append(Entry(owner: sharing.loads[slot].owner, link: sharing.flows[slot].bottleneck, seconds: time - since[slot]))
+        entries.append(Entry(owner: sharing.flows[slot].owner, link: sharing.flows[slot].bottleneck, seconds: time - since[slot]))
     }
 
     /// [flows] the link that held each flow back for the longest time (of equals the later), -1 where none did.

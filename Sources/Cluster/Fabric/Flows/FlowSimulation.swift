@@ -272,7 +272,7 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func begin(_ slot: Int, at time: Double) {
-        if sharing.flows[slot].routeLength == 0 || sharing.loads[slot].remaining == 0 {
+        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].remaining == 0 {
             conclude(slot, at: time)
             sharing.discard(slot)
         } else {
@@ -292,13 +292,13 @@ public struct FlowSimulation: ~Copyable {
 
     /// Reports a flow, books what it has carried, and gives back its private link.
     private mutating func conclude(_ slot: Int, at time: Double) {
-        finishedFlows.append(Finished(owner: sharing.loads[slot].owner, at: time))
+        finishedFlows.append(Finished(owner: sharing.flows[slot].owner, at: time))
         active -= 1
-        let bytes = sharing.loads[slot].bytes
+        let bytes = sharing.flows[slot].bytes
         let adaptive = network.routing == .adaptive
         let start = Int(sharing.flows[slot].routeStart)
         for hop in start..<start + Int(sharing.flows[slot].routeLength) {
-            let link = Int(sharing.routes[hop])
+            let link = Int(sharing.routes[hop].link)
             if link >= carried.count {
                 capLinks.append(Int32(truncatingIfNeeded: link))
                 continue
@@ -328,20 +328,20 @@ public struct FlowSimulation: ~Copyable {
     /// Moves a draining flow to a way without dead links, where there is one; it goes on with the bytes that it has left, and all its bytes are booked on
     /// the way that it finishes on.
     private mutating func reroute(_ slot: Int) {
-        let (place, flow, load) = (ends[slot], sharing.flows[slot], sharing.loads[slot])
-        guard load.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
+        let (place, flow) = (ends[slot], sharing.flows[slot])
+        guard flow.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
         let start = Int(flow.routeStart)
         let adaptive = network.routing == .adaptive
         for hop in start..<start + Int(flow.routeLength) {
-            let link = Int(sharing.routes[hop])
+            let link = Int(sharing.routes[hop].link)
             if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if adaptive { crossing[link] -= 1 }
         }
         if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
         account?.end(slot, sharing, at: now)
         if network.congestion != nil { meet(slot, -1) }
         sharing.remove(slot)
-        let moved = sharing.reserve(owner: load.owner, route: route, weight: flow.weight, bytes: load.bytes)
-        sharing.loads[moved].remaining = max(0, load.remaining - flow.rate * (now - load.since))
+        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: flow.bytes)
+        sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)
         account?.begin(moved, now: now)
