@@ -21,6 +21,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev", "libopenblas-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Quantities", swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Quantities"], swiftSettings: strict),
         .target(
@@ -38,7 +39,7 @@ let package = Package(
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(
-            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
+            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", "CSQLite", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),

@@ -10,11 +10,14 @@ public struct CurveKey: Sendable, Hashable {
     public var device: String
     public var dtype: Precision
     public var layout: Measurement.Layout
+    public var library: String
     /// Of a collective; else 0.
     public var ranks = 0
     public var perNode = 0
 
-    public init(_ key: Measurement.Key) {
+    public init(_ measurement: Measurement) {
+        let key = measurement.key
+        library = measurement.conditions.library
         kernel = key.kernel
         variant = key.variant
         pass = key.pass
@@ -32,6 +35,7 @@ public struct CurveKey: Sendable, Hashable {
         words.append(dtype.rawValue)
         if layout != .unknown { words.append(layout.rawValue) }
         if ranks > 0 { words.append(perNode == ranks ? "on \(ranks)" : "on \(ranks) (\(perNode) a node)") }
+        if !library.isEmpty { words.append("(\(library))") }
         return words.joined(separator: " ")
     }
 }
@@ -59,7 +63,7 @@ public struct KernelCurve: Sendable {
     public var tableScale: Double { table.leftOut }
 
     /// No fit uses more points than this; more change no digit that matters (kernels of one device: 100 do).
-    private static let fitLimit = 1200
+    private static let fitLimit = 800
 
     /// - Parameters:
     ///   - measurements: all of one `CurveKey`; repeats of a shape are merged
@@ -67,7 +71,7 @@ public struct KernelCurve: Sendable {
     /// - Throws: `CalibrationError` naming the kernel where there are too few shapes or no fit converges.
     public init(_ measurements: [Measurement], units: Int?) throws(CalibrationError) {
         guard let first = measurements.first else { throw CalibrationError("no measurements") }
-        let key = CurveKey(first.key)
+        let key = CurveKey(first)
         self.key = key
         self.units = units
         let merged = Self.merge(measurements)
@@ -174,7 +178,7 @@ public struct KernelCurve: Sendable {
             if let last = sorted.last, last.seconds > sorted[0].seconds { spread = max(spread, log(last.seconds / sorted[0].seconds) / 2) }
             merged.append(Merged(shape: shape, seconds: median, spread: max(0.005, spread)))
         }
-        return merged.sorted { ($0.seconds, $0.shape.text) < ($1.seconds, $1.shape.text) }
+        return merged.sorted { $0.seconds != $1.seconds ? $0.seconds < $1.seconds : $0.shape.text < $1.shape.text }
     }
 
     private static func features(_ shape: KernelShape, _ key: CurveKey, units: Int?) -> ShapeFeatures {

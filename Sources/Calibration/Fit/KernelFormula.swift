@@ -11,6 +11,8 @@ struct ShapeFeatures: Sendable, Hashable {
     var tail = 0.0
     /// Length over which efficiency ramps up: K of a product, keys of attention.
     var depth = 1.0
+    /// Width of an attention head.
+    var width = 1.0
     /// Elements that are quantised first, or the buffer of a collective in megabytes; kernels of a launch.
     var extra = 0.0
 
@@ -24,12 +26,13 @@ struct ShapeFeatures: Sendable, Hashable {
             depth = k
             extra = m * k * count
             if let units {
-                tail = KernelTimings.waves(m: kernel == .groupedGEMM ? m * count : m, n: n, units: Double(units)) - 1
+                tail = Self.waves(m: kernel == .groupedGEMM ? m * count : m, n: n, units: Double(units)) - 1
             }
         case .attention(let shape):
             work = shape.flops * (pass == .forward ? 1 : 2.5)
             bytes = shape.elements * elementBytes * (pass == .forward ? 1 : 2)
             depth = Double(shape.queries)
+            width = Double(shape.headDim + shape.valueDim) / 2
         case .memory(let bytes, _): self.bytes = bytes
         case .collective(let bytes, let ranks, _):
             let n = Double(max(2, ranks))
@@ -46,6 +49,22 @@ struct ShapeFeatures: Sendable, Hashable {
     }
 }
 
+extension ShapeFeatures {
+    /// Tiles that libraries choose from, with what a small one costs: it loads its operands more often.
+    private static let tiles: [(rows: Double, columns: Double, cost: Double)] = [
+        (128, 256, 1), (256, 128, 1), (128, 128, 1.05), (128, 64, 1.2), (64, 128, 1.2), (64, 64, 1.4),
+    ]
+
+    /// Work done over useful work when an m x n result is cut into tiles that run in waves over the compute units, for the best choice of tile.
+    static func waves(m: Double, n: Double, units: Double) -> Double {
+        tiles.reduce(Double.infinity) { best, tile in
+            let count = (m / tile.rows).rounded(.up) * (n / tile.columns).rounded(.up)
+            let waves = (count / units).rounded(.up)
+            return min(best, tile.cost * waves * units * tile.rows * tile.columns / (m * n))
+        }
+    }
+}
+
 /// Seconds of a kernel as a function of its shape with a few unknowns, all in absolute units, so that a device needs no data sheet.
 public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     /// t = t0 + (tc^p + tm^p)^(1/p), tc = work / rate, tm = bytes / bandwidth.
@@ -56,7 +75,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     case productQuantised = "product-quantised"
     /// Both.
     case productInWavesQuantised = "product-in-waves-quantised"
-    /// t = t0 + (tc^p + tm^p)^(1/p), tc = work (s + s_half) / (s rate).
+    /// t = t0 + (tc^p + tm^p)^(1/p), tc = work (1 + s_half / s)(1 + d_half / d) / rate: efficiency ramps up with sequence and width of a head.
     case attention
     /// t = t0 + bytes / bandwidth.
     case memory
@@ -85,7 +104,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return roofline + [("wave", ""), ("k_half", "elements")]
         case .productQuantised: return roofline + [("quantise", "elements/s")]
         case .productInWavesQuantised: return roofline + [("wave", ""), ("k_half", "elements"), ("quantise", "elements/s")]
-        case .attention: return roofline + [("s_half", "tokens")]
+        case .attention: return roofline + [("s_half", "tokens"), ("d_half", "elements")]
         case .memory: return [("start", "s"), ("bandwidth", "B/s")]
         case .collective: return [("start", "s"), ("bandwidth", "B/s"), ("root", "s per square root of MB")]
         case .launch: return [("start", "s"), ("each", "s")]
@@ -110,7 +129,10 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return [start, rate, bandwidth, smooth] + waves
         case .productQuantised: return [start, rate, bandwidth, smooth, quantise]
         case .productInWavesQuantised: return [start, rate, bandwidth, smooth] + waves + [quantise]
-        case .attention: return [start, rate, bandwidth, smooth, FitUnknown("s_half", start: 300, sigma: 1.2)]
+        case .attention:
+            return [
+                start, rate, bandwidth, smooth, FitUnknown("s_half", start: 300, sigma: 1.2), FitUnknown("d_half", start: 20, sigma: 1),
+            ]
         case .memory: return [start, bandwidth]
         case .collective:
             let root = shortest / max(1, points.map { $0.features.extra.squareRoot() }.min() ?? 1)
@@ -141,7 +163,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return Self.roofline(Self.inWaves(f, values), f.bytes, values)
         case .productQuantised: return Self.roofline(f.work / values[1], f.bytes, values) + f.extra / values[4]
         case .productInWavesQuantised: return Self.roofline(Self.inWaves(f, values), f.bytes, values) + f.extra / values[6]
-        case .attention: return Self.roofline(f.work * (1 + values[4] / f.depth) / values[1], f.bytes, values)
+        case .attention: return Self.roofline(f.work * (1 + values[4] / f.depth) * (1 + values[5] / f.width) / values[1], f.bytes, values)
         case .memory: return values[0] + f.bytes / values[1]
         case .collective: return values[0] + f.bytes / values[1] + values[2] * f.extra.squareRoot()
         case .launch: return values[0] + f.extra * values[1]

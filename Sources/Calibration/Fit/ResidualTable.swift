@@ -58,10 +58,10 @@ struct ResidualTable: Sendable {
         let sample = Self.sample(residuals.count, of: 400)
         let count = axes
         let flat = self.places
+        let near = sample.map { Self.nearest(flat[$0 * count..<($0 + 1) * count], flat, count: count, excluding: $0) }
         for candidate in Interpolation.candidates {
             var errors: [Double] = []
-            for index in sample {
-                let near = Self.nearest(flat[index * count..<(index + 1) * count], flat, count: count, excluding: index)
+            for (index, near) in zip(sample, near) {
                 errors.append(residuals[index] - (try Self.guess(candidate, near, flat, residuals, count)))
             }
             let score = Self.score(errors)

@@ -86,7 +86,7 @@ struct RobustFit {
         guard out.allSatisfy(\.isFinite) else { throw CalibrationError("the formula is not finite at the start") }
         var scale = self.scale(out)
         var rounds = 0
-        for round in 1...30 {
+        for round in 1...15 {
             rounds = round
             let robust = out.enumerated().map { index, residual in
                 let ratio = residual / (Self.tuning * scale)

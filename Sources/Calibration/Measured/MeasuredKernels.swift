@@ -3,20 +3,39 @@ import Glibc
 import Workload
 
 /// The measured kernels of one device, fitted: what `KernelTimings` asks before its own formulas.
-public struct MeasuredKernels: Sendable {
+public struct MeasuredKernels: Sendable, Hashable {
     public let device: String
+    /// What tells two sets apart: the measurements they were made of.
+    private let identity: Int
+    private let fits: Fits
+
+    /// Copied by reference: a plan holds its job several times.
+    private final class Fits: Sendable {
+        let curves: [KernelCurve]
+        let remarks: [String]
+        init(curves: [KernelCurve], remarks: [String]) {
+            self.curves = curves
+            self.remarks = remarks
+        }
+    }
+
     /// In a fixed order.
-    public let curves: [KernelCurve]
+    public var curves: [KernelCurve] { fits.curves }
     /// Kernels that could not be fitted, with the reason.
-    public let remarks: [String]
-    private let byKey: [CurveKey: Int]
+    public var remarks: [String] { fits.remarks }
+
+    public static func == (a: Self, b: Self) -> Bool { a.device == b.device && a.identity == b.identity }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(device)
+        hasher.combine(identity)
+    }
 
     /// Fits every kernel of `device`.
     /// - Throws: `CalibrationError` where the device is not among the measurements, or nothing of it can be fitted.
     public init(_ measurements: [Measurement], device: String) throws(CalibrationError) {
         var groups: [CurveKey: [Measurement]] = [:]
         for measurement in measurements where measurement.key.device == device {
-            groups[CurveKey(measurement.key), default: []].append(measurement)
+            groups[CurveKey(measurement), default: []].append(measurement)
         }
         guard !groups.isEmpty else {
             let devices = Set(measurements.map(\.key.device)).sorted()
@@ -30,9 +49,8 @@ public struct MeasuredKernels: Sendable {
         }
         guard !curves.isEmpty else { throw CalibrationError("no kernel can be fitted: \(remarks.joined(separator: "; "))") }
         self.device = device
-        self.curves = curves
-        self.remarks = remarks
-        byKey = Dictionary(curves.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+        fits = Fits(curves: curves, remarks: remarks)
+        identity = measurements.hashValue
     }
 
     /// The curve of a kernel: of the wanted pass and layout where there is one, else of another layout; of several variants the one with most points.

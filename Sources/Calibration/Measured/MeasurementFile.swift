@@ -145,7 +145,10 @@ func readText(_ path: String) throws(MeasurementFault) -> String {
 }
 
 /// - Throws: `MeasurementFault` where the file is missing, unreadable or longer than 1 GB.
-func readBytes(_ path: String) throws(MeasurementFault) -> [UInt8] {
+func readBytes(_ path: String) throws(MeasurementFault) -> [UInt8] { try readHead(path, limit: nil) }
+
+/// The first 100 bytes of a file, or all of it where the limit is nil.
+func readHead(_ path: String, limit: Int? = 100) throws(MeasurementFault) -> [UInt8] {
     func fault(_ reason: String) -> MeasurementFault { MeasurementFault(file: path, reason: reason, suggestion: "check the path") }
     var status = stat()
     guard stat(path, &status) == 0 else { throw fault("there is no such file") }
@@ -159,6 +162,7 @@ func readBytes(_ path: String) throws(MeasurementFault) -> [UInt8] {
         let count = fread(&buffer, 1, buffer.count, handle)
         if count == 0 { break }
         bytes += buffer[..<count]
+        if let limit, bytes.count >= limit { return Array(bytes[..<limit]) }
         guard bytes.count <= 1_000_000_000 else { throw fault("the file is longer than 1 GB") }
     }
     guard ferror(handle) == 0 else { throw fault("the file cannot be read") }
