@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
-        .testTarget(name: "CalibrationTests", dependencies: ["Cluster", "Workload", "Calibration"], swiftSettings: strict),
+        .testTarget(name: "CalibrationTests", dependencies: ["CSQLite", "Quantities", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
         .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
