@@ -41,7 +41,8 @@ let package = Package(
             name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Training", "Calibration"],
+            swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
@@ -55,7 +56,7 @@ let package = Package(
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -78,7 +79,9 @@ let package = Package(
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
         .testTarget(name: "CalibrationTests", dependencies: ["Cluster", "Workload", "Calibration"], swiftSettings: strict),
-        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
