@@ -7,11 +7,14 @@ import Workload
 ///
 /// The exchange is the codec's own (`ExchangeMethod`): an all-reduce, an all-to-all and an all-gather, or an all-gather of all messages. Encoding and
 /// decoding run once a step on the compute stream, at the device's memory bandwidth: a lower bound for selection, whose kernels seldom reach it.
+/// The all-to-all is flat; ZeRO++ cuts it in two, inside nodes and between, which is not modelled.
 public struct GradientCompression: Sendable, Hashable {
     public let name: String
     /// Whether what was not sent is kept, 4 bytes an element.
     public let keepsResidual: Bool
     private let codec: any GradientCodec
+    /// Whether every element has its own bytes, so that sums can be cut anywhere.
+    private var keepsElements: Bool { codec is IdentityCodec || codec is Bfloat16Codec }
     /// Bytes an element of the sample's message.
     private let sampled: Double
     static let sampleCount = 1 << 18
@@ -49,10 +52,14 @@ public struct GradientCompression: Sendable, Hashable {
     /// Seconds on the network for `elements` over `group`.
     func networkSeconds(elements: Double, group: GroupShape, model: CostModel) -> Double {
         let message = elements * bytesPerElement(side: side(model.job))
+        // With ZeRO-1 a replica needs the sum of its own part only, where elements can be told apart in a message.
+        let isSharded = model.job.layout.zero >= 1
         switch codec.exchange {
-        case .allReduce: return model.seconds(.allReduce, bytes: message, group: group)
+        case .allReduce:
+            return model.seconds(isSharded && keepsElements ? .reduceScatter : .allReduce, bytes: message, group: group)
         case .scatterAndGather:
-            return model.seconds(.allToAll, bytes: message, group: group) + model.seconds(.allGather, bytes: message, group: group)
+            let parts = model.seconds(.allToAll, bytes: message, group: group)
+            return parts + (isSharded ? 0 : model.seconds(.allGather, bytes: message, group: group))
         case .gather: return model.seconds(.allGather, bytes: message * Double(group.ranks), group: group)
         }
     }
