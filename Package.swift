@@ -9,7 +9,9 @@ let package = Package(
     products: [
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -35,8 +37,9 @@ let package = Package(
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Kernels", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
-        .target(name: "Training", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
             name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
@@ -98,7 +101,9 @@ let package = Package(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
