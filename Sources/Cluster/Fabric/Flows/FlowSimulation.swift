@@ -352,8 +352,8 @@ public struct FlowSimulation: ~Copyable {
     private mutating func meet(_ slot: Int, _ change: Int32) {
         guard let congestion = network.congestion, Int(ends[slot].destination) < network.hostCount else { return }
         var hop = Int(sharing.flows[slot].routeStart) + Int(sharing.flows[slot].routeLength) - 1
-        if Int(sharing.routes[hop]) >= incast.count { hop -= 1 }
-        let link = Int(sharing.routes[hop])
+        if Int(sharing.routes[hop].link) >= incast.count { hop -= 1 }
+        let link = Int(sharing.routes[hop].link)
         incast[link] += change
         if incast[link] > felt[link] || congestion.recovery == 0 {
             felt[link] = incast[link]
