@@ -185,7 +185,8 @@ private struct Planning {
         placement.layers = placement.virtualStage.map { $0.map { stageLayers[$0] } }
         let counts = memory(placement, PipelineShape(job: job)).stages.map { $0.recomputedLayers ?? 0 }
         job.training.recompute = counts.allSatisfy { $0 == 0 } ? .none : .perRank(counts)
-        warnings.append("training.recompute auto: \(counts.map(String.init).joined(separator: ", ")) layers of the pipeline ranks are recomputed")
+        warnings.append(
+            "training.recompute auto: \(counts.map(String.init).joined(separator: ", ")) layers of the pipeline ranks are recomputed")
     }
 
     // MARK: costs
@@ -219,7 +220,8 @@ private struct Planning {
 
     // MARK: order and memory
 
-    private mutating func order(_ shape: PipelineShape, _ costs: StageCosts, _ stageLayers: [Int]) throws(ScheduleError) -> PipelineSchedule {
+    private mutating func order(_ shape: PipelineShape, _ costs: StageCosts, _ stageLayers: [Int]) throws(ScheduleError) -> PipelineSchedule
+    {
         var scheduleCosts = costs.scheduleCosts
         guard shape.kind == .auto else {
             return try PipelineSchedule.make(
@@ -248,7 +250,8 @@ private struct Planning {
         var perForward = stageLayers.map { _ in 1.0 }
         var limit = Double.infinity
         for rank in placement.layers.indices {
-            let held = max(1, one.stages[rank].activations + one.stages[rank].buffers - empty.stages[rank].activations - empty.stages[rank].buffers)
+            let held = max(
+                1, one.stages[rank].activations + one.stages[rank].buffers - empty.stages[rank].activations - empty.stages[rank].buffers)
             let layers = max(1, placement.layers[rank].reduce(0, +))
             for (chunk, stage) in placement.virtualStage[rank].enumerated() {
                 perForward[stage] = max(1, held * Double(placement.layers[rank][chunk]) / Double(layers))

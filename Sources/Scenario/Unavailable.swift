@@ -72,6 +72,6 @@ struct Unavailable {
 
     /// Words of the contract that are refused, for keys that have a field of their own.
     private static let known = [
-        "simulate.detail": ["kernel"],
+        "simulate.detail": ["kernel"]
     ]
 }

@@ -64,7 +64,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     static let layouts: [Malformed] = [
         .init("schedule in words", "pipeline: 2", "pipeline: 2\n  schedule: dual-pipe", at: (10, 13), "layout.schedule", "dualpipe"),
         .init(
-            "three chunks of a V", "pipeline: 2", "pipeline: 2\n  schedule: zb-v\n  virtual: 3", at: (11, 3), "layout.virtual", "virtual: 2"),
+            "three chunks of a V", "pipeline: 2", "pipeline: 2\n  schedule: zb-v\n  virtual: 3", at: (11, 3), "layout.virtual", "virtual: 2"
+        ),
         .init(
             "too few micro-batches for dualpipe", "pipeline: 2\ntraining:\n  global_batch: 64",
             "pipeline: 8\n  schedule: dualpipe\ntraining:\n  global_batch: 16", at: (12, 3), "training.global_batch",
@@ -85,7 +86,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "pipeline: 2\n  context: 2\n  context_exchange: all-to-all\n  context_order: contiguous", at: (12, 3), "layout.context_order",
             "remove"),
         .init(
-            "modules and layers", "recompute: none", "recompute: {layers: 1, modules: [norms]}", at: (15, 14), "training.recompute", "remove"),
+            "modules and layers", "recompute: none", "recompute: {layers: 1, modules: [norms]}", at: (15, 14), "training.recompute",
+            "remove"),
         .init("unknown module", "recompute: none", "recompute: {modules: [norm]}", at: (15, 25), "training.recompute.modules[0]", "norms"),
         .init("no modules", "recompute: none", "recompute: {modules: []}", at: (15, 14), "training.recompute", "modules"),
         .init(

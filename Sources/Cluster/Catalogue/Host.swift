@@ -17,7 +17,8 @@ public struct HostSpec: Sendable, Hashable {
     public var source: String
 
     public init(
-        memory: Bytes, memoryBandwidth: Bandwidth, uplink: Bandwidth, sharing: Int, drives: (size: Bytes, read: Bandwidth, write: Bandwidth),
+        memory: Bytes, memoryBandwidth: Bandwidth, uplink: Bandwidth, sharing: Int,
+        drives: (size: Bytes, read: Bandwidth, write: Bandwidth),
         source: String
     ) {
         self.memory = memory

@@ -62,7 +62,8 @@ struct Legality {
             ("cluster.gpus", job.cluster.gpus), ("cluster.gpus_per_node", job.cluster.gpusPerNode), ("layout.tensor", layout.tensor),
             ("layout.pipeline", layout.pipeline), ("layout.virtual", layout.virtual), ("layout.context", layout.context),
             ("layout.expert", layout.expert), ("layout.expert_tensor", layout.expertTensor), ("layout.data", layout.data ?? 1),
-            ("layout.shard_group", layout.shardGroup ?? 1), ("layout.tensor_depth", layout.tensorDepth), ("training.global_batch", job.training.globalBatch),
+            ("layout.shard_group", layout.shardGroup ?? 1), ("layout.tensor_depth", layout.tensorDepth),
+            ("training.global_batch", job.training.globalBatch),
             ("training.micro_batch", job.training.microBatch), ("training.sequence", job.training.sequence),
         ]
         if case .transformer = job.model.kind {
@@ -281,7 +282,8 @@ struct Legality {
             switch job.training.recompute {
             case .layers, .auto, .perRank:
                 add(
-                    "training.recompute", "a rank of dualpipe holds two stages of which other ranks hold copies, so layers cannot be counted by rank",
+                    "training.recompute",
+                    "a rank of dualpipe holds two stages of which other ranks hold copies, so layers cannot be counted by rank",
                     "write none, full, or {modules: [norms]}")
             default: break
             }
@@ -299,7 +301,8 @@ struct Legality {
 
     private mutating func stages() {
         // One rank has no pipeline; folded schedules have two chunks whatever `virtual` says, DualPipe two copies of one.
-        let chunks = layout.pipeline == 1 ? layout.virtual : layout.schedule == .dualpipe ? 1 : layout.schedule.fixedChunks ?? layout.virtual
+        let chunks =
+            layout.pipeline == 1 ? layout.virtual : layout.schedule == .dualpipe ? 1 : layout.schedule.fixedChunks ?? layout.virtual
         guard let virtualStages = product(layout.pipeline, chunks) else { return }
         if let stageLayers = layout.stageLayers {
             if stageLayers.count != virtualStages {

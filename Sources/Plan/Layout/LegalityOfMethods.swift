@@ -29,7 +29,9 @@ extension Legality {
 
     mutating func grid() {
         if layout.tensorDepth > 1, layout.tensorAlgorithm != .twoAndHalfD {
-            add("layout.tensor_depth", "\(layout.tensorAlgorithm.rawValue) has no depth", "write tensor_algorithm: 2.5d, or remove tensor_depth")
+            add(
+                "layout.tensor_depth", "\(layout.tensorAlgorithm.rawValue) has no depth",
+                "write tensor_algorithm: 2.5d, or remove tensor_depth")
             return
         }
         guard layout.tensorAlgorithm != .oneD else { return }
@@ -37,7 +39,10 @@ extension Legality {
         let edge = layout.tensorGrid
         guard edge > 0 else {
             let near = nearestGrid
-            add("layout.tensor", "\(layout.tensor) GPUs are not \(layout.tensorDepth > 1 ? "\(layout.tensorDepth) square grids" : "a square grid")", "write \(near)")
+            add(
+                "layout.tensor",
+                "\(layout.tensor) GPUs are not \(layout.tensorDepth > 1 ? "\(layout.tensorDepth) square grids" : "a square grid")",
+                "write \(near)")
             return
         }
         let model = job.model
@@ -47,7 +52,9 @@ extension Legality {
             add("layout.sequence_parallel", "a grid parts tokens as it is", "write sequence_parallel: false, or tensor_algorithm: 1d")
         }
         if layout.context > 1 { add("layout.context", "\(name) parts the batch, not the sequence", "write context: 1") }
-        for (what, size) in [("hidden width", model.hidden), ("heads", model.heads), ("key heads", model.kvHeads), ("MLP width", model.ffn)]
+        for (what, size) in [
+            ("hidden width", model.hidden), ("heads", model.heads), ("key heads", model.kvHeads), ("MLP width", model.ffn),
+        ]
         where size % edge != 0 {
             add("layout.tensor", "a grid of edge \(edge) does not divide the \(what) \(size)", "choose an edge that divides \(size)")
         }
@@ -72,7 +79,8 @@ extension Legality {
         let parts = layout.tensor * layout.context
         if job.model.heads % parts != 0 {
             add(
-                "layout.context", "tensor \(layout.tensor) x context \(layout.context) do not divide \(job.model.heads) heads, which all-to-all deals",
+                "layout.context",
+                "tensor \(layout.tensor) x context \(layout.context) do not divide \(job.model.heads) heads, which all-to-all deals",
                 "choose degrees whose product divides \(job.model.heads), or context_exchange: ring")
         }
         if layout.contextOrder == .contiguous {
@@ -95,7 +103,9 @@ extension Legality {
         if layout.offload == .parameters, job.replicas > 1, layout.zero != 3 {
             add("layout.offload", "parameters live on the host in shards (ZeRO-Infinity)", "write zero: 3, or offload: optimizer")
         }
-        if !job.cluster.pools.isEmpty { add("layout.offload", "offloading and pools of GPUs do not go together yet", "remove one of the two") }
+        if !job.cluster.pools.isEmpty {
+            add("layout.offload", "offloading and pools of GPUs do not go together yet", "remove one of the two")
+        }
         guard problems.isEmpty else { return }
         let estimate = MemoryEstimate(job: job)
         let perNode = Double(min(job.cluster.gpusPerNode, job.cluster.gpus)) * (estimate.stages.map(\.host).max() ?? 0)
@@ -103,7 +113,8 @@ extension Legality {
         let capacity = Double(isDrive ? host.nvme.count : host.memory.count)
         if perNode > capacity {
             add(
-                "layout.offload", "the state of a node's GPUs is \(fixed(perNode / 1e9, decimals: 0)) GB, its \(isDrive ? "drives hold" : "memory holds") \(fixed(capacity / 1e9, decimals: 0)) GB",
+                "layout.offload",
+                "the state of a node's GPUs is \(fixed(perNode / 1e9, decimals: 0)) GB, its \(isDrive ? "drives hold" : "memory holds") \(fixed(capacity / 1e9, decimals: 0)) GB",
                 isDrive ? "take more GPUs or nodes" : "write offload: {what: \(layout.offload.rawValue), to: nvme}, or take more nodes")
         }
     }
@@ -128,12 +139,19 @@ extension Legality {
             add("layout.zero", "parameters gathered layer by layer over pools of different GPUs are not modelled", "write zero: 0, 1 or 2")
         }
         if layout.pipeline == 1, layout.expert > 1 {
-            add("layout.expert", "experts shared by replicas of different speed are not modelled", "write expert: 1, or cut the pools by pipeline")
+            add(
+                "layout.expert", "experts shared by replicas of different speed are not modelled",
+                "write expert: 1, or cut the pools by pipeline")
         }
         for pool in pools {
             let compute = job.training.precision.compute
-            let native = pool.accelerator.peaks[compute] != nil || compute == .fp32 || compute == .mxfp8 && pool.accelerator.peaks[.fp8] != nil
-            if !native { add("training.precision", "\(pool.accelerator.name) does not compute in \(compute.rawValue)", "write a format that all pools have") }
+            let native =
+                pool.accelerator.peaks[compute] != nil || compute == .fp32 || compute == .mxfp8 && pool.accelerator.peaks[.fp8] != nil
+            if !native {
+                add(
+                    "training.precision", "\(pool.accelerator.name) does not compute in \(compute.rawValue)",
+                    "write a format that all pools have")
+            }
         }
     }
 }

@@ -38,13 +38,16 @@ extension Job {
             throw PlanError([
                 .init(
                     keyPath: "training.global_batch",
-                    reason: "\(total) micro-batches cannot be dealt over pools of \(replicas.map(String.init).joined(separator: " and ")) replicas, all of a pool alike",
-                    suggestion: "choose a multiple of micro_batch x \(replicas.reduce(0, +)) = \(training.microBatch * replicas.reduce(0, +))")
+                    reason:
+                        "\(total) micro-batches cannot be dealt over pools of \(replicas.map(String.init).joined(separator: " and ")) replicas, all of a pool alike",
+                    suggestion:
+                        "choose a multiple of micro_batch x \(replicas.reduce(0, +)) = \(training.microBatch * replicas.reduce(0, +))")
             ])
         }
         let pace = shares.indices.max { Double(shares[$0]) * seconds[$0] < Double(shares[$1]) * seconds[$1] } ?? 0
         let plan = try share(pace, shares: shares).plan(data)
-        return plan.noting(shares: shares, memory: try shares.indices.map { index throws(PlanError) in try share(index, shares: shares).plan(data) })
+        return plan.noting(
+            shares: shares, memory: try shares.indices.map { index throws(PlanError) in try share(index, shares: shares).plan(data) })
     }
 
     private func share(_ pool: Int, shares: [Int]) -> Job {
@@ -63,7 +66,8 @@ extension Plan {
         let pools = job.cluster.pools
         let text = pools.indices.map { "\(pools[$0].gpus) x \(pools[$0].accelerator.name): \(shares[$0])" }.joined(separator: ", ")
         var estimate = MemoryEstimate(stages: plans.flatMap(\.memory.stages), capacity: plans.map(\.memory.capacity).max() ?? 0)
-        estimate.capacities = plans.flatMap { plan in plan.memory.stages.map { _ in plan.memory.capacities?.first ?? plan.memory.capacity } }
+        estimate.capacities = plans.flatMap { plan in plan.memory.stages.map { _ in plan.memory.capacities?.first ?? plan.memory.capacity }
+        }
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule, memory: estimate,
             pieces: pieces,

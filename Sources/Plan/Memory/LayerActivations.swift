@@ -81,8 +81,10 @@ public struct LayerActivations: Sendable, Hashable {
                 add("attention dropout output", x.e * scores, core: true)
             }
         }
-        add("attention output", x.e * heads * valueWidth * x.split)
-        if x.low, x.traits.flash { add("output projection input", x.linear * heads * valueWidth * x.split) }
+        // Where inputs are kept in a format of their own, the attention's output is kept once, as the projection's input.
+        let isKeptOnce = job.training.precision.activations != nil
+        add("attention output", (isKeptOnce ? x.ahead : x.e) * heads * valueWidth * x.split)
+        if x.low, x.traits.flash, !isKeptOnce { add("output projection input", x.linear * heads * valueWidth * x.split) }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         // Unfused: gradients of the probabilities and of the scores, both whole. Fused: gradients of q, k, v and the output.
         let unfused = 2 * x.e * heads * keys * x.split
@@ -113,7 +115,9 @@ public struct LayerActivations: Sendable, Hashable {
         add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor))
         add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor))
         add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor), from: .activation)
-        add("expert outputs before weighting", x.e * x.h * routed)
+        // For the gradient of the routing weights. Where these are applied in the activation function, as Megatron-Core's memory-efficient permutation
+        // does, recomputing that gives the gradient without them.
+        add("expert outputs before weighting", x.e * x.h * routed, from: .activation)
         let shared = Double(moe.sharedFFN ?? moe.shared * moe.ffn)
         add("shared expert activation input", x.ahead * projections * shared * x.split)
         add("shared expert down-projection input", x.linear * shared * x.split, from: .activation)

@@ -95,7 +95,8 @@ enum ClusterSection {
     private static var host: Section<HostDraft> {
         Section([
             Field("memory", \.memory, .quantity, default: "the usual node's", "of the host"),
-            Field("memory_bandwidth", \.memoryBandwidth, .quantity, default: "the usual node's", "of the host's memory, nominal, all sockets"),
+            Field(
+                "memory_bandwidth", \.memoryBandwidth, .quantity, default: "the usual node's", "of the host's memory, nominal, all sockets"),
             Field("pcie", \.pcie, .quantity, default: "the usual node's", "one direction of the link between a PCIe switch and its CPU"),
             Field("gpus_per_link", \.sharing, .integer(1...64), default: "the usual node's", "GPUs that share such a link"),
             Field("nvme", \.nvme, .quantity, default: "the usual node's", "size of a node's data drives together"),
@@ -115,7 +116,8 @@ enum ClusterSection {
             var draft = PoolDraft()
             section.read(item, into: &draft, &reader)
             guard reader.errors.count == before else { return nil }
-            for (key, missing, advice) in [("gpu", draft.gpu == nil, "name a device"), ("nodes", draft.nodes == nil, "write nodes: 1")] where missing {
+            for (key, missing, advice) in [("gpu", draft.gpu == nil, "name a device"), ("nodes", draft.nodes == nil, "write nodes: 1")]
+            where missing {
                 reader.report(item.tree.place, "\(item.path).\(key)", "the key is missing", advice)
             }
             return reader.errors.count == before ? draft : nil
@@ -156,7 +158,8 @@ enum ClusterSection {
             if let own = usual?.gpusPerNode, own != perNode, draft.gpusPerNode == nil {
                 reader.report(
                     item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)]",
-                    "nodes of \(gpu.name) have \(own) GPUs, those of the first pool \(perNode)", "write gpus_per_node: \(perNode), or pools of like nodes")
+                    "nodes of \(gpu.name) have \(own) GPUs, those of the first pool \(perNode)",
+                    "write gpus_per_node: \(perNode), or pools of like nodes")
             }
             let intra = draft.intraNode.isEmpty ? usual?.intraNode : nil
             guard let link = link(draft.intraNode, usual: intra, item, "intra_node", &reader) else { continue }

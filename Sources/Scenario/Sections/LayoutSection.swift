@@ -43,11 +43,13 @@ enum LayoutSection {
             Field("schedule", \.schedule, .choice, default: "1f1b; interleaved when virtual is above 1", "order of the pipeline"),
             Field(
                 "stage_layers", \.dealt, stageLayers, default: "auto",
-                "layers of each virtual stage, in order of depth; dealt by the stack's rule, or for the least time or memory of the worst stage"),
+                "layers of each virtual stage, in order of depth; dealt by the stack's rule, or for the least time or memory of the worst stage"
+            ),
             Field("overlap", \.overlap, overlap, "communication that runs beside computation; default: as the software does"),
             Field(
                 "bucket", \.bucketSize, bucket, default: "40 MB",
-                "gradients that are reduced together; groups: tensors below 16 MB one by one in the backward pass, larger ones alone beside it"),
+                "gradients that are reduced together; groups: tensors below 16 MB one by one in the backward pass, larger ones alone beside it"
+            ),
             Field(
                 "offload", \.offloading, offload, default: "none",
                 "state that lives on the host: optimizer (arXiv:2101.06840) or parameters too (arXiv:2104.07857), in memory or on drives"),

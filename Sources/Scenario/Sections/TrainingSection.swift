@@ -34,7 +34,8 @@ enum TrainingSection {
                 "number formats; a word is that of the matrix products"),
             Field(
                 "recompute", \.spec.recompute, recompute, default: "none",
-                "activations that the backward pass computes again; auto: the fewest layers of each rank that fit; layers: so many of each rank"),
+                "activations that the backward pass computes again; auto: the fewest layers of each rank that fit; layers: so many of each rank"
+            ),
             Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
             Field(
                 "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",

@@ -231,7 +231,9 @@ private struct Builder {
     /// Micro-batch of the last gradient-making instruction of each chunk.
     private static func lastGradients(of list: [Instruction], chunks: Int, splits: Bool) -> [Int] {
         var last = [Int](repeating: -1, count: chunks)
-        for instruction in list where instruction.kind == (splits ? .weight : .backward) { last[instruction.chunk] = instruction.microBatch }
+        for instruction in list where instruction.kind == (splits ? .weight : .backward) {
+            last[instruction.chunk] = instruction.microBatch
+        }
         return last
     }
 
