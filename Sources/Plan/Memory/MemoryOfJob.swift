@@ -244,6 +244,8 @@ struct StateBytes {
 
     /// What the optimizer step allocates beside parameters, gradients and state.
     func stepTemporaries(_ weights: StageWeights) -> Double {
+        // The host's optimizer makes its casts there.
+        guard job.layout.offload == .none else { return 0 }
         let compute = job.training.precision.compute
         switch traits.family {
         // The step casts the gradients to fp32, flat: ZeRO its own part; without ZeRO the pieces and the flat copy stand together.
