@@ -272,7 +272,7 @@ struct Legality {
         case .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV: folded(kind)
         case .auto: break
         }
-        if layout.zero >= 2, layout.pipeline > 1, job.software.framework.lowercased().contains("deepspeed") {
+        if !job.allowsSharding(layout.zero, pipeline: layout.pipeline) {
             add(
                 "layout.zero", "DeepSpeed's pipeline engine shards the optimizer only: each micro-batch would reduce the gradients anew",
                 "write zero: 1, or pipeline: 1")
