@@ -31,7 +31,7 @@ struct ResultFileTests {
                 "hfu",
                 "mfu_causal", "utilization", "forward", "backward", "recompute", "optimizer", "tensor_comm", "sequence_comm",
                 "context_comm", "expert_comm",
-                "pipeline_comm", "data_comm", "bubble", "straggler_wait", "input_stall", "launch", "other", "peak_bytes", "capacity_bytes",
+                "pipeline_comm", "data_comm", "offload_comm", "bubble", "straggler_wait", "input_stall", "launch", "other", "peak_bytes", "capacity_bytes",
                 "fits",
                 "by_stage", "parameters", "gradients", "optimizer", "activations", "buffers", "fragmentation", "nvlink", "network",
                 "by_group", "steps",
