@@ -19,7 +19,6 @@ struct Unavailable {
         Unavailable(keyPath: "conditions.failures", meaning: "failures of GPUs, nodes and switches", accepted: ["none"]),
         Unavailable(keyPath: "conditions.checkpoint", meaning: "checkpointing", accepted: ["none"]),
         Unavailable(keyPath: "conditions.spot", meaning: "preemption of spot machines", accepted: ["none"]),
-        Unavailable(keyPath: "simulate.network", meaning: "a network of contending flows", accepted: ["auto", "alpha-beta"]),
         Unavailable(keyPath: "simulate.detail", meaning: "this level of detail", accepted: ["auto", "stage", "layer"], isWholeKey: false),
         Unavailable(keyPath: "model.moe.imbalance", meaning: "a distribution of expert load", accepted: ["*"], isWholeKey: false),
         Unavailable(keyPath: "model.attention.scoring", meaning: "a cost of scoring keys for sparse attention"),

@@ -156,10 +156,26 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization",
             "sync"),
         .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
-        .init("flow network", "seed: 7", "seed: 7\n  network: flow", at: (25, 3), "simulate.network", "alpha-beta"),
+        .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
+        .init(
+            "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",
+            at: (18, 16), "conditions.slow_links[0].link", "network: flow"),
+        .init(
+            "slow link of two kinds", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{node: 0, gpu: 3, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0]", "node: 0"),
+        .init(
+            "slow port that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{gpu: 16, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0].gpu", "0 to 15"),
+        .init(
+            "flow on a torus", "gpus: 16", "gpus: 16\n  inter_node: {topology: {kind: torus, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.kind", "fat_tree"),
+        .init(
+            "too few tiers for flows", "gpus: 16",
+            "gpus: 16\n  inter_node: {topology: {levels: 2, radix: 2, rails: 1, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.levels", "radix"),
         .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
         .init(
-            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 2}}", at: (7, 45),
+            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 0.5}}", at: (7, 45),
             "cluster.inter_node.topology.oversubscription", "1.0"),
     ]
     static let syntax: [Malformed] = [
