@@ -209,7 +209,6 @@ public struct CostModel: Sendable {
     }
 }
 
-<<<<<<< HEAD
 extension RecomputedModules {
     /// The module that a forward op belongs to, by the name that the layer builder gives it; nil for one that is never left out.
     init?(of op: Op) {
@@ -219,7 +218,10 @@ extension RecomputedModules {
         case "q up", "kv up", "rotary": self = .latentUp
         case "activation": self = .activation
         default: return nil
-=======
+        }
+    }
+}
+
 extension CollectiveOp {
     /// As measurements call it.
     fileprivate var kernel: Kernel? {
@@ -240,7 +242,6 @@ extension PassCost {
         case .measured: measured += seconds
         case .interpolated: interpolated += seconds
         case .formula: break
->>>>>>> main
         }
     }
 }
