@@ -94,7 +94,9 @@ struct ValidationTests {
         #expect(interval.count == 2 && interval[0] < 10 && interval[1] > 12)
         let summary = try #require(object["summary"] as? [String: Any])
         #expect((summary["all"] as? [String: Any])?["failed"] as? Int == 1)
-        #expect(Set(summary.keys) == ["all", "by_file", "by_hardware", "by_framework", "by_completeness"])
+        #expect(Set(summary.keys) == [
+                "all", "by_file", "by_hardware", "by_framework", "by_kind", "by_sweep", "by_completeness", "by_complete",
+            ])
     }
 
     @Test("the table lists every row and says why one failed")

@@ -58,6 +58,20 @@ public struct StackTable: Sendable {
         var shardsInNode = false
         /// First release of each era, ascending, with its name.
         var eras: [(from: String, name: String)] = []
+        var moeGraphs: [GraphRule] = []
+    }
+    /// Recipes of a framework that capture the whole step of a mixture of experts as a CUDA graph; nil: any.
+    struct GraphRule: Sendable {
+        var from: String
+        var until: String?
+        var generation: Generation?
+        var routing: String?
+        var precision: Precision?
+
+        func holds(_ release: String, _ generation: Generation, routing: [String], _ precision: Precision) -> Bool {
+            release >= from && until.map { release < $0 } ?? true && self.generation.map { $0 == generation } ?? true
+                && self.routing.map(routing.contains) ?? true && self.precision.map { $0 == precision } ?? true
+        }
     }
     let entries: [String: Entry]
 
@@ -99,6 +113,12 @@ public struct StackTable: Sendable {
                 guard let from = pair.key.string, let era = pair.value.string else { return nil }
                 return (from, era)
             }.sorted { $0.from < $1.from }
+            entry.moeGraphs = (map["moe_graphs"]?.sequence.map { Array($0) } ?? []).compactMap { rule in
+                guard let from = rule["from"]?.string else { return nil }
+                return GraphRule(
+                    from: from, until: rule["until"]?.string, generation: rule["generation"]?.string.flatMap(Generation.init),
+                    routing: rule["routing"]?.string, precision: rule["precision"]?.string.flatMap(Precision.init))
+            }
             entries[name] = entry
         }
         guard entries["generic"] != nil else { throw CalibrationError("stacks.yaml: the entry generic is missing") }
@@ -117,6 +137,12 @@ public struct StackTable: Sendable {
         let entry = entries[name] ?? Entry()
         let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
+        let routing = (software.routing ?? "").split(separator: "+").map(String.init)
+        let graphs =
+            isMoE
+            && software.release.map { release in
+                entry.moeGraphs.contains { $0.holds(release, device.generation, routing: routing, precision) }
+            } ?? false
         let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
         let flash = entry.flashAttention && (entry.flashFrom != .hopper || isModern)
         return StackBehaviour(
@@ -132,7 +158,7 @@ public struct StackTable: Sendable {
             copiesGradients: entry.copiesGradients && !sixteenBitGradients && precision != .fp16,
             optimizerSynchronises: entry.optimizerSynchronises, selective: entry.selectiveHalf ? .half : .attentionCore,
             stageBalance: software.stageBalance ?? entry.stageBalance, launchBlocking: software.launchBlocking ?? false,
-            cudaGraphs: software.cudaGraphs ?? false, scaling: software.scaling, environment: software.environment ?? "",
+            cudaGraphs: software.cudaGraphs ?? graphs, scaling: software.scaling, environment: software.environment ?? "",
             shardsInNode: entry.shardsInNode, why: entry.why, isGeneric: name == "generic")
     }
 }
