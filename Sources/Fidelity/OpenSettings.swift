@@ -17,7 +17,8 @@ enum OpenSettings {
         var job = plan.job
         var taken: [String] = []
         func settled(_ plan: Plan) -> Settled {
-            Settled(plan: plan, remark: "not stated, and does not fit without: \(taken.joined(separator: ", ")) is taken, the least that fits")
+            Settled(
+                plan: plan, remark: "not stated, and does not fit without: \(taken.joined(separator: ", ")) is taken, the least that fits")
         }
         if open.contains("zero"), job.layout.zero == 0, job.data * job.layout.context > 1 {
             job.layout.zero = 1

@@ -93,7 +93,7 @@ public struct KernelTimings: Sendable {
         switch op.work {
         case .gemm(let gemm): self.seconds(gemm, pass: op.pass, splitsK: op.part == .convolution)
         case .attention(let core): self.seconds(core, pass: op.pass)
-        case .memory(let pass): self.seconds(pass, part: op.part)
+        case .memory(let pass): self.seconds(pass, part: op.part) + Double(op.kernels) * constants[.kernelStart] * 1e-6
         case .communication: 0
         }
     }
@@ -166,7 +166,7 @@ public struct KernelTimings: Sendable {
         let memory = bytes / (0.75 * bandwidth)
         let p = shape.smoothness
         var time = shape.start + pow(pow(compute, p) + pow(memory, p), 1 / p)
-        if isLow {
+        if isLow, !(gemm.grouped && behaviour.fusedExperts) {
             let elements = (pass == .weightGradient ? 0.5 * (m * k + n * k) : m * k) * (gemm.grouped ? count : 1)
             time += quantiseFactor * 4 * elements / bandwidth
         }
