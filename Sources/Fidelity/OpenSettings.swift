@@ -54,7 +54,7 @@ enum OpenSettings {
             }
         }
         guard let best else { return nil }
-        taken.append("recompute of \(low + 1) layers a rank")
+        taken.append(low == 0 ? "recompute of one layer a rank" : "recompute of \(low + 1) layers a rank")
         return settled(best)
     }
 }
