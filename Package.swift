@@ -10,6 +10,7 @@ let package = Package(
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -21,6 +22,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev", "libopenblas-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Quantities", swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Quantities"], swiftSettings: strict),
         .target(
@@ -35,13 +37,16 @@ let package = Package(
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "Kernels", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
-        .target(name: "Training", dependencies: ["CNumerics"], swiftSettings: strict),
+        .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
-            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
+            name: "Calibration",
+            dependencies: ["Quantities", "Cluster", "Workload", "CGSL", "CSQLite", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Training", "Calibration"],
+            swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
@@ -50,12 +55,13 @@ let package = Package(
             dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Planner", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            name: "Planner",
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "CGSL"],
             swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -77,8 +83,11 @@ let package = Package(
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
-        .testTarget(name: "CalibrationTests", dependencies: ["Cluster", "Workload", "Calibration"], swiftSettings: strict),
-        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "CalibrationTests", dependencies: ["CSQLite", "Quantities", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+        .testTarget(
+            name: "PlanTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"], swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
@@ -95,7 +104,9 @@ let package = Package(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "TrainingTests", dependencies: ["Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),

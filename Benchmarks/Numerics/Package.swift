@@ -11,6 +11,9 @@ let package = Package(
         .executableTarget(
             name: "NumericsClaims",
             dependencies: [.product(name: "Compression", package: "orrery"), .product(name: "Training", package: "orrery")]),
+        .executableTarget(
+            name: "KernelsBench",
+            dependencies: [.product(name: "Kernels", package: "orrery"), .product(name: "Training", package: "orrery")]),
     ],
     swiftLanguageModes: [.v6]
 )

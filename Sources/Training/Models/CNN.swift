@@ -1,3 +1,5 @@
+import Kernels
+
 /// A small convolutional classifier: two 3 x 3 convolutions with ReLU, each followed by 2 x 2 mean pooling, then a linear layer. Convolutions
 /// run as matrix products over unfolded patches.
 public struct CNN: Model {
@@ -42,22 +44,24 @@ public struct CNN: Model {
         }
     }
 
-    private func check(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) {
+    private func check<Scalar>(_ parameters: [Tensor<Scalar>], _ batch: Batch) throws(TrainingError) {
         try check(parameters)
         guard batch.inputs.count == batch.labels.count * inputChannels * side * side,
             batch.labels.allSatisfy({ (0..<classes).contains($0) })
         else { throw TrainingError("\(batch.inputs.count) pixels and \(batch.labels.count) labels do not fit images of \(side) x \(side)") }
     }
 
-    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+    public func loss<B: Backend>(_ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Double {
         try check(parameters, batch)
-        return Dense.crossEntropy(forward(parameters, batch.inputs).logits, labels: batch.labels).loss
+        let logits = forward(parameters, batch.inputs, on: backend).logits
+        var gradient = backend.uninitialized(logits.count)
+        return backend.crossEntropy(logits, labels: batch.labels, gradient: &gradient)
     }
 
     /// Share of the images whose largest output is their label's.
     public func accuracy(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
         try check(parameters, batch)
-        let logits = forward(parameters, batch.inputs).logits
+        let logits = forward(parameters, batch.inputs, on: ReferenceBackend()).logits
         let right = batch.labels.indices.filter { row in
             let best = (0..<classes).max { (logits[row * classes + $0], $1) < (logits[row * classes + $1], $0) }
             return best == batch.labels[row]
@@ -65,99 +69,71 @@ public struct CNN: Model {
         return Double(right.count) / Double(max(1, batch.labels.count))
     }
 
-    private struct Pass {
+    private struct Pass<B: Backend> {
         /// Unfolded patches and outputs before ReLU of each convolution [pixels][...].
-        var patches: [[Double]] = []
-        var outputs: [[Double]] = []
-        var features: [Double] = []
-        var logits: [Double] = []
+        var patches: [[B.Scalar]] = []
+        var outputs: [[B.Scalar]] = []
+        var features: [B.Scalar] = []
+        var logits: [B.Scalar] = []
+    }
+
+    /// What a layer reads, and what it writes before pooling.
+    private func inputImages(_ layer: Int, _ images: Int) -> ImageShape {
+        ImageShape(images: images, height: size(layer), width: size(layer), channels: inputs(layer))
+    }
+    private func outputImages(_ layer: Int, _ images: Int) -> ImageShape {
+        ImageShape(images: images, height: size(layer), width: size(layer), channels: channels[layer])
     }
 
     /// Images are kept as [image][row][column][channel]; inputs come as [image][channel][row][column].
-    private func forward(_ p: [Tensor<Double>], _ inputs: [Double]) -> Pass {
-        var pass = Pass()
-        let pixels = side * side
-        var x = inputs
-        for image in 0..<inputs.count / (pixels * inputChannels) {
-            let at = image * pixels * inputChannels
-            for i in 0..<pixels { for c in 0..<inputChannels { x[at + i * inputChannels + c] = inputs[at + c * pixels + i] } }
+    private func forward<B: Backend>(_ p: [Tensor<B.Scalar>], _ inputs: [Double], on backend: B) -> Pass<B> {
+        var pass = Pass<B>()
+        let images = inputs.count / (side * side * inputChannels)
+        var x = backend.converted(inputs)
+        if inputChannels > 1 {
+            var turned = backend.uninitialized(x.count)
+            backend.channelsLast(inputImages(0, images), x, into: &turned)
+            x = turned
         }
         for layer in 0..<2 {
-            let patches = unfold(x, size: size(layer), channels: self.inputs(layer))
-            let y = Dense.linear(patches, p[2 * layer], p[2 * layer + 1].values)
+            let window = ConvolutionShape(inputImages(layer, images))
+            var patches = backend.uninitialized(window.rows * window.columns)
+            backend.im2col(window, x, into: &patches)
+            let y = Dense.linear(patches, p[2 * layer], p[2 * layer + 1].values, on: backend)
             pass.patches.append(patches)
             pass.outputs.append(y)
-            x = pool(y.map { max(0, $0) }, size: size(layer), channels: channels[layer])
+            let active = Activation.relu.value(y, on: backend)
+            x = backend.uninitialized(y.count / 4)
+            backend.meanPool(outputImages(layer, images), active, into: &x)
         }
         pass.features = x
-        pass.logits = Dense.linear(x, p[4], p[5].values)
+        pass.logits = Dense.linear(x, p[4], p[5].values, on: backend)
         return pass
     }
 
-    public func lossAndGradients(
-        _ p: [Tensor<Double>], _ batch: Batch
-    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+    public func lossAndGradients<B: Backend>(
+        _ p: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
+    ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {
         try check(p, batch)
-        let pass = forward(p, batch.inputs)
-        let (loss, dLogits) = Dense.crossEntropy(pass.logits, labels: batch.labels)
-        var g = p.map { [Double](repeating: 0, count: $0.values.count) }
-        var dw = g[4]
-        var flow = Dense.linearBackward(dLogits, x: pass.features, w: p[4], dw: &dw, db: &g[5])
-        g[4] = dw
+        let pass = forward(p, batch.inputs, on: backend)
+        var flow = backend.uninitialized(pass.logits.count)
+        let loss = backend.crossEntropy(pass.logits, labels: batch.labels, gradient: &flow)
+        var g = p.map { backend.zeros($0.values.count) }
+        flow = Dense.linearBackward(flow, x: pass.features, p, at: .init(p, 4), &g, on: backend)
         for layer in [1, 0] {
-            flow = unpool(flow, size: size(layer), channels: channels[layer])
-            for i in flow.indices where pass.outputs[layer][i] <= 0 { flow[i] = 0 }
-            dw = g[2 * layer]
-            flow = Dense.linearBackward(flow, x: pass.patches[layer], w: p[2 * layer], dw: &dw, db: &g[2 * layer + 1])
-            g[2 * layer] = dw
-            if layer == 1 { flow = fold(flow, size: size(layer), channels: inputs(layer)) }
+            var wide = backend.uninitialized(pass.outputs[layer].count)
+            backend.meanPoolBackward(outputImages(layer, batch.labels.count), flow, into: &wide)
+            Activation.relu.backward(pass.outputs[layer], &wide, on: backend)
+            let place = Dense.LinearLayer(p, 2 * layer)
+            // Nobody asks for the gradient by the images.
+            guard layer > 0 else {
+                Dense.linearParameters(wide, x: pass.patches[layer], at: place, &g, on: backend)
+                break
+            }
+            let patches = Dense.linearBackward(wide, x: pass.patches[layer], p, at: place, &g, on: backend)
+            flow = backend.uninitialized(inputImages(layer, batch.labels.count).count)
+            backend.col2im(ConvolutionShape(inputImages(layer, batch.labels.count)), patches, into: &flow)
         }
         return (loss, g)
-    }
-
-    /// Calls `body` with the position in the patches and in the image of every pixel that a 3 x 3 window with zero padding reads.
-    private func windows(images: Int, size: Int, channels: Int, _ body: (_ patch: Int, _ pixel: Int) -> Void) {
-        for image in 0..<images {
-            for row in 0..<size {
-                for column in 0..<size {
-                    let patch = ((image * size + row) * size + column) * channels * 9
-                    for offset in 0..<9 {
-                        let (r, c) = (row + offset / 3 - 1, column + offset % 3 - 1)
-                        guard r >= 0, r < size, c >= 0, c < size else { continue }
-                        let pixel = ((image * size + r) * size + c) * channels
-                        for channel in 0..<channels { body(patch + channel * 9 + offset, pixel + channel) }
-                    }
-                }
-            }
-        }
-    }
-
-    private func unfold(_ x: [Double], size: Int, channels: Int) -> [Double] {
-        var patches = [Double](repeating: 0, count: x.count * 9)
-        windows(images: x.count / (size * size * channels), size: size, channels: channels) { patches[$0] = x[$1] }
-        return patches
-    }
-
-    private func fold(_ patches: [Double], size: Int, channels: Int) -> [Double] {
-        var x = [Double](repeating: 0, count: patches.count / 9)
-        windows(images: x.count / (size * size * channels), size: size, channels: channels) { x[$1] += patches[$0] }
-        return x
-    }
-
-    /// Position of the pooled element that element `i` of an image-major buffer belongs to.
-    private func pooled(_ i: Int, size: Int, channels: Int) -> Int {
-        let (channel, pixel) = (i % channels, i / channels)
-        let (column, row, image) = (pixel % size, pixel / size % size, pixel / (size * size))
-        return ((image * (size / 2) + row / 2) * (size / 2) + column / 2) * channels + channel
-    }
-
-    private func pool(_ x: [Double], size: Int, channels: Int) -> [Double] {
-        var y = [Double](repeating: 0, count: x.count / 4)
-        for i in x.indices { y[pooled(i, size: size, channels: channels)] += 0.25 * x[i] }
-        return y
-    }
-
-    private func unpool(_ dy: [Double], size: Int, channels: Int) -> [Double] {
-        (0..<dy.count * 4).map { 0.25 * dy[pooled($0, size: size, channels: channels)] }
     }
 }

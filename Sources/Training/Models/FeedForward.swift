@@ -1,61 +1,75 @@
+import Kernels
+
 /// The second half of a transformer block: two linear layers with GELU between, or a mixture of such experts.
 struct FeedForward {
     /// Parameters of one expert, from the index given: inner weight, inner bias, outer weight, outer bias.
     static let tensorsPerExpert = 4
 
     /// y = W2 gelu(W1 x + b1) + b2, with what the backward pass needs.
-    struct Expert {
-        let x: [Double]
-        let inner: [Double]
-        let active: [Double]
-        let output: [Double]
+    struct Expert<B: Backend>: Sendable where B.Scalar: TrainingScalar {
+        let x: [B.Scalar]
+        let inner: [B.Scalar]
+        let active: [B.Scalar]
+        /// May be taken out: the backward pass of a dense block does not need it.
+        var output: [B.Scalar]
 
-        init(_ x: [Double], _ parameters: [Tensor<Double>], at first: Int) {
+        init(_ x: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at first: Int, on backend: B) {
             self.x = x
-            inner = Dense.linear(x, parameters[first], parameters[first + 1].values)
-            active = inner.map(Activation.gelu.value)
-            output = Dense.linear(active, parameters[first + 2], parameters[first + 3].values)
+            inner = Dense.linear(x, parameters[first], parameters[first + 1].values, on: backend)
+            active = Activation.gelu.value(inner, on: backend)
+            output = Dense.linear(active, parameters[first + 2], parameters[first + 3].values, on: backend)
         }
 
-        func backward(_ dy: [Double], _ parameters: [Tensor<Double>], at first: Int, _ gradients: inout [[Double]]) -> [Double] {
-            var dw = gradients[first + 2]
-            var flow = Dense.linearBackward(dy, x: active, w: parameters[first + 2], dw: &dw, db: &gradients[first + 3])
-            gradients[first + 2] = dw
-            for i in flow.indices { flow[i] *= Activation.gelu.derivative(inner[i]) }
-            dw = gradients[first]
-            flow = Dense.linearBackward(flow, x: x, w: parameters[first], dw: &dw, db: &gradients[first + 1])
-            gradients[first] = dw
-            return flow
+        func backward(
+            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at first: Int, _ gradients: inout [[B.Scalar]], on backend: B
+        ) -> [B.Scalar] {
+            var flow = Dense.linearBackward(dy, x: active, parameters, at: .init(parameters, first + 2), &gradients, on: backend)
+            Activation.gelu.backward(inner, &flow, on: backend)
+            return Dense.linearBackward(flow, x: x, parameters, at: .init(parameters, first), &gradients, on: backend)
         }
     }
 
     /// Tokens gathered for each expert, and their weighted sum scattered back. The gate is the tensor before the experts'.
-    struct Mixture {
+    struct Mixture<B: Backend>: Sendable where B.Scalar: TrainingScalar {
         let routing: ExpertRouter.Routing
-        let output: [Double]
+        /// May be taken out.
+        var output: [B.Scalar]
         private let router: ExpertRouter
-        private let x: [Double]
-        private let experts: [Expert]
+        private let x: [B.Scalar]
+        private let experts: [Expert<B>]
         /// Tokens of each expert and the slot in their routing [experts][tokens].
-        private let members: [[(token: Int, slot: Int)]]
+        private let members: [Members]
 
-        init(_ x: [Double], _ parameters: [Tensor<Double>], gate: Int, router: ExpertRouter) throws(TrainingError) {
+        private struct Members: Sendable {
+            var tokens: [Int] = []
+            var slots: [Int] = []
+            func weights(_ routing: ExpertRouter.Routing) -> [Double] { zip(tokens, slots).map { routing.weights[$0][$1] } }
+        }
+
+        init(_ x: [B.Scalar], _ parameters: [Tensor<B.Scalar>], gate: Int, router: ExpertRouter, on backend: B) throws(TrainingError) {
             let width = parameters[gate].shape[1]
-            let logits = Dense.linear(x, parameters[gate], nil)
+            let logits = backend.doubles(Dense.linear(x, parameters[gate], nil, on: backend))
             let rows = x.count / width
             let routing = try router.route((0..<rows).map { Array(logits[$0 * router.experts..<($0 + 1) * router.experts]) })
-            var members = [[(token: Int, slot: Int)]](repeating: [], count: router.experts)
-            for token in 0..<rows { for (slot, expert) in routing.experts[token].enumerated() { members[expert].append((token, slot)) } }
-            var y = [Double](repeating: 0, count: x.count)
-            var run: [Expert] = []
-            for expert in 0..<router.experts {
-                let gathered = members[expert].flatMap { x[$0.token * width..<($0.token + 1) * width] }
-                let result = Expert(gathered, parameters, at: gate + 1 + expert * FeedForward.tensorsPerExpert)
-                for (row, member) in members[expert].enumerated() {
-                    let weight = routing.weights[member.token][member.slot]
-                    for j in 0..<width { y[member.token * width + j] += weight * result.output[row * width + j] }
+            var members = [Members](repeating: Members(), count: router.experts)
+            for token in 0..<rows {
+                for (slot, expert) in routing.experts[token].enumerated() {
+                    members[expert].tokens.append(token)
+                    members[expert].slots.append(slot)
                 }
+            }
+            var y = backend.zeros(x.count)
+            var run: [Expert<B>] = []
+            for (expert, member) in members.enumerated() {
+                var gathered = backend.uninitialized(member.tokens.count * width)
+                backend.gather(x, member.tokens, width: width, into: &gathered)
+                let result = Expert(gathered, parameters, at: gate + 1 + expert * FeedForward.tensorsPerExpert, on: backend)
                 run.append(result)
+                guard !member.tokens.isEmpty else { continue }
+                var weighted = backend.uninitialized(result.output.count)
+                backend.copy(result.output, into: &weighted)
+                backend.scaleRows(&weighted, by: backend.converted(member.weights(routing)))
+                backend.scatterAdd(weighted, member.tokens, width: width, into: &y)
             }
             self.routing = routing
             self.router = router
@@ -65,30 +79,26 @@ struct FeedForward {
             output = y
         }
 
-        func backward(_ dy: [Double], _ parameters: [Tensor<Double>], gate: Int, _ gradients: inout [[Double]]) -> [Double] {
+        func backward(
+            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], gate: Int, _ gradients: inout [[B.Scalar]], on backend: B
+        ) -> [B.Scalar] {
             let width = parameters[gate].shape[1]
-            var dx = [Double](repeating: 0, count: x.count)
+            var dx = backend.zeros(x.count)
             var weightGradients = routing.weights.map { [Double](repeating: 0, count: $0.count) }
-            for expert in experts.indices {
-                var flow: [Double] = []
-                for (row, member) in members[expert].enumerated() {
-                    var dot = 0.0
-                    for j in 0..<width {
-                        flow.append(routing.weights[member.token][member.slot] * dy[member.token * width + j])
-                        dot += experts[expert].output[row * width + j] * dy[member.token * width + j]
-                    }
-                    weightGradients[member.token][member.slot] = dot
-                }
-                guard !flow.isEmpty else { continue }
-                let back = experts[expert].backward(flow, parameters, at: gate + 1 + expert * FeedForward.tensorsPerExpert, &gradients)
-                for (row, member) in members[expert].enumerated() {
-                    for j in 0..<width { dx[member.token * width + j] += back[row * width + j] }
-                }
+            for (expert, member) in members.enumerated() where !member.tokens.isEmpty {
+                var flow = backend.uninitialized(member.tokens.count * width)
+                backend.gather(dy, member.tokens, width: width, into: &flow)
+                var dots = backend.uninitialized(member.tokens.count)
+                backend.rowDots(experts[expert].output, flow, into: &dots)
+                for (row, dot) in backend.doubles(dots).enumerated() { weightGradients[member.tokens[row]][member.slots[row]] = dot }
+                backend.scaleRows(&flow, by: backend.converted(member.weights(routing)))
+                let first = gate + 1 + expert * FeedForward.tensorsPerExpert
+                let back = experts[expert].backward(flow, parameters, at: first, &gradients, on: backend)
+                backend.scatterAdd(back, member.tokens, width: width, into: &dx)
             }
-            let logits = router.logitGradients(routing, weightGradients: weightGradients).flatMap { $0 }
-            var dw = gradients[gate]
-            Double.axpy(&dx, Dense.linearBackward(logits, x: x, w: parameters[gate], dw: &dw), 1)
-            gradients[gate] = dw
+            let logits = backend.converted(router.logitGradients(routing, weightGradients: weightGradients).flatMap { $0 })
+            let layer = Dense.LinearLayer(parameters, gate, biased: false)
+            backend.add(Dense.linearBackward(logits, x: x, parameters, at: layer, &gradients, on: backend), into: &dx)
             return dx
         }
     }

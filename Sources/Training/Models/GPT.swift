@@ -1,3 +1,5 @@
+import Kernels
+
 /// A small decoder-only transformer: learned positions, pre-norm blocks, GELU, output tied to the embedding; optionally with mixtures of experts
 /// and attention to the best keys only.
 public struct GPT: Model {
@@ -34,7 +36,7 @@ public struct GPT: Model {
     }
 
     private var tensorsPerLayer: Int { 8 + (router.map { 1 + FeedForward.tensorsPerExpert * $0.experts } ?? FeedForward.tensorsPerExpert) }
-    private func first(ofLayer layer: Int) -> Int { 2 + layer * tensorsPerLayer }
+    func first(ofLayer layer: Int) -> Int { 2 + layer * tensorsPerLayer }
 
     public var shapes: [[Int]] {
         let block = [[4 * width, width], [4 * width], [width, 4 * width], [width]]
@@ -68,21 +70,7 @@ public struct GPT: Model {
         return Double(layers) * (Double(length) * (8 * w * w + feed) + attention) + 2 * Double(length) * w * Double(vocabulary)
     }
 
-    private struct Block {
-        var norm1: Dense.LayerNorm
-        var attention: CausalAttention
-        var norm2: Dense.LayerNorm
-        var dense: FeedForward.Expert?
-        var mixture: FeedForward.Mixture?
-    }
-    private struct Pass {
-        var blocks: [Block] = []
-        var norm: Dense.LayerNorm
-        var logits: [Double]
-        var balanceLoss = 0.0
-    }
-
-    private func check(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) {
+    func check<Scalar>(_ parameters: [Tensor<Scalar>], _ batch: Batch) throws(TrainingError) {
         try check(parameters)
         guard batch.tokens.count % length == 0, batch.tokens.count == batch.next.count,
             (batch.tokens + batch.next).allSatisfy({ (0..<vocabulary).contains($0) })
@@ -93,94 +81,32 @@ public struct GPT: Model {
         }
     }
 
-    private func forward(_ p: [Tensor<Double>], _ tokens: [Int]) throws(TrainingError) -> Pass {
-        var x = [Double](repeating: 0, count: tokens.count * width)
-        for (row, token) in tokens.enumerated() {
-            for j in 0..<width { x[row * width + j] = p[0].values[token * width + j] + p[1].values[row % length * width + j] }
-        }
-        var blocks: [Block] = []
-        var balance = 0.0
-        for layer in 0..<layers {
-            let at = first(ofLayer: layer)
-            let norm1 = Dense.LayerNorm(x, gain: p[at].values, bias: p[at + 1].values)
-            let qkv = Dense.linear(norm1.output, p[at + 2], p[at + 3].values)
-            let attention = CausalAttention(qkv, length: length, heads: heads, kept: keptKeys, width: width)
-            Double.axpy(&x, Dense.linear(attention.output, p[at + 4], p[at + 5].values), 1)
-            let norm2 = Dense.LayerNorm(x, gain: p[at + 6].values, bias: p[at + 7].values)
-            var block = Block(norm1: norm1, attention: attention, norm2: norm2)
-            if let router {
-                let mixture = try FeedForward.Mixture(norm2.output, p, gate: at + 8, router: router)
-                Double.axpy(&x, mixture.output, 1)
-                balance += mixture.routing.balanceLoss
-                block.mixture = mixture
-            } else {
-                let dense = FeedForward.Expert(norm2.output, p, at: at + 8)
-                Double.axpy(&x, dense.output, 1)
-                block.dense = dense
-            }
-            blocks.append(block)
-        }
-        let norm = Dense.LayerNorm(x, gain: p[p.count - 2].values, bias: p[p.count - 1].values)
-        return Pass(blocks: blocks, norm: norm, logits: Dense.linear(norm.output, p[0], nil), balanceLoss: balance)
-    }
-
     /// - Throws: also where a router meets a logit that is not finite.
-    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+    public func loss<B: Backend>(_ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Double {
         try check(parameters, batch)
-        let pass = try forward(parameters, batch.tokens)
-        return Dense.crossEntropy(pass.logits, labels: batch.next).loss + pass.balanceLoss
+        let pass = try forward(parameters, batch.tokens, layers: 0..<layers, input: [], on: backend)
+        var gradient = backend.uninitialized(pass.output.count)
+        return backend.crossEntropy(pass.output, labels: batch.next, gradient: &gradient) + pass.balanceLoss
     }
 
     /// Loads of the experts, summed over the layers; empty for a dense model.
     public func expertLoad(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> [Int] {
         try check(parameters, batch)
-        let loads = try forward(parameters, batch.tokens).blocks.compactMap { $0.mixture?.routing.load }
+        let pass = try forward(parameters, batch.tokens, layers: 0..<layers, input: [], on: ReferenceBackend())
+        let loads = pass.blocks.compactMap { $0.mixture?.routing.load }
         guard let router else { return [] }
         return (0..<router.experts).map { expert in loads.reduce(0) { $0 + $1[expert] } }
     }
 
-    public func lossAndGradients(
-        _ p: [Tensor<Double>], _ batch: Batch
-    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+    public func lossAndGradients<B: Backend>(
+        _ p: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
+    ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {
         try check(p, batch)
-        let pass = try forward(p, batch.tokens)
-        let (loss, dLogits) = Dense.crossEntropy(pass.logits, labels: batch.next)
-        var g = p.map { [Double](repeating: 0, count: $0.values.count) }
-        var embedding = g[0]
-        var flow = Dense.linearBackward(dLogits, x: pass.norm.output, w: p[0], dw: &embedding)
-        let last = p.count
-        var dGain = g[last - 2]
-        flow = pass.norm.backward(flow, gain: p[last - 2].values, dGain: &dGain, dBias: &g[last - 1])
-        g[last - 2] = dGain
-        for layer in (0..<layers).reversed() { flow = backward(pass.blocks[layer], flow, p, at: first(ofLayer: layer), &g) }
-        for (row, token) in batch.tokens.enumerated() {
-            for j in 0..<width {
-                embedding[token * width + j] += flow[row * width + j]
-                g[1][row % length * width + j] += flow[row * width + j]
-            }
-        }
-        g[0] = embedding
+        let pass = try forward(p, batch.tokens, layers: 0..<layers, input: [], on: backend)
+        var g = p.map { backend.zeros($0.values.count) }
+        var dLogits = backend.uninitialized(pass.output.count)
+        let loss = backend.crossEntropy(pass.output, labels: batch.next, gradient: &dLogits)
+        _ = backward(pass, dLogits, p, &g, on: backend)
         return (loss + pass.balanceLoss, g)
-    }
-
-    /// `flow` is the gradient by the block's output; returned is that by its input.
-    private func backward(_ block: Block, _ flow: [Double], _ p: [Tensor<Double>], at: Int, _ g: inout [[Double]]) -> [Double] {
-        var flow = flow
-        var inner =
-            block.mixture?.backward(flow, p, gate: at + 8, &g) ?? block.dense?.backward(flow, p, at: at + 8, &g) ?? flow.map { _ in 0 }
-        var dGain = g[at + 6]
-        Double.axpy(&flow, block.norm2.backward(inner, gain: p[at + 6].values, dGain: &dGain, dBias: &g[at + 7]), 1)
-        g[at + 6] = dGain
-        var dw = g[at + 4]
-        inner = Dense.linearBackward(flow, x: block.attention.output, w: p[at + 4], dw: &dw, db: &g[at + 5])
-        g[at + 4] = dw
-        inner = block.attention.backward(inner)
-        dw = g[at + 2]
-        inner = Dense.linearBackward(inner, x: block.norm1.output, w: p[at + 2], dw: &dw, db: &g[at + 3])
-        g[at + 2] = dw
-        dGain = g[at]
-        Double.axpy(&flow, block.norm1.backward(inner, gain: p[at].values, dGain: &dGain, dBias: &g[at + 1]), 1)
-        g[at] = dGain
-        return flow
     }
 }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// A multilayer perceptron: linear layers with an activation between, and softmax cross-entropy or half the squared error at the end.
 public struct MLP: Model {
     public enum Loss: Sendable {
@@ -52,10 +54,10 @@ public struct MLP: Model {
     public func outputs(_ parameters: [Tensor<Double>], inputs: [Double]) throws(TrainingError) -> [Double] {
         try check(parameters)
         guard inputs.count % sizes[0] == 0 else { throw TrainingError("\(inputs.count) inputs are no samples of \(sizes[0])") }
-        return forward(parameters, inputs).last ?? []
+        return forward(parameters, inputs, on: ReferenceBackend()).inner.last ?? []
     }
 
-    private func check(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) {
+    private func check<Scalar>(_ parameters: [Tensor<Scalar>], _ batch: Batch) throws(TrainingError) {
         try check(parameters)
         let samples = batch.inputs.count / sizes[0]
         let targets = lossKind == .crossEntropy ? batch.labels.count : batch.targets.count / sizes[layers]
@@ -80,44 +82,54 @@ public struct MLP: Model {
         return Double(right) / Double(max(1, batch.labels.count))
     }
 
-    /// What enters each layer before activation: the input, then each layer's output.
-    private func forward(_ parameters: [Tensor<Double>], _ inputs: [Double]) -> [[Double]] {
-        var values = [inputs]
+    /// What each layer reads, and its output before the activation; the first entry of `inner` is the input.
+    private func forward<B: Backend>(
+        _ parameters: [Tensor<B.Scalar>], _ inputs: [Double], on backend: B
+    ) -> (read: [[B.Scalar]], inner: [[B.Scalar]]) {
+        let input = backend.converted(inputs)
+        var read = [input]
+        var inner = [input]
         for layer in 0..<layers {
-            let x = layer == 0 ? inputs : values[layer].map(activation.value)
-            values.append(Dense.linear(x, parameters[2 * layer], parameters[2 * layer + 1].values))
+            if layer > 0 { read.append(activation.value(inner[layer], on: backend)) }
+            inner.append(Dense.linear(read[layer], parameters[2 * layer], parameters[2 * layer + 1].values, on: backend))
         }
-        return values
+        return (read, inner)
     }
 
-    private func score(_ outputs: [Double], _ batch: Batch) -> (loss: Double, gradient: [Double]) {
+    private func score<B: Backend>(_ outputs: [B.Scalar], _ batch: Batch, on backend: B) -> (loss: Double, gradient: [B.Scalar]) {
         switch lossKind {
-        case .crossEntropy: return Dense.crossEntropy(outputs, labels: batch.labels)
+        case .crossEntropy:
+            var gradient = backend.uninitialized(outputs.count)
+            let loss = backend.crossEntropy(outputs, labels: batch.labels, gradient: &gradient)
+            return (loss, gradient)
         case .squaredError:
             let samples = Double(max(1, outputs.count / sizes[layers]))
-            let difference = zip(outputs, batch.targets).map { $0 - $1 }
-            return (0.5 * Double.sumOfSquares(difference) / samples, difference.map { $0 / samples })
+            let difference = zip(backend.doubles(outputs), batch.targets).map { $0 - $1 }
+            return (0.5 * Double.sumOfSquares(difference) / samples, backend.converted(difference.map { $0 / samples }))
         }
     }
 
-    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+    public func loss<B: Backend>(_ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Double {
         try check(parameters, batch)
-        return score(forward(parameters, batch.inputs).last ?? [], batch).loss
+        return score(forward(parameters, batch.inputs, on: backend).inner[layers], batch, on: backend).loss
     }
 
-    public func lossAndGradients(
-        _ parameters: [Tensor<Double>], _ batch: Batch
-    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+    public func lossAndGradients<B: Backend>(
+        _ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
+    ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {
         try check(parameters, batch)
-        let values = forward(parameters, batch.inputs)
-        var (loss, flow) = score(values[layers], batch)
-        var gradients = parameters.map { [Double](repeating: 0, count: $0.values.count) }
+        let (read, inner) = forward(parameters, batch.inputs, on: backend)
+        var (loss, flow) = score(inner[layers], batch, on: backend)
+        var gradients = parameters.map { backend.zeros($0.values.count) }
         for layer in (0..<layers).reversed() {
-            let x = layer == 0 ? values[0] : values[layer].map(activation.value)
-            var dw = gradients[2 * layer]
-            flow = Dense.linearBackward(flow, x: x, w: parameters[2 * layer], dw: &dw, db: &gradients[2 * layer + 1])
-            gradients[2 * layer] = dw
-            if layer > 0 { for i in flow.indices { flow[i] *= activation.derivative(values[layer][i]) } }
+            let place = Dense.LinearLayer(parameters, 2 * layer)
+            // Nobody asks for the gradient by the input.
+            guard layer > 0 else {
+                Dense.linearParameters(flow, x: read[0], at: place, &gradients, on: backend)
+                break
+            }
+            flow = Dense.linearBackward(flow, x: read[layer], parameters, at: place, &gradients, on: backend)
+            activation.backward(inner[layer], &flow, on: backend)
         }
         return (loss, gradients)
     }

@@ -1,15 +1,20 @@
-/// A small model that really trains, in double precision: parameters outside, so that replicas and optimizers can hold them.
+import Kernels
+
+/// A small model that really trains: parameters outside, so that replicas and optimizers can hold them. In double precision on the reference
+/// backend unless another is named; in single precision on `CPUBackend`.
 public protocol Model: Sendable {
     associatedtype Batch: Sendable
     /// Of the parameter tensors.
     var shapes: [[Int]] { get }
     /// The same for the same seed.
     func initialParameters(seed: UInt64) -> [Tensor<Double>]
-    /// Mean loss over `batch`, and its gradient by each parameter [tensors][elements].
+    /// Mean loss over `batch`, and its gradient by each parameter [tensors][elements], computed by `backend`.
     /// - Throws: `TrainingError` where the parameters have other shapes than the model, or the batch does not fit it.
-    func lossAndGradients(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> (loss: Double, gradients: [[Double]])
+    func lossAndGradients<B: Backend>(
+        _ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
+    ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]])
     /// Mean loss alone; throws as above.
-    func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double
+    func loss<B: Backend>(_ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Double
     /// FLOPs of the matrix products of one forward pass over a sample; the backward pass has twice as many.
     var forwardFLOPsPerSample: Double { get }
 }
@@ -17,7 +22,31 @@ public protocol Model: Sendable {
 extension Model {
     public var parameterCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
 
-    func check(_ parameters: [Tensor<Double>]) throws(TrainingError) {
+    /// In double precision; throws as its namesake does.
+    public func lossAndGradients(
+        _ parameters: [Tensor<Double>], _ batch: Batch
+    ) throws(TrainingError) -> (loss: Double, gradients: [[Double]]) {
+        try lossAndGradients(parameters, batch, on: ReferenceBackend())
+    }
+    /// In double precision; throws as its namesake does.
+    public func loss(_ parameters: [Tensor<Double>], _ batch: Batch) throws(TrainingError) -> Double {
+        try loss(parameters, batch, on: ReferenceBackend())
+    }
+
+    /// `initialParameters(seed:)` rounded to the backend's scalar.
+    public func initialParameters<B: Backend>(seed: UInt64, on backend: B) -> [Tensor<B.Scalar>] where B.Scalar: TrainingScalar {
+        initialParameters(seed: seed).map { Tensor(unchecked: backend.converted($0.values), shape: $0.shape) }
+    }
+
+    /// What one step of training consists of, the optimizer's part aside: every kernel with its shape, in order, of the forward and the
+    /// backward pass. It computes in double precision to find out, so it takes about as long as the step.
+    public func kernelCalls(_ batch: Batch, seed: UInt64 = 1) throws(TrainingError) -> [KernelCall] {
+        let recorder = RecordingBackend(ReferenceBackend())
+        _ = try lossAndGradients(initialParameters(seed: seed), batch, on: recorder)
+        return recorder.drain().map(\.call)
+    }
+
+    func check<Scalar>(_ parameters: [Tensor<Scalar>]) throws(TrainingError) {
         guard parameters.map(\.shape) == shapes else {
             throw TrainingError("parameters of shapes \(parameters.map(\.shape)) for a model of \(shapes)")
         }

@@ -13,6 +13,11 @@ public struct Tensor<Scalar: TrainingScalar>: Equatable, Sendable {
         self.values = values
     }
 
+    init(unchecked values: [Scalar], shape: [Int]) {
+        self.shape = shape
+        self.values = values
+    }
+
     /// A vector.
     public init(_ values: [Scalar]) {
         shape = [values.count]

@@ -1,0 +1,42 @@
+#define _GNU_SOURCE
+#include "cnkernels.h"
+#include <cblas-openblas.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+const char *cn_blas_core(void) { return openblas_get_corename(); }
+const char *cn_blas_config(void) { return openblas_get_config(); }
+int cn_blas_thread_count(void) { return openblas_get_num_threads(); }
+
+int cn_vector_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return 4;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? 3 : 1;
+#else
+    return 0;
+#endif
+}
+
+int cn_pin_thread(int core) {
+#ifdef __linux__
+    if (core < 0 || core >= CPU_SETSIZE) return -1;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)core, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+#else
+    return -1;
+#endif
+}
+
+int cn_usable_cores(void) {
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return 1;
+}
