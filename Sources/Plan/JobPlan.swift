@@ -153,7 +153,8 @@ private struct Planning {
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
             memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape), pieces: pieces(work, model),
-            warnings: warnings + (job.training.compression?.remarks(job) ?? []), expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
+            warnings: warnings + (job.training.compression?.remarks(job) ?? []),
+            expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(
                 uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
     }

@@ -214,7 +214,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     }
 
     @Test func thereAreEnough() {
-        let all = Self.keys + Self.moreKeys + Self.compressions + Self.layouts + Self.values + Self.impossible + Self.unavailable + Self.syntax
+        let all =
+            Self.keys + Self.moreKeys + Self.compressions + Self.layouts + Self.values + Self.impossible + Self.unavailable + Self.syntax
         #expect(all.count >= 40 && Set(all.map(\.name)).count == all.count)
     }
 

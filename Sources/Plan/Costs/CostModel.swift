@@ -110,7 +110,8 @@ public struct CostModel: Sendable {
         case .tensorRow, .tensorColumn: return (1, .tensorComm)
         // Heads are exchanged before the attention can start; keys pass round beside it.
         case .context: return (communication.kind == .allToAll ? 1 : constants[.contextExposed], .contextComm)
-        case .expert: return (constants[.expertExposed], .expertComm)
+        case .expert:
+            return (constants[.expertExposed] * (behaviour.fusedExperts ? constants[.expertOverlap] : 1), .expertComm)
         }
     }
 
@@ -151,6 +152,7 @@ public struct CostModel: Sendable {
             }
             switch op.pass {
             case .forward:
+                if Self.isRepeated(op) { cost.elementwise += piece }
                 cost.forward += piece
                 cost.forwardKernels += kernels
                 if let module = RecomputedModules(of: op), again.contains(module) {
@@ -167,6 +169,15 @@ public struct CostModel: Sendable {
             }
         }
         return cost
+    }
+
+    /// Whether op-level selective recomputation does a forward op again whatever it keeps of the products.
+    private static func isRepeated(_ op: Op) -> Bool {
+        switch op.work {
+        case .memory: true
+        case .communication(let communication): communication.kind == .allGather && communication.group == .tensor
+        case .gemm, .attention: false
+        }
     }
 
     private static func flops(_ op: Op) -> Double {
@@ -194,11 +205,17 @@ public struct CostModel: Sendable {
         guard job.training.recompute == .selective else { return (PassCost(), 0) }
         var again = PassCost()
         if behaviour.selective == .half {
-            let compute = cost.forward.seconds[.forward] - cost.core.seconds[.forward]
-            again.seconds[.recompute] = compute * constants[.selectiveShare]
-            again.squares = (cost.forward.squares - cost.core.squares) * constants[.selectiveShare]
+            // Every second matrix product is kept, and the attention core and the results of reductions; all else is done again.
+            let light = cost.elementwise
+            let products = cost.forward.seconds[.forward] - cost.core.seconds[.forward] - light.seconds[.forward]
+            again.seconds = light.seconds
+            again.seconds[.recompute] = light.seconds[.forward] + products * constants[.selectiveShare]
+            again.seconds[.forward] = 0
+            again.overlapped = light.overlapped
+            let squares = cost.forward.squares - cost.core.squares - light.squares
+            again.squares = light.squares + squares * constants[.selectiveShare]
             again.flops = (cost.forward.flops - cost.core.flops) * constants[.selectiveShare]
-            return (again, cost.forwardKernels * 0.5)
+            return (again, cost.forwardKernels * 0.75)
         }
         // Fused attention keeps no scores, so there is nothing to select.
         guard !behaviour.flashAttention, cost.core.total > 0 else { return (again, 0) }
