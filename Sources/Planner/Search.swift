@@ -14,6 +14,8 @@ public struct SearchSettings: Sendable {
     public var seconds: Double?
     /// Spaces of at most so many layouts are also simulated in full, to report how far the answer is from the true optimum.
     public var exhaustiveLimit = 0
+    /// Of so many of the best layouts the layers are also dealt by time (`stage_layers: time`); a deal that is faster takes its layout's place.
+    public var refined = 0
     /// Finished simulations are taken from it and entered into it; nil: a search that is killed starts anew.
     public var journal: Journal?
     /// Called now and then with the number of simulated layouts and how far the bounds are from ending the search: best bound left over worst kept.
@@ -27,11 +29,16 @@ public struct SearchSettings: Sendable {
 /// Best-first branch and bound over a flat list (Land and Doig, Econometrica 28(3), 1960). Layouts whose memory does not fit are dropped when
 /// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads,
 /// nor on what a journal already held.
-/// - Throws: `PlannerError` where the space is empty.
+/// - Throws: `PlannerError` where the space is empty, or the cluster's GPUs are of several kinds.
 /// - Complexity: O(n log n + simulations) for n layouts; O(n x front) more for a front.
 public func search(
     _ space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings = SearchSettings()
 ) throws(PlannerError) -> SearchResult {
+    guard space.job.cluster.pools.isEmpty else {
+        throw PlannerError(
+            keyPath: "cluster.pools", reason: "a search lays out GPUs of one kind; bounds for pools are not known",
+            suggestion: "search one pool, or go through layouts with orrery sweep")
+    }
     guard !space.choices.isEmpty else {
         throw PlannerError(
             keyPath: "training.global_batch", reason: "no layout of \(space.job.model.name) over \(space.job.cluster.gpus) GPUs is legal",
@@ -42,6 +49,7 @@ public func search(
     run.simulate()
     run.account()
     run.exhaust()
+    run.refine()
     return run.result
 }
 
@@ -101,6 +109,7 @@ private struct SearchRun {
             result.removed.budget += 1
             return false
         }
+        if outcomes.evaluator.isRenamed(index) { return false }
         guard objective.kind == .pareto else { return true }
         guard !front.excludes(bound, index: index) else { return false }
         var figures = bound
@@ -200,6 +209,34 @@ private struct SearchRun {
         // Tokens that overfull experts drop cost nothing.
         let seconds = job.model.moe?.capacity == nil && rate > 0 ? flops / rate : 0
         return objective.figures(seconds: seconds, breakdown: [.bubble: seconds], hfu: 0, job: job)
+    }
+
+    /// Deals the layers of the best anew, so that the slowest stage is as fast as can be.
+    mutating func refine() {
+        let chosen = result.ranked.prefix(settings.refined).filter {
+            $0.choice.pipeline > 1 && $0.choice.stageLayers == nil && $0.choice.stageDeal == .auto
+        }
+        guard objective.kind != .pareto, !chosen.isEmpty, !isOver(1)() else { return }
+        let dealt = chosen.map { layout in
+            var choice = layout.choice
+            choice.stageDeal = .time
+            return choice
+        }
+        let whole = space.extended(by: dealt)
+        outcomes.extend(whole)
+        let indices = Array(space.choices.count..<whole.choices.count)
+        let found = outcomes.of(indices, jobs: settings.jobs, isOver: isOver(1))
+        for (layout, (index, outcome)) in zip(chosen, zip(indices, found)) {
+            guard case .figures(let figures)? = outcome, !objective.isLate(figures), !objective.isDear(figures),
+                objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
+            else { continue }
+            result.ranked[place] = RankedLayout(
+                choice: whole.choices[index], index: index, value: objective.value(figures), bound: layout.bound, figures: figures)
+            result.refined += 1
+        }
+        result.simulated += found.count { $0 != nil }
+        result.ranked.sort { ($0.value, $0.index) < ($1.value, $1.index) }
+        result.seconds = elapsed
     }
 
     /// Small spaces are simulated in full, to say how far the winner is from the best.
