@@ -105,8 +105,15 @@ struct ExhaustiveTests {
     func fifty() throws {
         var rows: [String] = []
         var answers: [Answer] = []
-        for seed in UInt64(1)...50 {
+        var seed: UInt64 = 0
+        while answers.count < 50 {
+            seed += 1
             let answer = try answer(sample(seed, sizes: seed % 5 == 0 ? 2000...5000 : 1000...2000))
+            // Where nothing fits there is nothing to find; such a space does not count.
+            guard answer.fit > 0 else {
+                #expect(answer.found.isEmpty && answer.one == nil, "seed \(seed): \(answer.name)")
+                continue
+            }
             #expect(answer.isEqual, "seed \(seed): \(answer.name)")
             #expect(answer.share <= 0.05, "seed \(seed): \(answer.name)")
             answers.append(answer)

@@ -15,7 +15,7 @@ struct JournalOption: ParsableArguments {
         guard let path else { return nil }
         // Times of one calibration must not stand beside those of another.
         let identity = "\(Orrery.version) \(CalibrationFingerprint.shipped) \(identity)"
-        do { return try Journal(path: path, work: work, identity: identity) } catch { throw InputError("\(error)") }
+        do throws(JournalError) { return try Journal(path: path, work: work, identity: identity) } catch { throw InputError("\(error)") }
     }
 
     /// Says what was taken up, and whether something could not be kept.
