@@ -22,7 +22,8 @@ public struct CostModel: Sendable {
         self.groups = groups
         self.collectives = collectives
         timings = KernelTimings(
-            accelerator: job.cluster.accelerator, constants: constants, behaviour: behaviour, precision: job.training.precision.compute)
+            accelerator: job.cluster.accelerator, constants: constants, behaviour: behaviour, precision: job.training.precision.compute,
+            measured: job.software.measurements)
         efficiency = LinkEfficiency(intra: constants[.nvlink], inter: constants[.network])
     }
 
@@ -33,17 +34,30 @@ public struct CostModel: Sendable {
 
     /// Seconds of a collective of the named group, alone on its links.
     func seconds(_ communication: Communication) -> Double {
-        let shape: GroupShape =
-            switch communication.group {
-            case .tensor: groups.tensor
-            case .context: groups.context
-            case .expert: groups.expert
-            }
-        return collectives.seconds(communication.kind.collective, bytes: communication.bytes, group: shape, efficiency: efficiency)
+        seconds(communication.kind.collective, bytes: communication.bytes, group: shape(communication.group))
+    }
+
+    private func shape(_ group: GroupKind) -> GroupShape {
+        switch group {
+        case .tensor: groups.tensor
+        case .context: groups.context
+        case .expert: groups.expert
+        }
+    }
+
+    /// A measured collective of a group that has its links to itself; nil where none of its size was measured.
+    private func measured(_ operation: CollectiveOp, bytes: Double, group: GroupShape) -> Estimate? {
+        guard let measured = timings.measured, group.ranks > 1, bytes > 0, group.concurrent == 1 || group.perDomain >= group.ranks,
+            let kernel = operation.kernel
+        else { return nil }
+        return measured.collective(kernel, bytes: bytes, ranks: group.ranks, perNode: min(group.ranks, group.perDomain))
     }
 
     func seconds(_ operation: CollectiveOp, bytes: Double, group: GroupShape) -> Double {
         guard group.ranks > 1, bytes > 0 else { return 0 }
+        if let alone = measured(operation, bytes: bytes, group: group) {
+            return alone.seconds / (group.perDomain >= group.ranks ? efficiency.intra : 1)
+        }
         return collectives.seconds(operation, bytes: bytes, group: group, efficiency: efficiency)
     }
 
@@ -83,12 +97,16 @@ public struct CostModel: Sendable {
                 let time = seconds(communication)
                 let (share, activity) = exposure(communication, pass: op.pass)
                 piece.seconds[activity] = time * share
+                if let estimate = measured(communication.kind.collective, bytes: communication.bytes, group: shape(communication.group)) {
+                    piece.count(time * share, as: estimate.evidence)
+                }
                 piece.overlapped = time * (1 - share)
             } else {
-                let time = timings.seconds(op)
+                let estimate = timings.estimate(op)
+                let time = estimate.seconds
                 piece.seconds[op.pass == .forward ? .forward : .backward] = time
                 piece.squares = time * time
-                piece.interpolated = timings.isFitted(op) ? time : 0
+                piece.count(time, as: estimate.evidence)
                 piece.flops = Self.flops(op)
                 if case .attention = op.work, op.pass == .forward { cost.core += piece }
             }
@@ -139,5 +157,29 @@ public struct CostModel: Sendable {
         again.seconds[.recompute] = again.seconds[.forward]
         again.seconds[.forward] = 0
         return (again, 6)
+    }
+}
+
+extension CollectiveOp {
+    /// As measurements call it.
+    fileprivate var kernel: Kernel? {
+        switch self {
+        case .allReduce: .allReduce
+        case .allGather: .allGather
+        case .reduceScatter: .reduceScatter
+        case .allToAll: .allToAll
+        case .broadcast: .broadcast
+        case .sendReceive: .sendReceive
+        }
+    }
+}
+
+extension PassCost {
+    fileprivate mutating func count(_ seconds: Double, as evidence: EvidenceKind) {
+        switch evidence {
+        case .measured: measured += seconds
+        case .interpolated: interpolated += seconds
+        case .formula: break
+        }
     }
 }

@@ -8,6 +8,7 @@ struct RankTimeline {
     let times: TaskTimes
     private(set) var overlapped = 0.0
     private(set) var interpolated = 0.0
+    private(set) var measured = 0.0
     private let costs: [PassCost]
 
     init(graph: StepGraph, result: CriticalTimes, times: TaskTimes) {
@@ -57,6 +58,7 @@ struct RankTimeline {
         guard duration > 0, total > 0 else { return }
         overlapped += cost.overlapped
         interpolated += cost.interpolated
+        measured += cost.measured
         var running = 0.0
         var given: Int64 = 0
         for activity in Activity.allCases {

@@ -11,6 +11,8 @@ struct PlayedStep {
     var overlapped: Double
     /// Seconds of that rank's kernels whose constants measured kernels determine.
     var interpolated: Double
+    /// Seconds of that rank's kernels that were timed at their shape.
+    var measured: Double
     /// Mean share of the step in which compute streams are busy.
     var utilization: Double
 }
@@ -56,6 +58,7 @@ struct StepPlayer {
         if rest > 0 { breakdown[.stragglerWait, default: 0] += rest }
         return PlayedStep(
             nanoseconds: total, breakdown: breakdown, overlapped: timeline.overlapped, interpolated: timeline.interpolated,
+            measured: timeline.measured,
             utilization: total > 0 ? timeline.meanBusy() / Double(total) : 0)
     }
 
