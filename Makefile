@@ -17,10 +17,10 @@ PYTHON ?= python3
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench claims validate fit fit-kernels format record clean
+.PHONY: help deps build run test bench simgrid claims validate fit fit-kernels format record clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
 
 # apt is asked for what is missing only, so that a machine that has everything needs no network for it.
 deps:
@@ -47,6 +47,13 @@ test: deps ## build all and run every test
 
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
+	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
+	  { $(SUDO) apt-get update -qq; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libsimgrid-dev g++ >/dev/null; }
+	@mkdir -p out reports/fabric
+	g++ -O3 -std=c++17 Benchmarks/SimGrid/driver.cpp -o out/simgrid-driver -lsimgrid
+	swift run -c release --package-path Benchmarks fabric-against-simgrid $(CURDIR)/out/simgrid-driver $(CURDIR)/reports/fabric/simgrid.md
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims

@@ -127,11 +127,11 @@ extension Job {
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
             memory: MemoryEstimate(job: job, placement: placement),
             pieces: work.stages.map { max(1, min($0.count, 16)) },
-            warnings: behaviour.isGeneric
+            warnings: (behaviour.isGeneric
                 ? [
                     "software.framework \"\(software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"
                 ]
-                : [],
+                : []) + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(
                 uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))

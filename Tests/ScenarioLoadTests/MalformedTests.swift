@@ -104,9 +104,21 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("half a node", "gpus: 16", "gpus: 20", at: (6, 3), "cluster.gpus", "16 or 24"),
         .init("tensor parallel CNN", "preset: tiny", "preset: resnet50", at: (8, 3), "layout.tensor", "tensor: 1"),
     ]
+    static let compressions: [Malformed] = [
+        ("no codec", "zip", (17, 16), "", "e4m3"), ("two selections", "{topk: 5%, randomk: 5%}", (17, 27), ".randomk", "keep one"),
+        ("positions of nothing", "{values: e4m3, indices: raw}", (17, 31), ".indices", "topk"),
+        ("quantised factors", "{powersgd: 4, values: e4m3}", (17, 30), ".values", "remove"),
+        ("share above all", "[topk: 200%]", (17, 23), ".topk", "5%"), ("step without a key", "[topk]", (17, 17), "[0]", "[topk: 5%]"),
+        ("a step twice", "[topk: 5%, topk: 6%]", (17, 27), ".topk", "remove one"),
+        ("nothing", "{}", (17, 16), "", "topk, powersgd or values"),
+        ("unknown key", "{topq: 5%}", (17, 17), ".topq", "\"topk\""),
+        ("scales of fp32", "{topk: 5%, block: 64}", (17, 27), ".block", "remove"),
+        ("rank of nothing", "{powersgd: 0}", (17, 27), ".powersgd", "4"), ("a number", "5%", (17, 16), "", "{topk: 5%"),
+    ].map { name, value, place, key, advice in
+        Malformed(name, "steps: 100", "steps: 100\n  compression: \(value)", at: place, "training.compression\(key)", advice)
+    }
     static let unavailable: [Malformed] = [
         .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 1), "cosim", "remove"),
-        .init("compression", "steps: 100", "steps: 100\n  compression: [topk: 5%]", at: (17, 3), "training.compression", "none"),
         .init(
             "asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3),
             "training.synchronization", "sync"),
@@ -117,10 +129,26 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("pools", "gpus: 16", "gpus: 16\n  pools: []", at: (7, 3), "cluster.pools", "remove"),
         .init("schedule", "pipeline: 2", "pipeline: 2\n  schedule: dualpipe", at: (10, 3), "layout.schedule", "1f1b"),
         .init("offload", "pipeline: 2", "pipeline: 2\n  offload: optimizer", at: (10, 3), "layout.offload", "none"),
-        .init("flow network", "seed: 7", "seed: 7\n  network: flow", at: (25, 3), "simulate.network", "alpha-beta"),
+        .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
+        .init(
+            "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",
+            at: (18, 16), "conditions.slow_links[0].link", "network: flow"),
+        .init(
+            "slow link of two kinds", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{node: 0, gpu: 3, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0]", "node: 0"),
+        .init(
+            "slow port that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{gpu: 16, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0].gpu", "0 to 15"),
+        .init(
+            "flow on a torus", "gpus: 16", "gpus: 16\n  inter_node: {topology: {kind: torus, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.kind", "fat_tree"),
+        .init(
+            "too few tiers for flows", "gpus: 16",
+            "gpus: 16\n  inter_node: {topology: {levels: 2, radix: 2, rails: 1, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.levels", "radix"),
         .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
         .init(
-            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 2}}", at: (7, 45),
+            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 0.5}}", at: (7, 45),
             "cluster.inter_node.topology.oversubscription", "1.0"),
     ]
     static let syntax: [Malformed] = [
@@ -133,7 +161,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("key that is a list", "gpus: 16", "gpus: 16\n  [a, b]: 3", at: (7, 3), "cluster", "plain words"),
     ]
 
-    @Test(arguments: keys + moreKeys + values + impossible + unavailable + syntax)
+    @Test(arguments: keys + moreKeys + compressions + values + impossible + unavailable + syntax)
     func isReportedAtItsPlace(_ malformed: Malformed) throws {
         try #require(Fixture.valid.contains(malformed.old))
         let errors = Fixture.errors(Fixture.valid.replacing(malformed.old, with: malformed.new, maxReplacements: 1))
@@ -147,7 +175,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     }
 
     @Test func thereAreEnough() {
-        let all = Self.keys + Self.moreKeys + Self.values + Self.impossible + Self.unavailable + Self.syntax
+        let all = Self.keys + Self.moreKeys + Self.compressions + Self.values + Self.impossible + Self.unavailable + Self.syntax
         #expect(all.count >= 40 && Set(all.map(\.name)).count == all.count)
     }
 

@@ -27,6 +27,8 @@ public struct InterNode: Sendable, Hashable {
     public var nicsPerNode: Int
     /// Kind of network by name; fair sharing on it is `network: flow`.
     public var topology: String
+    /// The rest of the topology.
+    public var form = NetworkForm()
     public init(link: Link, nicsPerNode: Int, topology: String = "fat_tree") {
         self.link = link
         self.nicsPerNode = nicsPerNode

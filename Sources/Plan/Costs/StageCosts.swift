@@ -29,7 +29,8 @@ public struct StageCosts: Sendable {
     public var unitData: [DataTraffic] = []
     /// One hop between neighbouring virtual stages.
     public var hop = 0.0
-    /// Optimizer step and gradient norm of each virtual stage's parameters.
+    /// Optimizer step and gradient norm of each virtual stage's parameters, and where gradients are compressed the kernels of the codec, which
+    /// like it run once a step on the compute stream.
     public var optimizer: [Double] = []
     /// Work of the step that no stage explains: logging, zeroing, host.
     public var fixed = 0.0
@@ -50,6 +51,7 @@ public struct StageCosts: Sendable {
         hop = Self.hop(model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
         let full = Self.fullLayers(work: work, job: job)
+        let demand = OptimizerDemand(job.training.optimizer, model: job.model)
         for (stage, units) in work.stages.enumerated() {
             var sum = Sum()
             var repeated = full[stage]
@@ -72,9 +74,9 @@ public struct StageCosts: Sendable {
             stages.append(passes)
             data.append(Self.traffic(work.parameters[stage], model: model))
             let shard = job.layout.zero >= 1 ? Double(job.data * job.layout.context) : 1
-            // States are read and written once by the optimizer (24 bytes a parameter of the shard), gradients read for the norm and zeroed.
-            let bytes = work.parameters[stage].total * (24 / shard + 8) * 1.3
-            optimizer.append(model.timings.memorySeconds(bytes) * constants[.optimizer] * constants[.degradation])
+            let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
+            let codec = job.training.compression?.kernelSeconds(work.parameters[stage], model: model) ?? 0
+            optimizer.append((update * constants[.optimizer] + codec) * constants[.degradation])
         }
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
@@ -147,6 +149,11 @@ public struct StageCosts: Sendable {
         let reduceBytes = job.training.precision.reduce?.bytes ?? max(behaviour.reduceBytes, weightBytes)
         var traffic = DataTraffic()
         for (count, group) in [(parameters.dense, model.groups.dataContext), (parameters.expert, model.groups.expertData)] where count > 0 {
+            if let compression = job.training.compression, group.ranks > 1 {
+                traffic.reduce += compression.networkSeconds(elements: count, group: group, model: model)
+                if zero >= 1 { traffic.gather += model.seconds(.allGather, bytes: count * weightBytes, group: group) }
+                continue
+            }
             guard let hybrid = model.hybridGroups(of: group) else {
                 let reduction: CollectiveOp = zero == 0 || (behaviour.zero1AllReduce && zero < 3) ? .allReduce : .reduceScatter
                 traffic.reduce += model.seconds(reduction, bytes: count * reduceBytes, group: group)

@@ -88,6 +88,8 @@ public struct TrainingSpec: Sendable, Hashable {
     public var precision = PrecisionPolicy(compute: .bf16)
     public var recompute = Recompute.none
     public var optimizer = OptimizerKind.adamw
+    /// How gradients are sent between replicas; nil: as they are.
+    public var compression: GradientCompression?
     public var length = Length.oneStep
     /// Bytes a second that input data arrive with, per node, and batches read ahead; nil: never a bottleneck.
     public var dataLoading: Bandwidth?
@@ -95,21 +97,10 @@ public struct TrainingSpec: Sendable, Hashable {
     public init() {}
 }
 
-/// Optimizers by what they keep and move per parameter; the real ones live in module Training.
+/// Optimizers by name; what they keep and move is stated by the rules of module Training themselves (`OptimizerDemand`).
 public enum OptimizerKind: String, Sendable, Hashable, Codable, CaseIterable {
     case sgd, momentum, adam, adamw, lamb, lion, adafactor, muon
     case adam8bit = "adam-8bit"
-    /// Bytes of fp32 state per parameter beside the master copy.
-    public var stateBytes: Double {
-        switch self {
-        case .sgd: 0
-        case .momentum, .lion, .muon: 4
-        case .adam, .adamw, .lamb: 8
-        case .adam8bit: 2
-        // Factored second moment: rows + columns, negligible beside the matrix (arXiv:1804.04235).
-        case .adafactor: 0.01
-        }
-    }
 }
 
 /// Everything that decides a step: model, machines, layout, training, software.

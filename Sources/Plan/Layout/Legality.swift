@@ -35,6 +35,7 @@ extension Job {
             check.convolutional()
         }
         check.precision()
+        check.compression()
         return check.problems
     }
 }
@@ -321,5 +322,21 @@ private struct Legality {
         guard !native else { return }
         let offered = Precision.allCases.filter { peaks[$0] != nil && $0 != .int8 }.map(\.rawValue).joined(separator: ", ")
         add("training.precision", "\(job.cluster.accelerator.name) does not compute in \(compute.rawValue)", "write one of \(offered)")
+    }
+
+    /// Compressed gradients are summed whole by every replica, which is what ZeRO-2 and 3 avoid.
+    mutating func compression() {
+        guard let compression = job.training.compression else { return }
+        if layout.zero >= 2 {
+            add(
+                "training.compression",
+                "\(compression.name) with zero: \(layout.zero) is not modelled: every replica decodes whole gradients",
+                "write zero: 0 or 1, or compression: none")
+        }
+        if let reduce = job.training.precision.reduce {
+            add(
+                "training.precision.reduce", "gradients are sent as \(compression.name), not in \(reduce.rawValue)",
+                "remove reduce, or write compression: none")
+        }
     }
 }

@@ -90,6 +90,7 @@ private struct StageMemory {
         // The head's turn comes before the layers' backward: the larger of the two counts.
         stage.activations += max(live, isLast ? loss : 0)
         stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
+        stage.buffers += job.training.compression?.memoryBytes(elements: weights.dense + weights.expert, job: job) ?? 0
         if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
         addFragmentation(&stage, weights: weights, capacity: capacity)
         return stage
@@ -189,7 +190,7 @@ struct StateBytes {
         let compute = job.training.precision.compute
         let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
         let master = hasMaster ? job.training.precision.master?.bytes ?? 4 : 0
-        return (master + job.training.optimizer.stateBytes) * sharded(weights, job.layout.zero >= 1)
+        return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)
     }
 
     /// What the optimizer step allocates beside parameters, gradients and state.

@@ -33,6 +33,18 @@ enum ClusterSection {
         var levels: Int?
         var radix: Int?
         var oversubscription = 1.0
+        var routing: Routing?
+        var seed: Int?
+        enum Routing: String, CaseIterable { case dModK = "d-mod-k", ecmp }
+        var form: NetworkForm {
+            var form = NetworkForm()
+            form.rails = rails
+            form.levels = levels
+            form.radix = radix ?? form.radix
+            form.oversubscription = oversubscription
+            if routing == .ecmp { form.routing = .ecmp(seed: UInt64(seed ?? 0)) }
+            return form
+        }
         enum Kind: String, CaseIterable { case fatTree = "fat_tree", railOptimized = "rail_optimized", torus, dragonfly }
     }
     private struct Storage {
@@ -97,14 +109,13 @@ enum ClusterSection {
             Field("kind", \.kind, .choice, default: "fat_tree", "shape of the network"),
             Field(
                 "rails", \.rails, .integer(1...1024, example: 8), default: "nics_per_node", "parallel planes, one for each port of a node"),
-            Field("levels", \.levels, .integer(1...10, example: 3), default: "as many as the nodes need", "tiers of switches"),
+            Field("levels", \.levels, .integer(1...3, example: 3), default: "as many as the nodes need", "tiers of switches"),
             Field("radix", \.radix, .integer(2...10_000, example: 64), default: "64", "ports of a switch"),
             Field(
-                "oversubscription", \.oversubscription,
-                Kind.ratio(1...1000, example: "1.0").requiring(
-                    "is not available yet (only full bisection, 1.0, is)", "write oversubscription: 1.0"
-                ) { $0 == 1 },
-                default: "1.0", "capacity towards the nodes over capacity upwards"),
+                "oversubscription", \.oversubscription, .ratio(1...1000, example: "1.0"), default: "1.0",
+                "capacity towards the nodes over capacity upwards: of the leaves, with three levels of the switches above them"),
+            Field("routing", \.routing, .choice, default: "d-mod-k", "how flows pick their way up: by destination, or by a hash"),
+            Field("seed", \.seed, .integer(0...1_000_000_000, example: 1), default: "0", "of the hash of routing: ecmp"),
         ])
     }
 
@@ -116,7 +127,8 @@ enum ClusterSection {
     }
 
     /// - Returns: nil when a fault was reported.
-    static func read(_ item: Item, _ reader: inout Reader) -> ClusterSpec? {
+    /// - Parameter flows: communication runs as flows, to which the shape of the network matters.
+    static func read(_ item: Item, flows: Bool = false, _ reader: inout Reader) -> ClusterSpec? {
         guard item.tree.entries != nil else {
             reader.report(
                 item, "\(item.text) stands where the keys of the cluster are expected", "write cluster: {gpu: h100-sxm-80gb, gpus: 8}")
@@ -140,7 +152,7 @@ enum ClusterSection {
         let intra = link(draft.intraNode, usual: preset?.intraNode ?? node?.intraNode, item, "intra_node", &reader)
         let inter = gpus > held ? network(draft, usual: preset?.interNode ?? node?.interNode, item, &reader) : nil
         guard let intra, reader.errors.count == before else { return nil }
-        remarkOnTopology(draft.interNode.topology, &reader)
+        if !flows { remarkOnTopology(draft.interNode.topology, &reader) }
         let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
         return ClusterSpec(
             name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
@@ -206,11 +218,19 @@ enum ClusterSection {
                 "cluster.inter_node.nics_per_node is not given: \(nics) \(nics == 1 ? "port" : "ports") a node, as usual for the device")
         }
         if draft.interNode.link.isEmpty { reader.remark("cluster.inter_node.link is not given: \(link.name), as usual for the device") }
-        return InterNode(link: link, nicsPerNode: nics, topology: draft.interNode.topology.kind?.rawValue ?? usual?.topology ?? "fat_tree")
+        var network = InterNode(
+            link: link, nicsPerNode: nics, topology: draft.interNode.topology.kind?.rawValue ?? usual?.topology ?? "fat_tree")
+        network.form = draft.interNode.topology.form
+        return network
     }
 
     /// The closed form of collectives knows a network by its ports and their rate.
     private static func remarkOnTopology(_ topology: Topology, _ reader: inout Reader) {
+        if topology.oversubscription > 1 {
+            reader.remark(
+                "cluster.inter_node.topology.oversubscription: the closed form of a collective does not know it; simulate.network: flow does"
+            )
+        }
         guard topology.rails != nil || topology.levels != nil || topology.radix != nil else { return }
         reader.remark(
             "cluster.inter_node.topology: rails, levels and radix describe the network but do not change the closed form of a collective")

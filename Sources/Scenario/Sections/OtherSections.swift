@@ -152,6 +152,10 @@ enum SimulateSection {
             Field("samples", \.samples, .integer(1...1_000_000, example: 200), default: "200", "draws of what is random"),
             Field("seed", \.seed, seed, default: "1", "of everything random"),
             Field("detail", \.detail, .choice, default: "auto", "how finely a step is simulated"),
+            Field(
+                "network", \.network, .choice, default: "auto",
+                "how communication is timed: each collective alone in closed form, or as flows that share the cluster's links; auto takes flows where the network is oversubscribed"
+            ),
             Field("timeline", \.timeline, .flag, default: "true", "record a timeline for reports"),
         ])
     }

@@ -6,7 +6,7 @@ import Quantities
 enum TrainingSection {
     private struct Draft {
         var spec = TrainingSpec()
-        var optimizer: OptimizerKind?
+        var compression: GradientCompression??
         var tokens: Int?
         var steps: Int?
         var data = DataDraft()
@@ -36,6 +36,9 @@ enum TrainingSection {
                 "recompute", \.spec.recompute, recompute, default: "none",
                 "activations that the backward pass computes again; layers: so many of each stage"),
             Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
+            Field(
+                "compression", \.compression, CompressionSection.kind, default: "none",
+                "codec of the gradients between replicas, its size taken by really encoding; for zero 0 and 1"),
             Field(
                 "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",
                 "length of the run in tokens; or give steps"),
@@ -109,6 +112,7 @@ enum TrainingSection {
             reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
         }
         draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
+        draft.spec.compression = draft.compression ?? nil
         draft.spec.dataLoading = draft.data.loading
         draft.spec.dataPrefetch = draft.data.prefetch
         return draft.spec

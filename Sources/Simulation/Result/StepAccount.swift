@@ -127,6 +127,15 @@ struct StepAccount {
         }
     }
 
+    /// How communication was timed, where it ran as flows.
+    var flowAssumption: Assumption {
+        let shares = plan.reachedShares
+        return Assumption(
+            subject: "communication",
+            value: "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside",
+            source: "docs/contention.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
+    }
+
     /// What the prediction takes for granted, with where it is from.
     var assumptions: [Assumption] {
         let accelerator = job.cluster.accelerator

@@ -10,8 +10,11 @@ struct RankTimeline {
     private(set) var interpolated = 0.0
     private(set) var measured = 0.0
     private let costs: [PassCost]
+    /// [tasks] nanoseconds without contention; what a pass takes longer is its communication.
+    private let closed: [Int64]?
 
-    init(graph: StepGraph, result: CriticalTimes, times: TaskTimes) {
+    init(graph: StepGraph, result: CriticalTimes, times: TaskTimes, closed: [Int64]? = nil) {
+        self.closed = closed
         self.graph = graph
         self.result = result
         self.times = times
@@ -52,8 +55,14 @@ struct RankTimeline {
 
     /// Splits a task's own time over its activities, by running sums so that the parts add up.
     private mutating func share(_ task: Int, into sums: inout [Activity: Int64]) {
-        let duration = result.times.finish[task] - result.times.start[task]
+        var duration = result.times.finish[task] - result.times.start[task]
         let cost = costs[Int(graph.kindOf[task])]
+        if let closed, duration > closed[task] {
+            let waiting: [Activity] = [.tensorComm, .sequenceComm, .contextComm, .expertComm]
+            let most = waiting.max { cost.seconds[$0] < cost.seconds[$1] } ?? .other
+            sums[most, default: 0] += duration - closed[task]
+            duration = closed[task]
+        }
         let total = cost.total
         guard duration > 0, total > 0 else { return }
         overlapped += cost.overlapped

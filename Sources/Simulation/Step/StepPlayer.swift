@@ -43,12 +43,14 @@ struct StepPlayer {
         return Double(try total(of: core().nanoseconds)) * 1e-9
     }
 
-    /// - Parameter durations: [tasks] nanoseconds.
-    mutating func play(_ durations: [Int64]) throws(SimulationError) -> PlayedStep {
+    /// - Parameters:
+    ///   - durations: [tasks] nanoseconds.
+    ///   - closed: [tasks] nanoseconds that tasks would take if their communication met none; nil: the same.
+    mutating func play(_ durations: [Int64], closed: [Int64]? = nil) throws(SimulationError) -> PlayedStep {
         try sweep(durations)
         let core = core()
         let total = try total(of: core.nanoseconds)
-        var timeline = RankTimeline(graph: graph, result: result, times: times)
+        var timeline = RankTimeline(graph: graph, result: result, times: times, closed: closed)
         var breakdown = timeline.breakdown(place: core.place, until: core.end)
         let exposed = try Simulation.nanoseconds(exposedData)
         let fixed = try Simulation.nanoseconds(times.costs.fixed)
