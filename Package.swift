@@ -9,6 +9,7 @@ let package = Package(
     products: [
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
         // For Benchmarks, which is a package of its own.
         .library(
@@ -36,7 +37,9 @@ let package = Package(
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
-        .target(name: "Kernels", dependencies: ["CNumerics"], exclude: ["CUDA/plugin"], swiftSettings: strict),
+        // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
+        .systemLibrary(name: "COrreryCUDA", path: "Sources/Kernels/CUDA/plugin"),
+        .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(

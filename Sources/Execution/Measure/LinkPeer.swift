@@ -131,7 +131,8 @@ final class LinkListener {
     /// - Parameter port: 0 for any that is free
     init(host: String = "127.0.0.1", port: Int = 0) throws(CalibrationError) {
         guard var address = Self.address(host, port) else { throw CalibrationError("\(host):\(port) is no address to listen at") }
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.descriptor = descriptor
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isOpen = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
