@@ -14,7 +14,7 @@ struct CalibrationShapesTests {
     }
 
     @Test func planHoldsEachCallOnceAndEveryKernelEarly() {
-        let calls = CalibrationShapes().calls
+        let calls = CalibrationShapes.standard.calls
         #expect(Set(calls).count == calls.count)
         #expect(Set(calls.map(\.kernel)) == Set(KernelName.allCases))
         // Whatever ends the calibration at half leaves no kernel without the 8 shapes that a fit with its errors needs.
@@ -29,13 +29,15 @@ struct CalibrationShapesTests {
 
     @Test func namesInFilesAreReadBack() throws {
         // y = x w^T is TN in BLAS's words; a weight gradient dy^T x is NT.
-        let forward = Measurement.Key(try KernelCall(.gemmNT, [64, 32, 16]), .rotated, device: "d")
-        #expect(forward.layout == .tn && forward.variant == "" && forward.shape == .product(m: 64, n: 32, k: 16, count: 1))
+        let forward = Measurement.Key(try KernelCall(.gemmNT, [512, 256, 64]), .rotated, device: "d")
+        #expect(forward.layout == .tn && forward.variant == "" && forward.shape == .product(m: 512, n: 256, k: 64, count: 1))
         #expect(Measurement.Key(try KernelCall(.gemmTN, [64, 32, 16]), .warm, device: "d").layout == .nt)
+        // Up to 100^3 multiplications OpenBLAS copies no operands.
+        #expect(Measurement.Key(try KernelCall(.gemmNT, [100, 100, 100]), .warm, device: "d").variant == "small warm")
         let backward = Measurement.Key(try KernelCall(.geluBackward, [100]), .warm, device: "d")
         #expect(backward.variant == "gelu warm" && backward.pass == .inputGradient)
         // Every call of the plan survives the file's words.
-        for call in CalibrationShapes().calls {
+        for call in CalibrationShapes.standard.calls {
             for residency in Residency.allCases {
                 let key = Measurement.Key(call, residency, device: "some-cpu")
                 #expect(try KernelShape(parsing: key.shape.text, family: key.kernel.family) == key.shape, "\(call)")

@@ -19,6 +19,8 @@ public struct CPUCalibration {
         public var quantile: Double?
         /// What plays the other end of a link: program and arguments that end up in `LinkPeer.serve`. Empty: links are left out.
         public var peer: [String] = []
+        /// In place of the standard ones, and without codecs and contention.
+        var calls: [KernelCall]?
         public init(output: String) { self.output = output }
     }
     /// How far a calibration is.
@@ -92,10 +94,11 @@ public struct CPUCalibration {
 
     private func plan() -> [Item] {
         var items: [Item] = []
-        for call in CalibrationShapes().calls {
+        for call in settings.calls ?? CalibrationShapes.standard.calls {
             if call.bytes < machine.lastCache { items.append(.call(call, .warm)) }
             if call.bytes >= CallTimer.leastRotated { items.append(.call(call, .rotated)) }
         }
+        guard settings.calls == nil else { return items }
         // Codecs and contention are few and belong to every file: after the first sixth.
         var early: [Item] = Self.contentionCalls().map { .call($0, .contended) }
         for (index, _) in CalibrationShapes.codecs().enumerated() {

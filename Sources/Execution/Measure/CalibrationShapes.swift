@@ -7,12 +7,15 @@ public struct CalibrationShapes: Sendable {
     /// Each once; those of real models first, then log-spaced ones, coarse before fine.
     public let calls: [KernelCall]
 
+    /// With the limits that `calibrate cpu` has.
+    static let standard = CalibrationShapes()
+
     /// - Parameter longest: seconds that one call may take on a core of 20 GFLOP/s
     public init(longest: Double = 0.15) {
         var seen: Set<KernelCall> = []
         let real = Self.models().filter { seen.insert($0).inserted }
         var grid: [(place: Double, call: KernelCall)] = []
-        let candidates = KernelGrid.training(mostBytes: 0x1p27, mostFLOPs: longest * 2e10) + Self.sparse
+        let candidates = KernelGrid.training(mostBytes: 0x1p27, mostFLOPs: longest * 2e10) + Self.sparse + Self.between
         var byKernel: [KernelName: [KernelCall]] = [:]
         for call in candidates where seen.insert(call).inserted { byKernel[call.kernel, default: []].append(call) }
         for kernel in KernelName.allCases {
@@ -64,6 +67,36 @@ public struct CalibrationShapes: Sendable {
         return order
     }
 
+    /// Shapes between those of the log-spaced grid, where caches end or small products do.
+    private static var between: [KernelCall] {
+        var calls: [KernelCall] = []
+        func add(_ kernel: KernelName, _ sizes: [Int]) {
+            if let call = try? KernelCall(kernel, sizes) { calls.append(call) }
+        }
+        for kernel in KernelName.allCases {
+            switch kernel.sizeNames {
+            // 3/4 of each power of two.
+            case ["count"]: for power in 7...24 { add(kernel, [3 << (power - 2)]) }
+            case ["rows", "width"]:
+                for width in [32, 128, 512, 2048] {
+                    for rows in [32, 128, 512, 2048] { add(kernel, [rows, width]) }
+                }
+            case ["m", "n", "k"] where kernel != .gemmTT:
+                for (m, n, k) in [
+                    (10, 64, 64), (8, 128, 32), (24, 24, 24), (32, 32, 32), (32, 64, 128), (48, 48, 48), (64, 10, 128), (64, 32, 256),
+                    (64, 96, 64),
+                    (96, 96, 96), (100, 100, 100), (16, 256, 128), (256, 16, 128), (128, 128, 32), (128, 32, 128), (32, 128, 128),
+                    (128, 64, 64), (40, 80, 160),
+                    (128, 128, 128), (128, 256, 128), (256, 256, 256), (384, 384, 384), (256, 1024, 256), (1024, 256, 256),
+                    (1024, 1024, 256),
+                    (128, 1024, 512), (32, 512, 512), (32, 1024, 1024), (96, 768, 768), (300, 300, 300),
+                ] { add(kernel, [m, n, k]) }
+            default: break
+            }
+        }
+        return calls
+    }
+
     /// Attention over each query's best keys, which the log-spaced grid has too few of for a fit.
     private static var sparse: [KernelCall] {
         var calls: [KernelCall] = []
@@ -85,7 +118,8 @@ public struct CalibrationShapes: Sendable {
         var outside: [KernelCall] = []
         func record<M: Model>(_ model: M?, _ batch: M.Batch?) {
             guard let model, let batch else { return }
-            _ = try? model.lossAndGradients(model.initialParameters(seed: 1, on: cpu), batch, on: recorder)
+            // Which calls a step makes does not depend on its parameters.
+            _ = try? model.lossAndGradients(model.shapes.map { Tensor<Float>(zeros: $0) }, batch, on: recorder)
             for count in Set(model.shapes.map { $0.reduce(1, *) } + [model.parameterCount]).sorted() {
                 for kernel in [KernelName.adamW, .sgd, .add, .scale, .copy, .zeros] {
                     if let call = try? KernelCall(kernel, [count]) { outside.append(call) }
@@ -100,7 +134,9 @@ public struct CalibrationShapes: Sendable {
             let inputs = [Double](repeating: 0.5, count: side * side * samples)
             record(try? CNN(side: side, channels: channels), CNN.Batch(inputs: inputs, labels: [Int](repeating: 1, count: samples)))
         }
-        for (vocabulary, length, width, heads, layers, sequences) in [(64, 32, 64, 4, 2, 8), (256, 64, 128, 4, 1, 4), (512, 128, 256, 8, 1, 2)] {
+        for (vocabulary, length, width, heads, layers, sequences) in [
+            (64, 32, 64, 4, 2, 8), (256, 64, 128, 4, 1, 4), (512, 128, 256, 8, 1, 2),
+        ] {
             let model = try? GPT(vocabulary: vocabulary, length: length, width: width, heads: heads, layers: layers)
             let tokens = (0..<sequences * length).map { ($0 * 31 + 7) % vocabulary }
             record(model, GPT.Batch(tokens: tokens, next: tokens.reversed()))

@@ -24,16 +24,22 @@ public struct KernelTimes: Sendable {
     /// Fits every kernel of one device and one library in `measurements`; of several, those with the most rows.
     /// - Throws: `CalibrationError` where there is nothing to fit.
     public init(_ measurements: [Measurement], device: String? = nil) throws(CalibrationError) {
+        try self.init(measurements, device: device, machine: Machine(processor: ""))
+    }
+
+    /// - Parameter machine: whose caches decide between warm and rotated timings
+    init(_ measurements: [Measurement], device: String?, machine: Machine) throws(CalibrationError) {
         let own = measurements.filter { device == nil || $0.key.device == device }
         var counts: [[String]: Int] = [:]
         // Links carry the library of the calibration too; what has no library (imported rows) goes with any.
         for row in own { counts[[row.key.device, row.conditions.library], default: 0] += 1 }
         guard let most = counts.max(by: { ($0.value, $1.key.joined()) < ($1.value, $0.key.joined()) })?.key else {
             let known = Set(measurements.map(\.key.device)).sorted().joined(separator: ", ")
-            throw CalibrationError("nothing was measured on \(device ?? "any device")\(known.isEmpty ? "" : "; the measurements are of \(known)")")
+            throw CalibrationError(
+                "nothing was measured on \(device ?? "any device")\(known.isEmpty ? "" : "; the measurements are of \(known)")")
         }
         (self.device, library) = (most[0], most[1])
-        machine = Machine(processor: most[0])
+        self.machine = machine
         let rows = own.filter { $0.key.device == most[0] && $0.conditions.library == most[1] }
         var groups: [CurveKey: [Measurement]] = [:]
         for row in rows where !row.key.variant.hasSuffix(Residency.contended.rawValue) { groups[CurveKey(row), default: []].append(row) }
@@ -137,7 +143,8 @@ public struct KernelTimes: Sendable {
         var alone: [Measurement.Key: Double] = [:]
         for row in rows { alone[row.key] = row.seconds }
         var logs: [Contention: [Double]] = [:]
-        for row in rows.sorted(by: { $0.key.shape.text < $1.key.shape.text }) where row.key.variant.hasSuffix(Residency.contended.rawValue) {
+        for row in rows.sorted(by: { $0.key.shape.text < $1.key.shape.text }) where row.key.variant.hasSuffix(Residency.contended.rawValue)
+        {
             var key = row.key
             var words = key.variant.split(separator: " ").dropLast()
             let variant = words.joined(separator: " ")

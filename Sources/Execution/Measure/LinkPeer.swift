@@ -17,7 +17,9 @@ public enum LinkPeer {
         let shared = memory.isEmpty ? nil : try SharedPages(opening: memory)
         var buffer = [UInt8](repeating: 0, count: mostBytes)
         while let order = try socket.order() {
-            guard order.bytes <= mostBytes else { throw CalibrationError("a message of \(order.bytes) bytes: at most \(mostBytes) are served") }
+            guard order.bytes <= mostBytes else {
+                throw CalibrationError("a message of \(order.bytes) bytes: at most \(mostBytes) are served")
+            }
             for _ in 0..<order.repeats {
                 switch order.kind {
                 case .socket:

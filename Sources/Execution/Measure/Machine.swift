@@ -56,7 +56,9 @@ public struct Machine: Sendable, Hashable {
         var words: [String] = []
         var word = ""
         for character in name.lowercased() {
-            if character.isASCII, character.isLetter || character.isNumber || character == "." { word.append(character) } else if !word.isEmpty {
+            if character.isASCII, character.isLetter || character.isNumber || character == "." {
+                word.append(character)
+            } else if !word.isEmpty {
                 words.append(word)
                 word = ""
             }

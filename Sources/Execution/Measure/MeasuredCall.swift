@@ -43,6 +43,9 @@ private struct Naming {
         switch call.kernel {
         case .gemmNN, .gemmNT, .gemmTN, .gemmTT:
             kernel = .gemm
+            // OpenBLAS multiplies small operands as they lie and copies larger ones into its own order first (interface/gemm.c,
+            // "small matrix": up to 100^3 multiplications where the processor has AVX-512): two curves.
+            if sizes.prefix(3).reduce(1.0, { $0 * Double($1) }) <= 1e6 { variant = "small" }
             shape = .product(m: max(1, sizes[0]), n: max(1, sizes[1]), k: max(1, sizes[2]), count: 1)
             layout =
                 switch call.kernel {

@@ -1,7 +1,7 @@
 /// When enough repeats of a timing were made.
 public struct StopRule: Sendable, Hashable {
     /// Repeats that are made whatever they show.
-    public var least = 5
+    public var least = 7
     /// Never more.
     public var most = 1000
     /// Half the width of the 95 % confidence interval of the quantile, over the quantile, that is narrow enough.
@@ -66,7 +66,7 @@ public struct Repeats: Sendable, Hashable {
         let start = clock()
         var (calm, rough): ([Double], [Double]) = ([], [])
         var settled = false
-        // Sorting at every lap costs more than the laps: at 5, then at every eighth more.
+        // Sorting at every lap costs more than the laps: at the least number, then at every eighth more.
         var next = max(2, rule.least)
         var laps = 0
         while laps < max(1, rule.most) {

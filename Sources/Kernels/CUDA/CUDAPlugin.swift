@@ -66,7 +66,8 @@ public final class CUDAPlugin {
             return
         }
         throw .noPlugin(
-            "the CUDA plug-in cannot be loaded (\(reasons.joined(separator: "; "))); build it by `make cuda` where nvcc is, or name it in ORRERY_CUDA")
+            "the CUDA plug-in cannot be loaded (\(reasons.joined(separator: "; "))); build it by `make cuda` where nvcc is, or name it in ORRERY_CUDA"
+        )
     }
 
     private static func places() -> [String] {

@@ -13,12 +13,13 @@ struct CalibrateCPU: ParsableCommand {
             Shapes that training uses, those of real models first; each until the 95% confidence interval is within 1% or its share of the
             budget is used. What the budget leaves out, --resume adds. Format: docs/measurements.md; how it is timed: docs/calibrate.md.
             """)
-    @Option(name: .shortAndLong, help: ArgumentHelp("The measurement file (CSV).", valueName: "file"), completion: .file(extensions: ["csv"]))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The measurement file (CSV).", valueName: "file"), completion: .file(extensions: ["csv"]))
     var output: String?
     @Option(help: ArgumentHelp("Wall-clock time: 90s, 4min, 1h.", valueName: "time")) var budget = "4min"
     @Option(help: "Threads of the matrix library.") var threads = 1
     @Flag(help: "Go on with a file: shapes that it holds are not timed again.") var resume = false
-    @Flag(help: "Predict a fifth of the shapes from the others and print the errors; without --output of --check-file.") var check = false
+    @Flag(help: "Predict a fifth of the shapes from the others and print the errors.") var check = false
     @Option(help: ArgumentHelp("Check this file in place of measuring.", valueName: "file")) var checkFile: String?
     @Option(help: "Quantile of the repeats that counts, up to 0.5 (the median). Default: 0.5, on a busy machine 0.1.") var quantile: Double?
     @Flag(help: "Leave out messages between processes.") var noLinks = false
@@ -74,19 +75,33 @@ struct CalibrateCPU: ParsableCommand {
         for remark in held.remarks { printed.note("not fitted: \(remark)") }
         func per(_ value: Double?) -> String { value.map { "\(Double(($0 * 1000).rounded()) / 10)" } ?? "-" }
         var rows = [["kernel", "shapes", "held out", "median %", "p90 %", "noise %"]]
+        // One device and one library are the rule, and need no mention in every line.
+        let devices = Set(file.measurements.map(\.key.device)), libraries = Set(file.measurements.map(\.conditions.library))
+        func short(_ name: String) -> String {
+            var name = Substring(name)
+            if devices.count == 1, let device = devices.first, name.hasPrefix(device + " ") { name = name.dropFirst(device.count + 1) }
+            if libraries.count == 1, let library = libraries.first, name.hasSuffix(" (\(library))") {
+                name = name.dropLast(library.count + 3)
+            }
+            return String(name)
+        }
         for row in held.rows {
             rows.append([
-                row.name, "\(row.points)", "\(row.errors?.count ?? 0)", per(row.errors?.median), per(row.errors?.p90), per(row.noise),
+                short(row.name), "\(row.points)", "\(row.errors?.count ?? 0)", per(row.errors?.median), per(row.errors?.p90),
+                per(row.noise),
             ])
         }
         for (name, errors) in [("all shapes", held.all), ("shapes of 20 us and more", held.long)] {
-            rows.append([name, "\(file.measurements.count)", "\(errors?.count ?? 0)", per(errors?.median), per(errors?.p90), per(held.noise)])
+            rows.append([
+                name, "\(file.measurements.count)", "\(errors?.count ?? 0)", per(errors?.median), per(errors?.p90), per(held.noise),
+            ])
         }
         if printed.csv { return try Console.output(csvText(rows)) }
         if printed.json {
             let header = rows[0]
             return try Console.output(
-                JSONValue.array(rows.dropFirst().map { row in .object(zip(header, row).map { (key: $0, value: .string($1)) }) }).text() + "\n")
+                JSONValue.array(rows.dropFirst().map { row in .object(zip(header, row).map { (key: $0, value: .string($1)) }) }).text()
+                    + "\n")
         }
         try Console.output(Self.aligned(rows))
     }
@@ -127,7 +142,8 @@ struct ProgressLine {
         let width = 24
         let filled = Int(share * Double(width))
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        let text = "[\(bar)] \(Int(progress.elapsed)) of at most \(Int(progress.budget)) s, \(progress.done)/\(progress.planned) \(progress.item)"
+        let text =
+            "[\(bar)] \(Int(progress.elapsed)) of at most \(Int(progress.budget)) s, \(progress.done)/\(progress.planned) \(progress.item)"
         guard isTerminal else { return Console.error(text) }
         isOpen = true
         try? writeAll(Array("\r\u{1B}[K\(text.prefix(110))".utf8), to: STDERR_FILENO, name: "standard error")
