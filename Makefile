@@ -17,7 +17,14 @@ PYTHON ?= python3
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench simgrid claims validate fit fit-kernels format record clean
+# The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
+NVCC ?= nvcc
+CUDA_TARGETS ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_90,code=compute_90
+# More flags: -DORRERY_WITH_CUDNN -I... -lcudnn takes cuDNN's attention in (needs cudnn_frontend.h).
+CUDA_FLAGS ?=
+CUBLAS ?= -lcublasLt
+
+.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims validate fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
