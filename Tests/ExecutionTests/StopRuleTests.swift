@@ -68,4 +68,15 @@ struct StopRuleTests {
         // No lap takes time and the clock stands: the limit on laps ends it, without a result.
         #expect(Repeats(StopRule(), clock: { 0 }, lap: { Lap(seconds: 0) }) == nil)
     }
+
+    @Test func operandsOfDifferentSpeedCountByTheirMedian() throws {
+        // Three sets of operands at 1, 2 and 9 ms without any noise: the median 2 ms, the spread that between them, sqrt(19) / 2 relative.
+        let parts = try [0.001, 0.002, 0.009].map { seconds in
+            try #require(Repeats(StopRule(), clock: { 0 }, lap: { Lap(seconds: seconds) }))
+        }
+        let merged = try #require(Repeats(merging: parts))
+        #expect(merged.seconds == 0.002 && merged.p99 == 0.009 && merged.count == 21 && merged.isSettled)
+        #expect(abs(merged.spread - 19.0.squareRoot() / 2) < 1e-9)
+        #expect(Repeats(merging: []) == nil)
+    }
 }

@@ -86,7 +86,7 @@ public struct CPUCalibration {
         var seconds: Double {
             switch self {
             case .call(let call, .rotated): 0.02 + 6 * CalibrationShapes.expectedSeconds(call)
-            case .call(let call, _): 0.003 + 6 * CalibrationShapes.expectedSeconds(call)
+            case .call(let call, _): 0.004 + 20 * CalibrationShapes.expectedSeconds(call)
             case .codec(_, let count): 0.004 + Double(count) * 8e-8
             }
         }
@@ -95,7 +95,8 @@ public struct CPUCalibration {
     private func plan() -> [Item] {
         var items: [Item] = []
         for call in settings.calls ?? CalibrationShapes.standard.calls {
-            if call.bytes < machine.lastCache { items.append(.call(call, .warm)) }
+            // Beyond half of the last cache "warm" means nothing: other work has its share of it.
+            if call.bytes <= machine.lastCache / 2 { items.append(.call(call, .warm)) }
             if call.bytes >= CallTimer.leastRotated { items.append(.call(call, .rotated)) }
         }
         guard settings.calls == nil else { return items }

@@ -15,7 +15,7 @@ struct CallTimer {
 
     private static let shortestLap = 30e-6
     /// Below this many bytes operands count as warm always: a step leaves them in the cache, and beside a miss or two they take no time.
-    static let leastRotated = 8192.0
+    static let leastRotated = 32768.0
 
     init(backend: CPUBackend, machine: Machine, rule: StopRule) {
         self.backend = backend
@@ -50,10 +50,20 @@ struct CallTimer {
 
     // MARK: The same operands again
 
+    /// Several sets of operands, one after the other: where an allocation lies (alignment, pages that share cache lines) decides over a tenth of
+    /// a short call's time and more, so that one set, however often timed, says little.
     private func warm(_ call: KernelCall) -> Repeats? {
-        var trial = KernelTrial(call, on: backend)
-        let batch = warmUp(&trial)
-        return repeats(batch: batch) { trial.run() }
+        let sets = call.bytes < 0x1p20 ? 5 : 3
+        var share = self
+        share.rule.seconds = rule.seconds / Double(sets)
+        var parts: [Repeats] = []
+        // Alive together, or the next would get the place of the last.
+        var trials = (0..<sets).map { KernelTrial(call, on: backend, seed: UInt64($0 + 1)) }
+        for set in 0..<sets {
+            let batch = warmUp(&trials[set])
+            if let part = share.repeats(batch: batch, { trials[set].run() }) { parts.append(part) }
+        }
+        return Repeats(merging: parts)
     }
 
     /// Runs until a lap repeats itself; how many calls make a lap.

@@ -59,6 +59,23 @@ public struct Repeats: Sendable, Hashable {
     /// The confidence interval became as narrow as asked.
     public let isSettled: Bool
 
+    /// Timings of one call on different operands: their median, with the spread between them where that is the larger one.
+    /// - Returns: nil for none.
+    init?(merging parts: [Repeats]) {
+        let sorted = parts.map(\.seconds).sorted()
+        guard !sorted.isEmpty else { return nil }
+        let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        let mean = sorted.reduce(0, +) / Double(sorted.count)
+        let variance = sorted.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, sorted.count - 1))
+        let within = parts.map(\.spread).sorted()[parts.count / 2]
+        seconds = median
+        spread = max(within, variance.squareRoot() / median)
+        p99 = parts.map(\.p99).max() ?? median
+        count = parts.reduce(0) { $0 + $1.count }
+        disturbed = parts.reduce(0) { $0 + $1.disturbed }
+        isSettled = parts.allSatisfy(\.isSettled)
+    }
+
     /// Repeats `lap` until the rule is content. Disturbed laps count only where nothing else is left when time is up.
     /// - Parameter clock: seconds of the wall clock
     /// - Returns: nil where no lap took a positive time.
