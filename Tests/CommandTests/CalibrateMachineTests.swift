@@ -27,7 +27,7 @@ import Testing
             (["calibrate", "cpu", "--output", file, "--quantile", "0.9"], "at most 0.5"),
             (["calibrate", "cpu", "--check-file", file, "--resume"], "measures nothing"),
             (["calibrate", "cpu", "--check-file", file], "there is no such file"),
-            (["calibrate", "cuda", "--output", file, "--budget", "-3"], "write a number"),
+            (["calibrate", "cuda", "--output", file, "--budget=-3"], "write a number"),
         ]
         for (arguments, message) in cases {
             let outcome = try Program.run(arguments)
