@@ -146,7 +146,9 @@ private struct Enumeration {
     private func add(_ degrees: LayoutChoice, data: Int, to all: inout [LayoutChoice]) {
         let batch = job.training.globalBatch
         guard batch % data == 0, job.laidOut(smallest(degrees)).problems().isEmpty else { return }
-        let zeros = data * degrees.context > 1 ? constraints.zero.filter { (0...3).contains($0) } : [0]
+        let zeros =
+            data * degrees.context > 1
+            ? constraints.zero.filter { (0...3).contains($0) && job.allowsSharding($0, pipeline: degrees.pipeline) } : [0]
         var choice = degrees
         for micro in powersOfTwo(upTo: min(batch / data, constraints.maxMicroBatch ?? Int.max)) where batch / data % micro == 0 {
             choice.microBatch = micro

@@ -100,7 +100,7 @@ public struct KernelTimings: Sendable {
         switch op.work {
         case .gemm(let gemm): self.seconds(gemm, pass: op.pass, splitsK: op.part == .convolution)
         case .attention(let core): self.seconds(core, pass: op.pass)
-        case .memory(let pass): self.seconds(pass, part: op.part)
+        case .memory(let pass): self.seconds(pass, part: op.part) + Double(op.kernels) * constants[.kernelStart] * 1e-6
         case .communication: 0
         }
     }
@@ -209,8 +209,9 @@ public struct KernelTimings: Sendable {
         return time * repeats + (isLow ? quantiseSeconds(gemm, pass: pass) : 0)
     }
 
-    /// The kernels that quantise the operands of a product: 4 bytes an element of activation.
+    /// The kernels that quantise the operands of a product: 4 bytes an element of activation. Fused grouped products quantise as they go.
     private func quantiseSeconds(_ gemm: GEMM, pass: Pass) -> Double {
+        if gemm.grouped && behaviour.fusedExperts { return 0 }
         let (m, n, k, count) = (Double(gemm.m), Double(gemm.n), Double(gemm.k), Double(gemm.count))
         let elements = (pass == .weightGradient ? 0.5 * (m * k + n * k) : m * k) * count
         return quantiseFactor * 4 * elements / bandwidth

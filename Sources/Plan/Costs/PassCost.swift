@@ -49,4 +49,6 @@ struct LayerCost: Sendable {
     var recomputeKernels = 0.0
     /// Attention core of the forward pass, compute seconds, squares and FLOPs.
     var core = PassCost()
+    /// Memory-bound kernels of the forward pass, and gathers over the tensor group.
+    var elementwise = PassCost()
 }

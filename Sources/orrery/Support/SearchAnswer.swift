@@ -60,6 +60,9 @@ struct SearchAnswer {
         case .selective: "selective"
         case .full: "full"
         case .layers(let count): "\(count) layers"
+        case .modules(let chosen): chosen.description
+        case .auto: "auto"
+        case .perRank(let counts): counts.map(String.init).joined(separator: "/")
         }
     }
 
