@@ -76,7 +76,7 @@ calibrate: build ## time this machine's kernels and links (4 minutes); writes re
 cuda: ## compile the CUDA plug-in to .build/liborrery_cuda.so, where there is nvcc
 	@if command -v $(NVCC) >/dev/null; then \
 	  mkdir -p .build; \
-	  $(NVCC) -std=c++17 -O3 -shared -Xcompiler -fPIC $(CUDA_TARGETS) Sources/Kernels/CUDA/plugin/*.cu -o .build/liborrery_cuda.so \
+	  $(NVCC) -std=c++17 -O3 -shared -Xcompiler -fPIC $(CUDA_TARGETS) -ISources/COrreryCUDA Sources/Kernels/CUDA/plugin/*.cu -o .build/liborrery_cuda.so \
 	    $(CUDA_FLAGS) $(CUBLAS) -ldl && echo "Compiled .build/liborrery_cuda.so with $$($(NVCC) --version | tail -1): nothing was run."; \
 	else \
 	  echo "No $(NVCC) here: the CUDA plug-in was not compiled, and orrery calibrate cuda will say that it is missing."; \

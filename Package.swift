@@ -38,7 +38,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
         // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
-        .systemLibrary(name: "COrreryCUDA", path: "Sources/Kernels/CUDA/plugin"),
+        .systemLibrary(name: "COrreryCUDA"),
         .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
@@ -121,7 +121,7 @@ let package = Package(
         .testTarget(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(
-            name: "ExecutionTests", dependencies: ["Workload", "Kernels", "Calibration", "Execution"], swiftSettings: strict),
+            name: "ExecutionTests", dependencies: ["Cluster", "Workload", "Kernels", "Calibration", "Execution"], swiftSettings: strict),
         .testTarget(
             name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),

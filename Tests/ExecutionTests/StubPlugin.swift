@@ -11,7 +11,7 @@ enum StubPlugin {
     static var isPossible: Bool { compiler != nil }
 
     private static let header = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Sources/Kernels/CUDA/plugin")
+        .appending(path: "Sources/COrreryCUDA")
 
     /// Answers like a GPU of 1 TFLOP/s; refuses FP8 for good and gather by a failure.
     static let answering = """

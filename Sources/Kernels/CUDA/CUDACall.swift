@@ -1,6 +1,6 @@
 import COrreryCUDA
 
-/// A kernel on an NVIDIA GPU that the plug-in times: plugin/orrery_cuda.h gives the meaning of sizes and modes.
+/// A kernel on an NVIDIA GPU that the plug-in times: COrreryCUDA/orrery_cuda.h gives the meaning of sizes and modes.
 public struct CUDACall: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: Int32, CaseIterable, Sendable {
         /// m, n, k, count. Modes: 1 adds to a float32 result (a weight gradient), 2 fast accumulation of FP8.
