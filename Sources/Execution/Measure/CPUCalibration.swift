@@ -1,6 +1,7 @@
 import Calibration
 import Cluster
 import Compression
+import Glibc
 import Kernels
 import Workload
 
@@ -214,10 +215,17 @@ public struct CPUCalibration {
         }
     }
 
+    /// To six digits, far below what any timing knows: files stay small.
+    static func rounded(_ value: Double) -> Double {
+        guard value != 0, value.isFinite else { return value }
+        let scale = pow(10, 5 - log10(abs(value)).rounded(.down))
+        return (value * scale).rounded() / scale
+    }
+
     private func row(_ key: Measurement.Key, _ repeats: Repeats, _ outcome: inout Outcome) -> Measurement {
-        var row = Measurement(key, seconds: repeats.seconds, repeats: repeats.count, source: source, date: Clocks.today())
-        row.spread = repeats.spread
-        row.p99 = repeats.p99
+        var row = Measurement(key, seconds: Self.rounded(repeats.seconds), repeats: repeats.count, source: source, date: Clocks.today())
+        row.spread = Self.rounded(repeats.spread)
+        row.p99 = Self.rounded(repeats.p99)
         row.conditions = Measurement.Conditions(clockHz: Machine.clock(), temperatureC: Machine.temperature(), library: library)
         outcome.written += 1
         outcome.disturbed += repeats.disturbed

@@ -122,9 +122,11 @@ public struct CUDACalibration {
 
     private func row(_ call: CUDACall, _ timing: CUDATiming) -> Measurement {
         let key = Measurement.Key(call, device: device)
-        var row = Measurement(key, seconds: timing.median, repeats: timing.repeats, source: "orrery calibrate cuda", date: Clocks.today())
-        row.spread = timing.spread
-        row.p99 = timing.p99
+        var row = Measurement(
+            key, seconds: CPUCalibration.rounded(timing.median), repeats: timing.repeats, source: "orrery calibrate cuda",
+            date: Clocks.today())
+        row.spread = CPUCalibration.rounded(timing.spread)
+        row.p99 = CPUCalibration.rounded(timing.p99)
         row.conditions = Measurement.Conditions(clockHz: timing.clockHz, temperatureC: timing.temperatureC, library: gpu.libraries)
         return row
     }
