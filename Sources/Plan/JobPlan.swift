@@ -74,7 +74,8 @@ public struct Plan: Sendable {
     /// Gradients go to the host.
     public var offloads: Bool { !costs.host.isEmpty }
     public var hasReplicas: Bool { job.replicas > 1 }
-    /// Gradients that are kept in shards leave after every micro-batch (ZeRO-2 with a pipeline), not once a step.
+    /// Gradients that are kept in shards (ZeRO-2 with a pipeline) leave when a rank turns to another of its chunks, not once a step; with one chunk,
+    /// where that would mean to hold them all, after every micro-batch. The whole gradients of the chunk at work are left to the allocator's reserve.
     public var reducesEveryPass: Bool { hasReplicas && !gathersByUnit && job.layout.zero == 2 }
     private var overlapsReduction: Bool { job.layout.overlap.gradReduce ?? behaviour.dataOverlap }
     private var overlapsGather: Bool { job.layout.overlap.paramGather ?? behaviour.dataOverlap }
@@ -82,7 +83,7 @@ public struct Plan: Sendable {
     public var reducesInPieces: Bool { hasReplicas && !gathersByUnit && (overlapsReduction || reducesEveryPass) }
     public var reducesAtEnd: Bool { hasReplicas && !gathersByUnit && !reducesInPieces }
     /// Times that a stage's gradients are reduced in a step.
-    public var reductions: Int { reducesEveryPass ? max(1, schedule.microBatches) : 1 }
+    public var reductions: Int { reducesEveryPass ? max(1, schedule.gradientRuns(rank: 0).count { $0 } / max(1, schedule.chunks)) : 1 }
     /// Parameters updated in shards are gathered beside the next step's first forward passes, or right after the optimizer.
     public var gathersAhead: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && overlapsGather }
     public var gathersAtEnd: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && !overlapsGather }
