@@ -11,7 +11,6 @@ let package = Package(
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
-        .library(name: "Kernels", targets: ["Kernels"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",

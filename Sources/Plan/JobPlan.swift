@@ -84,6 +84,7 @@ extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
     /// - Throws: `PlanError` with every problem found.
     public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
+        if cluster.placement == .searched { return try planSearched(data) }
         let behaviour = data.stacks.behaviour(
             of: software, on: cluster.accelerator, isMoE: model.moe != nil, precision: training.precision.compute)
         var job = self
@@ -188,11 +189,7 @@ extension StageCosts {
 extension GroupShapes {
     /// The groups of a job in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
     init(job: Job) throws(PlacementError) {
-        let layout = job.layout
-        let placement = try Placement.packed(
-            ParallelDegrees(
-                tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: job.data,
-                pipeline: layout.pipeline), job.cluster)
+        let placement = try Placement(job.degrees, job.cluster)
         tensor = placement.shape(.tensor)
         context = placement.shape(.context)
         expert = placement.shape(.expert)

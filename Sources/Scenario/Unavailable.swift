@@ -13,7 +13,6 @@ struct Unavailable {
     static let all: [Unavailable] = [
         Unavailable(keyPath: "cosim", meaning: "co-simulation with real training"),
         Unavailable(keyPath: "cluster.pools", meaning: "a cluster of several kinds of GPU"),
-        Unavailable(keyPath: "cluster.placement", meaning: "a placement other than packed", accepted: ["packed"]),
         Unavailable(keyPath: "training.compression", meaning: "gradient compression", accepted: ["none"]),
         Unavailable(keyPath: "training.synchronization", meaning: "synchronization other than sync", accepted: ["sync", "{kind: sync}"]),
         Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss, which needs cosim"),

@@ -54,6 +54,8 @@ public struct ClusterSpec: Sendable, Hashable {
     /// Bytes a second that checkpoints are written with, over the whole job.
     public var storageWrite: Bandwidth?
     public var storageRead: Bandwidth?
+    /// Which rank of a job goes on which GPU.
+    public var placement = PlacementRule.packed
 
     public init(
         name: String, accelerator: Accelerator, gpus: Int, gpusPerNode: Int, domain: Int? = nil, intraNode: Link, interNode: InterNode?,

@@ -35,6 +35,7 @@ extension Job {
             check.convolutional()
         }
         check.precision()
+        if check.problems.isEmpty { check.placement() }
         return check.problems
     }
 }
@@ -50,6 +51,14 @@ private struct Legality {
 
     private mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
         problems.append(PlanProblem(keyPath: keyPath, reason: reason, suggestion: suggestion))
+    }
+
+    /// A list of GPUs must name one for each rank.
+    mutating func placement() {
+        guard case .listed = job.cluster.placement else { return }
+        do throws(PlacementError) { _ = try Placement(job.degrees, job.cluster) } catch {
+            add("cluster.placement", "\(error)", "list each rank's GPU once, or write packed, spread or searched")
+        }
     }
 
     /// Everything that the other rules divide by.

@@ -14,6 +14,7 @@ enum ClusterSection {
         var interNode = NetworkDraft()
         var storage = Storage()
         var hostPower: Power?
+        var placement: PlacementRule?
     }
     private struct LinkDraft {
         var link: Link?
@@ -79,7 +80,32 @@ enum ClusterSection {
             Field("inter_node", \.interNode, networkSection, "what joins the nodes; default: as the device is usually built"),
             Field("storage", \.storage, storage, "where checkpoints are written"),
             Field("host_power", \.hostPower, .quantity, default: "the device's usual node", "power of a node beside its GPUs"),
+            Field(
+                "placement", \.placement, placement, default: "packed",
+                "which GPU runs which rank: in order, round robin over fast domains, as is expected to take the groups the least time, or a list"
+            ),
         ])
+    }
+
+    private enum PlacementWord: String, CaseIterable {
+        case packed, spread, searched
+        var rule: PlacementRule {
+            switch self {
+            case .packed: .packed
+            case .spread: .spread
+            case .searched: .searched
+            }
+        }
+    }
+
+    /// A word, or the GPU of each rank. Whether a list fits the job is checked with the job.
+    private static var placement: Kind<PlacementRule> {
+        let word = Kind<PlacementWord>.choice
+        let list = Kind<[Int]>.list(of: .integer(0...9_999_999, example: 0), atMost: 100_000)
+        return Kind("\(word.name), or \(list.name)", example: word.example) { item, reader in
+            if case .sequence = item.tree.content { return list.read(item, &reader).map { .listed($0) } }
+            return word.read(item, &reader)?.rule
+        }
     }
 
     private static func linkFields(_ example: String) -> [Field<LinkDraft>] {
@@ -154,10 +180,12 @@ enum ClusterSection {
         guard let intra, reader.errors.count == before else { return nil }
         if !flows { remarkOnTopology(draft.interNode.topology, &reader) }
         let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
-        return ClusterSpec(
+        var cluster = ClusterSpec(
             name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
             intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
+        cluster.placement = draft.placement ?? .packed
+        return cluster
     }
 
     private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {

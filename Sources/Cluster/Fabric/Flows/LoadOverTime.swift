@@ -44,8 +44,8 @@ extension FlowSimulation {
     func sent(over link: Int) -> Double {
         var result = carried[link]
         for crossing in sharing.crossings.elements(link) {
-            let load = sharing.loads[Int(crossing.flow)]
-            result += load.bytes - load.remaining + sharing.flows[Int(crossing.flow)].rate * (now - load.since)
+            let flow = sharing.flows[Int(crossing.flow)]
+            result += sharing.bytes[Int(crossing.flow)] - flow.remaining + flow.rate * (now - flow.since)
         }
         return result
     }
