@@ -294,7 +294,7 @@ public struct FlowSimulation: ~Copyable {
     private mutating func conclude(_ slot: Int, at time: Double) {
         finishedFlows.append(Finished(owner: sharing.flows[slot].owner, at: time))
         active -= 1
-        let bytes = sharing.flows[slot].bytes
+        let bytes = sharing.bytes[slot]
         let adaptive = network.routing == .adaptive
         let start = Int(sharing.flows[slot].routeStart)
         for hop in start..<start + Int(sharing.flows[slot].routeLength) {
@@ -340,7 +340,7 @@ public struct FlowSimulation: ~Copyable {
         account?.end(slot, sharing, at: now)
         if network.congestion != nil { meet(slot, -1) }
         sharing.remove(slot)
-        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: flow.bytes)
+        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: sharing.bytes[slot])
         sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)
@@ -352,8 +352,8 @@ public struct FlowSimulation: ~Copyable {
     private mutating func meet(_ slot: Int, _ change: Int32) {
         guard let congestion = network.congestion, Int(ends[slot].destination) < network.hostCount else { return }
         var hop = Int(sharing.flows[slot].routeStart) + Int(sharing.flows[slot].routeLength) - 1
-        if Int(sharing.routes[hop]) >= incast.count { hop -= 1 }
-        let link = Int(sharing.routes[hop])
+        if Int(sharing.routes[hop].link) >= incast.count { hop -= 1 }
+        let link = Int(sharing.routes[hop].link)
         incast[link] += change
         if incast[link] > felt[link] || congestion.recovery == 0 {
             felt[link] = incast[link]
