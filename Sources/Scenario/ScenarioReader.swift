@@ -146,7 +146,8 @@ struct ScenarioReader {
         if tree.entry(at: ["software", "framework"]) == nil {
             reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")
         }
-        let stack = software ?? SoftwareStack(framework: SoftwareSection.usualFramework)
+        var stack = software?.stack ?? SoftwareStack(framework: SoftwareSection.usualFramework)
+        stack.measurements = software?.measured?.kernels(of: cluster.accelerator.name, &reader)
         if training.precision.gradients == nil, let format = stack.gradientPrecision {
             training.precision.gradients = Precision(rawValue: format)
         }

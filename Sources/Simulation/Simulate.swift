@@ -55,14 +55,15 @@ private struct StepRun {
         }
         let times = steps.map { Double($0.nanoseconds) * 1e-9 + stall }
         let utilization = steps.reduce(0.0) { $0 + $1.utilization } / count * mean / total
-        let interpolated = min(1, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
+        let measured = min(1, steps.reduce(0.0) { $0 + $1.measured } / count / total)
+        let interpolated = min(1 - measured, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
         let account = StepAccount(plan: plan)
         var result = RunResult(
             step: account.step(times: times, mean: total, utilization: utilization), breakdownS: breakdown,
             overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: account.traffic,
             run: account.run(stepTime: total),
             evidence: Evidence(
-                measured: 0, interpolated: interpolated, formula: 1 - interpolated, stepTimeError: plan.expectedError),
+                measured: measured, interpolated: interpolated, formula: 1 - measured - interpolated, stepTimeError: plan.expectedError),
             warnings: plan.warnings + warnings, assumptions: account.assumptions, timeline: timeline, stepTimesS: times)
         result.fabric = first.fabric
         if first.fabric != nil { result.assumptions.append(account.flowAssumption) }

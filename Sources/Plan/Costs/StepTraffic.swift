@@ -50,7 +50,8 @@ extension Plan {
                 guard case .communication(let communication) = op.work else { continue }
                 let kind: ParallelKind =
                     switch communication.group {
-                    case .tensor: .tensor
+                    // Flows of a grid's rows and columns are those of its whole group.
+                    case .tensor, .tensorRow, .tensorColumn: .tensor
                     case .context: .context
                     case .expert: .expert
                     }

@@ -213,7 +213,7 @@ extension Activity {
         switch self {
         case .forward: .blue
         case .backward, .recompute, .optimizer: .green
-        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm: .yellow
+        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm, .offloadComm: .yellow
         case .bubble, .stragglerWait, .inputStall: .red
         case .launch, .other: .magenta
         }

@@ -15,6 +15,24 @@ enum ClusterSection {
         var storage = Storage()
         var hostPower: Power?
         var placement: PlacementRule?
+        var host = HostDraft()
+        var pools: [PoolDraft] = []
+    }
+    private struct PoolDraft {
+        var gpu: Accelerator?
+        var nodes: Int?
+    }
+    private struct HostDraft {
+        var memory: Bytes?
+        var memoryBandwidth: Bandwidth?
+        var pcie: Bandwidth?
+        var sharing: Int?
+        var nvme: Bytes?
+        var nvmeRead: Bandwidth?
+        var nvmeWrite: Bandwidth?
+        var isEmpty: Bool {
+            memory == nil && memoryBandwidth == nil && pcie == nil && sharing == nil && nvme == nil && nvmeRead == nil && nvmeWrite == nil
+        }
     }
     private struct LinkDraft {
         var link: Link?
@@ -79,6 +97,10 @@ enum ClusterSection {
                 "intra_node", \.intraNode, linkSection("nvlink4"), "what joins the GPUs of a node; default: as the device is usually built"),
             Field("inter_node", \.interNode, networkSection, "what joins the nodes; default: as the device is usually built"),
             Field("storage", \.storage, storage, "where checkpoints are written"),
+            Field("host", \.host, host, "memory, PCIe and drives of a node, for offloading; default: as the device's usual node"),
+            Field(
+                "pools", \.pools, Kind.list(of: pool, atMost: 16), default: "none",
+                "nodes of several kinds of GPU instead of gpu and gpus, in the order in which ranks fill them"),
             Field("host_power", \.hostPower, .quantity, default: "the device's usual node", "power of a node beside its GPUs"),
             Field(
                 "placement", \.placement, placement, default: "packed",
@@ -107,6 +129,96 @@ enum ClusterSection {
             return word.read(item, &reader)?.rule
         }
     }
+
+    private static var host: Section<HostDraft> {
+        Section([
+            Field("memory", \.memory, .quantity, default: "the usual node's", "of the host"),
+            Field(
+                "memory_bandwidth", \.memoryBandwidth, .quantity, default: "the usual node's", "of the host's memory, nominal, all sockets"),
+            Field("pcie", \.pcie, .quantity, default: "the usual node's", "one direction of the link between a PCIe switch and its CPU"),
+            Field("gpus_per_link", \.sharing, .integer(1...64), default: "the usual node's", "GPUs that share such a link"),
+            Field("nvme", \.nvme, .quantity, default: "the usual node's", "size of a node's data drives together"),
+            Field("nvme_read", \.nvmeRead, .quantity, default: "the usual node's", "rate of reading from them"),
+            Field("nvme_write", \.nvmeWrite, .quantity, default: "the usual node's", "rate of writing to them"),
+        ])
+    }
+
+    private static var pool: Kind<PoolDraft> {
+        let section = Section<PoolDraft>([
+            Field(
+                "gpu", \.gpu, .named("a GPU", example: "h100-sxm-80gb") { $0.accelerators }, default: "required", "device of these nodes"),
+            Field("nodes", \.nodes, .integer(1...10_000_000, example: 2), default: "required", "machines of it"),
+        ])
+        return Kind("{gpu:, nodes:}", example: "{gpu: h100-sxm-80gb, nodes: 1}", children: section.entries) { item, reader in
+            let before = reader.errors.count
+            var draft = PoolDraft()
+            section.read(item, into: &draft, &reader)
+            guard reader.errors.count == before else { return nil }
+            for (key, missing, advice) in [("gpu", draft.gpu == nil, "name a device"), ("nodes", draft.nodes == nil, "write nodes: 1")]
+            where missing {
+                reader.report(item.tree.place, "\(item.path).\(key)", "the key is missing", advice)
+            }
+            return reader.errors.count == before ? draft : nil
+        }
+    }
+
+    /// What stands behind the GPUs of a node: as written, else as in the device's usual node; nil where that leaves something open.
+    private static func host(_ draft: HostDraft, usual: HostSpec?) -> HostSpec? {
+        guard !draft.isEmpty else { return usual }
+        guard let memory = draft.memory ?? usual?.memory, let rate = draft.memoryBandwidth ?? usual?.memoryBandwidth,
+            let pcie = draft.pcie ?? usual?.uplink
+        else { return nil }
+        // Without a word on drives there are none: a byte at a byte a second.
+        let none = (try? Bandwidth(baseValue: 8)) ?? pcie
+        let drives = (
+            size: draft.nvme ?? usual?.nvme ?? Bytes(0), read: draft.nvmeRead ?? usual?.nvmeRead ?? none,
+            write: draft.nvmeWrite ?? usual?.nvmeWrite ?? none
+        )
+        return HostSpec(
+            memory: memory, memoryBandwidth: rate, uplink: pcie, sharing: draft.sharing ?? usual?.sharing ?? 1, drives: drives,
+            source: "scenario")
+    }
+
+    /// Pools of several devices make up the cluster: the first gives what the others leave open.
+    private static func pooled(_ pools: [PoolDraft], _ draft: inout Draft, _ item: Item, _ reader: inout Reader) -> [GPUPool] {
+        guard !pools.isEmpty else { return [] }
+        for key in ["gpu", "gpus", "nodes", "preset"] where item.tree[key] != nil {
+            reader.report(
+                item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", "pools say which GPUs there are, and how many",
+                "remove \(key) or pools")
+        }
+        let perNode = draft.gpusPerNode ?? pools[0].gpu.flatMap { reader.library.nodes.find($0.name)?.gpusPerNode } ?? 8
+        var result: [GPUPool] = []
+        var total = 0
+        for (index, pool) in pools.enumerated() {
+            guard let gpu = pool.gpu, let nodes = pool.nodes else { continue }
+            let usual = reader.library.nodes.find(gpu.name)
+            if let own = usual?.gpusPerNode, own != perNode, draft.gpusPerNode == nil {
+                reader.report(
+                    item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)]",
+                    "nodes of \(gpu.name) have \(own) GPUs, those of the first pool \(perNode)",
+                    "write gpus_per_node: \(perNode), or pools of like nodes")
+            }
+            let intra = draft.intraNode.isEmpty ? usual?.intraNode : nil
+            guard let link = link(draft.intraNode, usual: intra, item, "intra_node", &reader) else { continue }
+            let (gpus, overflow) = nodes.multipliedReportingOverflow(by: perNode)
+            guard !overflow, gpus <= 10_000_000 else {
+                reader.report(
+                    item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)].nodes",
+                    "\(nodes) nodes of \(perNode) GPUs are more than 10,000,000 GPUs", "write fewer nodes")
+                continue
+            }
+            total += gpus
+            result.append(GPUPool(accelerator: gpu, gpus: gpus, intraNode: link, host: usualHost(gpu)))
+        }
+        draft.gpu = pools[0].gpu
+        draft.gpusPerNode = perNode
+        draft.gpus = total
+        draft.nodes = nil
+        return result
+    }
+
+    private static func usualHost(_ gpu: Accelerator) -> HostSpec? { (try? Catalogue.usualHost(for: gpu.name)) ?? nil }
 
     private static func linkFields(_ example: String) -> [Field<LinkDraft>] {
         [
@@ -164,6 +276,8 @@ enum ClusterSection {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         guard reader.errors.count == before else { return nil }
+        let pools = pooled(draft.pools, &draft, item, &reader)
+        guard reader.errors.count == before else { return nil }
         guard let gpu = draft.gpu ?? draft.preset?.accelerator else {
             missing("gpu", "name a device, for instance gpu: h100-sxm-80gb, or a preset", item, &reader)
             if draft.gpus == nil, draft.nodes == nil { missing("gpus", "write gpus: 8", item, &reader) }
@@ -180,12 +294,14 @@ enum ClusterSection {
         guard let intra, reader.errors.count == before else { return nil }
         if !flows { remarkOnTopology(draft.interNode.topology, &reader) }
         let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
-        var cluster = ClusterSpec(
+        var spec = ClusterSpec(
             name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
             intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
-        cluster.placement = draft.placement ?? .packed
-        return cluster
+        spec.host = host(draft.host, usual: usualHost(gpu))
+        spec.pools = pools
+        spec.placement = draft.placement ?? .packed
+        return spec
     }
 
     private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {

@@ -112,7 +112,7 @@ struct TemplateBuilder {
         let work = plan.work
         switch kind {
         case .forward(let stage): return inside(kind, units: work.stages[stage], forward: true, place: place)
-        case .backward(let stage): return inside(kind, units: work.stages[stage], forward: false, place: place)
+        case .backward(let stage), .fullBackward(let stage): return inside(kind, units: work.stages[stage], forward: false, place: place)
         case .firstPiece(let stage):
             return inside(kind, units: work.stages[stage], forward: true, place: place, pieces: times.pieces[stage])
         case .lastPiece(let stage) where !plan.schedule.splitsBackward:
@@ -125,6 +125,7 @@ struct TemplateBuilder {
             return ([TaskTraffic(key: key, bytes: plan.hopBytes, seconds: times.costs.hop)], 1)
         case .gather(let stage): return data(kind, work.parameters[stage], false, place, pieces: times.pieces[stage])
         case .reduce(let stage): return data(kind, work.parameters[stage], true, place, pieces: times.pieces[stage])
+        case .reduceAll(let stage): return data(kind, work.parameters[stage], true, place)
         case .unitGather(let unit): return data(kind, work.unitParameters[unit], false, place)
         case .unitReduce(let unit): return data(kind, work.unitParameters[unit], true, place)
         default: return ([], 1)
@@ -189,6 +190,7 @@ struct TemplateBuilder {
         case .firstPiece(let stage): return costs.stages[stage].forward.total / Double(times.pieces[stage])
         case .backward(let stage):
             return costs.stages[stage].backward.total + (plan.schedule.splitsBackward ? 0 : costs.stages[stage].weight.total)
+        case .fullBackward(let stage): return costs.stages[stage].backward.total + costs.stages[stage].weight.total
         case .lastPiece(let stage):
             return (costs.stages[stage].backward.total + costs.stages[stage].weight.total) / Double(times.pieces[stage])
         case .unitForward(let unit, _): return costs.units[unit].forward.total
