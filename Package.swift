@@ -10,6 +10,7 @@ let package = Package(
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Kernels", targets: ["Kernels"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
