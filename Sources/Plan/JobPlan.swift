@@ -95,6 +95,7 @@ extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
     /// - Throws: `PlanError` with every problem found.
     public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
+        if cluster.placement == .searched { return try planSearched(data) }
         if !cluster.pools.isEmpty, layout.pipeline == 1, layout.batchShares.isEmpty { return try planShares(data) }
         var planner = Planning(job: self, data: data)
         return try planner.plan()
@@ -354,10 +355,7 @@ extension GroupShapes {
     /// The groups of a job in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
     init(job: Job) throws(PlacementError) {
         let layout = job.layout
-        let placement = try Placement.packed(
-            ParallelDegrees(
-                tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: job.data,
-                pipeline: layout.pipeline), job.cluster)
+        let placement = try Placement(job.degrees, job.cluster)
         tensor = placement.shape(.tensor)
         let edge = layout.tensorGrid
         tensorRow = edge > 0 ? placement.shape(stride: 1, count: edge) : tensor
