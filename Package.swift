@@ -11,7 +11,6 @@ let package = Package(
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
-        .library(name: "Kernels", targets: ["Kernels"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -62,6 +61,9 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
+            name: "Execution",
+            dependencies: ["Kernels", "Compression", "Training", "Plan", "Scenario"], swiftSettings: strict),
+        .target(
             name: "Fidelity", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "CGSL"],
             swiftSettings: strict),
         .target(
@@ -72,7 +74,7 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Fidelity",
+                "Execution", "Fidelity",
                 "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -104,6 +106,9 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
+        .testTarget(
+            name: "ExecutionTests",
+            dependencies: ["Kernels", "Compression", "Training", "Plan", "Scenario", "Execution"], swiftSettings: strict),
         .testTarget(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
