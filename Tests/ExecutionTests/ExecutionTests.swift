@@ -207,7 +207,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         ("execute:\n  model: \(images)\n  batch: 8\n  pipeline: 2", "execute.pipeline", "pipeline: 1"),
         ("execute:\n  model: \(perceptron)\n  batch: 64\n  data: 64\n  pipeline: 2", "execute.data", "lower"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  schedule: zb-h1", "execute.schedule", "1f1b"),
-        ("execute:\n  model: \(perceptron)\n  batch: 6\n  pipeline: 2\n  virtual: 2\n  micro_batches: 3", "execute.schedule", "micro_batches"),
+        ("execute:\n  model: \(perceptron)\n  batch: 8\n  pipeline: 2\n  virtual: 2\n  schedule: 1f1b", "execute.schedule", "virtual"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: fp7", "execute.codec", "fp32"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: {topk: 0}", "execute.codec.topk", "5%"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: {top: 5%}", "execute.codec.top", "topk"),
@@ -219,7 +219,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         ("execute:\n  model: {kind: mlp, sizes: [100000, 10]}\n  batch: 100000", "execute.batch", "lower"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  seed: -1", "execute.seed", "1"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\nlayout: {tensor: 2}", "layout.tensor", "tensor: 1"),
-        ("model: {preset: llama3-8b}\ntraining: {global_batch: 4, sequence: 8}", "model.ffn", "gelu"),
+        ("model: {preset: llama3-8b}\ntraining: {global_batch: 4, sequence: 8}", "model.ffn", "ffn: 16384"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\ntrainig: {}", "trainig", "training"),
     ])
     func faultsSayWhereAndWhatIsRight(_ yaml: String, _ path: String, _ advice: String) throws {

@@ -32,7 +32,7 @@ public struct ExecutionReport: Sendable {
     /// Wall seconds of every measured step.
     public var steps: [Double]
     /// The step played from the measured parts by the processor's clock: what it would take were nothing else running.
-    public var undisturbed: Double
+    public var undisturbedTimes: StepTimes
     /// Wall over processor seconds of the computation, less 1: how much other programs took.
     public var disturbance: Double
     /// Processes that were ready to run on this machine, before and after (1-minute mean of the kernel).
@@ -41,6 +41,7 @@ public struct ExecutionReport: Sendable {
     public var losses: [Double]
     public var stepFLOPs: Double
 
+    public var undisturbed: Double { undisturbedTimes.step }
     public var median: Double { middleValue(steps) }
     /// Predicted over measured, less 1.
     public var error: Double? { predicted.map { $0.step / measured.step - 1 } }
@@ -96,7 +97,7 @@ struct Evaluation {
         return ExecutionReport(
             spec: spec, backend: backend,
             source: settings.times?.source ?? "the run's own kernels, timed one by one between its steps", predicted: predicted,
-            measured: measured(steps), steps: steps, undisturbed: try play.play(processorCosts()).times.step, disturbance: disturbance(),
+            measured: measured(steps), steps: steps, undisturbedTimes: try play.play(processorCosts()).times, disturbance: disturbance(),
             load: load, losses: losses(), stepFLOPs: plan.model.stepFLOPs)
     }
 

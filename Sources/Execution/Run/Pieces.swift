@@ -81,6 +81,16 @@ struct RunPlan: Sendable {
         distinct = pieces.flatMap(\.all).filter { seen.insert($0).inserted }
     }
 
+    /// Bytes that a worker's micro-batch touches, roughly: parameters with gradient and moments, and what the forward pass writes.
+    var workingSet: Double {
+        let written = pieces.map { work in
+            work.forward.joined().reduce(0.0) { sum, piece in
+                if case .kernel(let call) = piece { sum + call.bytes / 2 } else { sum }
+            }
+        }
+        return 16 * spec.parameters / Double(spec.pipeline) + (written.max() ?? 0)
+    }
+
     /// Index of the kernel with the most arithmetic.
     var heaviest: Int {
         func flops(_ piece: Piece) -> Double { if case .kernel(let call) = piece { call.flops } else { -1 } }

@@ -72,19 +72,20 @@ extension ExecutionReport {
         if spec.workers > 1, spec.workers > usableCores {
             lines.append("  remark       \(spec.workers) workers share \(usableCores) cores; the prediction gives each a core")
         }
-        lines += ["", "                 predicted    measured"]
+        lines += ["", "                 predicted    measured   undisturbed"]
         for (name, path) in ExecutionReport.rows where [predicted?[keyPath: path] ?? 0, measured[keyPath: path]].contains(where: { $0 > 5e-6 }) {
             let left = predicted.map { milliseconds($0[keyPath: path]) + " ms" } ?? "-"
             var line = "  " + name.padded(13) + left.padded(left: 11) + (milliseconds(measured[keyPath: path]) + " ms").padded(left: 12)
-            if path == \StepTimes.step, let error { line += "   \(signed(error))" }
+            line += (milliseconds(undisturbedTimes[keyPath: path]) + " ms").padded(left: 14)
             lines.append(line)
         }
         lines += [
             "",
-            "  measured: mean of the fastest quarter of \(steps.count) steps; their median is \(milliseconds(median)) ms",
-            "  undisturbed by other programs (processor clock): \(milliseconds(undisturbed)) ms"
-                + (undisturbedError.map { ", prediction \(signed($0))" } ?? "")
-                + "; they took \(percent(disturbance)), load \(fixed(load.after))",
+            "  measured     wall clock, mean of the fastest quarter of \(steps.count) steps (median \(milliseconds(median)) ms)"
+                + (error.map { "; prediction \(signed($0))" } ?? ""),
+            "  undisturbed  processor clock, as if nothing else ran"
+                + (undisturbedError.map { "; prediction \(signed($0))" } ?? ""),
+            "  other programs took \(percent(disturbance)) on top; load \(fixed(load.after))",
         ]
         if let first = losses.first, let last = losses.last { lines.append("  loss \(fixed(first, 4)) to \(fixed(last, 4)) over \(losses.count) steps") }
         return lines.joined(separator: "\n") + "\n"

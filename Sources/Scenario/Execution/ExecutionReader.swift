@@ -50,9 +50,9 @@ struct ExecutionReader {
 
     /// - Returns: nil when a fault was reported.
     mutating func read(name: String) -> ExecutionSpec? {
-        guard tree.entries != nil, tree["execute"] != nil || tree["model"] != nil else {
+        guard tree.entries != nil, tree.entry(at: ["execute", "model"]) != nil || tree["model"] != nil else {
             reader.report(
-                tree.place, "execute", "the file says neither execute.model nor model",
+                tree["execute"]?.place ?? tree.place, "execute", "the file says neither execute.model nor model",
                 "write execute: {model: {kind: mlp, sizes: [784, 256, 10]}, batch: 64}")
             return nil
         }
