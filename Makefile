@@ -14,10 +14,10 @@ TRUTH ?= ../shared/truth
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench claims validate fit format record clean
+.PHONY: help deps build run test bench claims predict-run validate fit format record clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
 
 # apt is asked for what is missing only, so that a machine that has everything needs no network for it.
 deps:
@@ -47,6 +47,10 @@ bench: deps ## check the committed budgets of Benchmarks/
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+predict-run: build ## predict twenty small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
+	@mkdir -p reports/execute
+	$(ORRERY) execute scenarios/execute/*.yaml --table reports/execute/predict-run.md
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \

@@ -69,7 +69,9 @@ import Testing
 
     private func waitForChild(of parent: pid_t, number: Int) -> pid_t? {
         for _ in 0..<400 {
-            if let found = children(of: parent).first(where: { $0.arguments.suffix(2) == ["--number", "\(number)"] }) { return found.process }
+            if let found = children(of: parent).first(where: { $0.arguments.suffix(2) == ["--number", "\(number)"] }) {
+                return found.process
+            }
             usleep(25_000)
         }
         return nil

@@ -197,7 +197,10 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         ("execute:\n  model: {kind: mlp, sizes: [3]}\n  batch: 4", "execute.model.sizes", "784"),
         ("execute:\n  model: {kind: mlp, sizes: [3, 2], heads: 2}\n  batch: 4", "execute.model.heads", "sizes"),
         ("execute:\n  model: {kind: gpt, layers: 2}\n  batch: 4", "execute.model.hidden", "hidden"),
-        ("execute:\n  model: {kind: gpt, layers: 2, hidden: 6, heads: 4, vocab: 5, sequence: 4}\n  batch: 4", "execute.model.heads", "divisor"),
+        (
+            "execute:\n  model: {kind: gpt, layers: 2, hidden: 6, heads: 4, vocab: 5, sequence: 4}\n  batch: 4", "execute.model.heads",
+            "divisor"
+        ),
         ("execute:\n  model: {kind: cnn, side: 6}\n  batch: 4", "execute.model.side", "28"),
         ("execute:\n  model: {kind: cnn, channels: [1, 2, 3]}\n  batch: 4", "execute.model.channels", "[8, 16]"),
         ("execute:\n  model: \(perceptron)", "execute.batch", "batch"),

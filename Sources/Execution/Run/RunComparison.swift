@@ -33,23 +33,27 @@ public struct RunComparison: Sendable {
     /// A page with the table of all runs.
     /// - Parameter date: as it shall stand there.
     public func markdown(date: String) -> String {
-        let disturbance = reports.map(\.disturbance).max() ?? 0
+        let disturbance = percent(reports.map(\.disturbance).max() ?? 0)
+        let load = (least: fixed(reports.map(\.load.before).min() ?? 0), most: fixed(reports.map(\.load.after).max() ?? 0))
         var lines = [
             "# Predict, run, compare", "",
-            "Made by `make predict-run` on \(date): each scenario of `scenarios/execute` is predicted from the times of its kernels, measured one by",
-            "one, and really run; see [docs/execute.md](../../docs/execute.md).", "",
+            "Made by `make predict-run` on \(date): each scenario of `scenarios/execute` is predicted from the times of its kernels, measured one",
+            "by one, and really run; see [docs/execute.md](../../docs/execute.md).", "",
             "- Machine: \(reports.first?.backend ?? "none").",
-            "- Load (processes ready to run, mean of a minute): \(fixed(reports.map(\.load.before).min() ?? 0)) to \(fixed(reports.map(\.load.after).max() ?? 0)). "
-                + "Other programs took up to \(percent(disturbance)) of the time that the workers wanted to compute.",
+            "- Load (processes ready to run, mean of a minute): \(load.least) to \(load.most). Other programs took up to \(disturbance) on top "
+                + "of the time that the workers computed.",
         ]
-        for (title, undisturbed) in [("measured step (fastest quarter of the steps, wall clock)", false), ("undisturbed step (processor clock)", true)] {
+        for (title, undisturbed) in [
+            ("measured step (fastest quarter of the steps, wall clock)", false), ("undisturbed step (processor clock)", true),
+        ] {
             guard let score = score(undisturbed: undisturbed) else { continue }
             lines.append(
                 "- Against the \(title): median error \(percent(score.medianError)), worst \(percent(score.worstError)), "
                     + "\(percent(score.orderedPairs)) of the pairs in the right order.")
         }
         lines += [
-            "", "| scenario | workers | predicted, ms | measured, ms | error | undisturbed, ms | error | median step, ms | other programs |",
+            "",
+            "| scenario | workers | predicted, ms | measured, ms | error | undisturbed, ms | error | median step, ms | other programs |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
         for report in reports {
@@ -73,7 +77,8 @@ extension ExecutionReport {
             lines.append("  remark       \(spec.workers) workers share \(usableCores) cores; the prediction gives each a core")
         }
         lines += ["", "                 predicted    measured   undisturbed"]
-        for (name, path) in ExecutionReport.rows where [predicted?[keyPath: path] ?? 0, measured[keyPath: path]].contains(where: { $0 > 5e-6 }) {
+        for (name, path) in ExecutionReport.rows
+        where [predicted?[keyPath: path] ?? 0, measured[keyPath: path]].contains(where: { $0 > 5e-6 }) {
             let left = predicted.map { milliseconds($0[keyPath: path]) + " ms" } ?? "-"
             var line = "  " + name.padded(13) + left.padded(left: 11) + (milliseconds(measured[keyPath: path]) + " ms").padded(left: 12)
             line += (milliseconds(undisturbedTimes[keyPath: path]) + " ms").padded(left: 14)
@@ -87,13 +92,16 @@ extension ExecutionReport {
                 + (undisturbedError.map { "; prediction \(signed($0))" } ?? ""),
             "  other programs took \(percent(disturbance)) on top; load \(fixed(load.after))",
         ]
-        if let first = losses.first, let last = losses.last { lines.append("  loss \(fixed(first, 4)) to \(fixed(last, 4)) over \(losses.count) steps") }
+        if let first = losses.first, let last = losses.last {
+            lines.append("  loss \(fixed(first, 4)) to \(fixed(last, 4)) over \(losses.count) steps")
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
     public static var rows: [(name: String, path: KeyPath<StepTimes, Double>)] {
         [
-            ("step", \.step), ("forward", \.forward), ("backward", \.backward), ("straggler", \.straggle), ("pipeline copy", \.pipelineComm),
+            ("step", \.step), ("forward", \.forward), ("backward", \.backward), ("straggler", \.straggle),
+            ("pipeline copy", \.pipelineComm),
             ("encode", \.encode), ("decode", \.decode), ("data copy", \.dataComm), ("optimizer", \.optimizer), ("waiting", \.bubble),
             ("other", \.other),
         ]

@@ -205,7 +205,8 @@ struct RunMemory: Sendable {
 
 /// What a worker notes of a step, by the wall's clock and by the processor's.
 enum StepField: Int, CaseIterable {
-    case total, forward, backward, straggle, pipelineCopy, pipelineWait, encode, decode, exchange, exchangeWait, optimizer, clear, endWait, loss
+    case total, forward, backward, straggle, pipelineCopy, pipelineWait, encode, decode, exchange, exchangeWait, optimizer, clear, endWait,
+        loss
 }
 
 struct StepRecord {

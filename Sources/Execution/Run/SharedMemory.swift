@@ -28,7 +28,8 @@ final class SharedMemory: @unchecked Sendable {
             reasons.append("\(folder): \(String(cString: strerror(status == 0 ? errno : status)))")
             close(file)
         }
-        throw ExecutionError(.refused, "no \(bytes >> 20) MB of shared memory: \(reasons.joined(separator: "; ")); shrink the model or the batch")
+        throw ExecutionError(
+            .refused, "no \(bytes >> 20) MB of shared memory: \(reasons.joined(separator: "; ")); shrink the model or the batch")
     }
 
     /// What a parent process made.

@@ -159,7 +159,8 @@ struct StageRunner<B: Backend>: Sendable where B.Scalar == Float {
         case .mlp(let mlp):
             pass = Pass(
                 saved: .mlp(try mlp.stageForward(parameters, input: stage == 0 ? data.floats : input, layers: layers, on: backend)))
-        case .cnn(let cnn): pass = Pass(saved: .cnn(try cnn.forwardPass(parameters, .init(inputs: data.inputs, labels: data.labels), on: backend)))
+        case .cnn(let cnn):
+            pass = Pass(saved: .cnn(try cnn.forwardPass(parameters, .init(inputs: data.inputs, labels: data.labels), on: backend)))
         case .gpt(let gpt):
             pass = Pass(saved: .gpt(try gpt.stageForward(parameters, tokens: data.tokens, layers: layers, input: input, on: backend)))
         }

@@ -103,7 +103,11 @@ struct Worker {
             if looks < 100 { sched_yield() } else { usleep(looks < 2000 ? 20 : 200) }
             looks += 1
             guard Moment.seconds(CLOCK_MONOTONIC) - start < memory.options.patience else {
-                throw ExecutionError(.worker, "nothing came from the other workers for \(Int(memory.options.patience)) s")
+                let last = (0..<spec.workers).min {
+                    (memory.arrival(.all, $0), memory.step($0), $0) < (memory.arrival(.all, $1), memory.step($1), $1)
+                }
+                throw ExecutionError(
+                    .worker, "nothing came for \(Int(memory.options.patience)) s; the worker that is furthest behind is \(last ?? number)")
             }
         }
     }

@@ -69,7 +69,9 @@ enum ExecuteSection {
             Field("kind", \.kind, .choice, default: "required", "a perceptron, a convolutional classifier or a transformer"),
             Field(
                 "sizes", \.sizes,
-                .list(of: size, atMost: 1000).requiring("are too few sizes", "write [784, 256, 10]: inputs, hidden, outputs") { $0.count >= 2 },
+                .list(of: size, atMost: 1000).requiring("are too few sizes", "write [784, 256, 10]: inputs, hidden, outputs") {
+                    $0.count >= 2
+                },
                 default: "required for mlp", "inputs, hidden units of each layer, outputs"),
             Field(
                 "side", \.side, Kind.integer(4...4096, example: 28).requiring("is no multiple of 4", "write 28 or 32") { $0 % 4 == 0 },
@@ -92,7 +94,8 @@ enum ExecuteSection {
     private static var straggler: Section<StragglerDraft> {
         Section([
             Field("worker", \.worker, .integer(0...63, example: 0), default: "required", "number of the process, from 0"),
-            Field("slowdown", \.slowdown, .ratio(1...100, example: "1.5"), default: "required", "its computation takes so many times as long"),
+            Field(
+                "slowdown", \.slowdown, .ratio(1...100, example: "1.5"), default: "required", "its computation takes so many times as long"),
         ])
     }
 
@@ -106,13 +109,15 @@ enum ExecuteSection {
     private static var codec: Kind<ExecutionSpec.Codec?> {
         let section = Section<ExecutionSpec.Codec>([
             Field(
-                "topk", \.topK, .ratio(1e-6...1, example: "5%"), default: "all elements", "share of the elements that are sent, the largest"),
+                "topk", \.topK, .ratio(1e-6...1, example: "5%"), default: "all elements", "share of the elements that are sent, the largest"
+            ),
             Field("values", \.values, .choice, default: "fp32", "format of the elements; scales by blocks of 256"),
             Field("positions", \.positions, .choice, default: "packed", "coding of the positions beside topk"),
             Field("error_feedback", \.errorFeedback, .flag, default: "true", "what is not sent is added to the next gradient"),
         ])
         let words = ["none"] + ExecutionSpec.Codec.Values.allCases.map(\.rawValue)
-        return Kind<ExecutionSpec.Codec?>("{topk:, values:, positions:, error_feedback:}, or \(words.joined(separator: " | "))",
+        return Kind<ExecutionSpec.Codec?>(
+            "{topk:, values:, positions:, error_feedback:}, or \(words.joined(separator: " | "))",
             example: "e4m3", children: section.entries
         ) { item, reader in
             var codec = ExecutionSpec.Codec()

@@ -37,7 +37,8 @@ extension ExecutionReader {
             }
             guard hidden % heads == 0 else {
                 reader.report(
-                    tree.place(of: ["execute", "model", "heads"]), "execute.model.heads", "\(heads) heads do not divide a width of \(hidden)",
+                    tree.place(of: ["execute", "model", "heads"]), "execute.model.heads",
+                    "\(heads) heads do not divide a width of \(hidden)",
                     "write a divisor of hidden")
                 return nil
             }
@@ -48,7 +49,8 @@ extension ExecutionReader {
     /// A size that the kind does not have would be ignored in silence.
     private mutating func checkForeign(_ kind: ExecuteSection.ModelKind, _ tree: Tree) {
         let own: [ExecuteSection.ModelKind: [String]] = [
-            .mlp: ["sizes"], .cnn: ["side", "input_channels", "channels", "classes"], .gpt: ["layers", "hidden", "heads", "vocab", "sequence"],
+            .mlp: ["sizes"], .cnn: ["side", "input_channels", "channels", "classes"],
+            .gpt: ["layers", "hidden", "heads", "vocab", "sequence"],
         ]
         let known = own[kind] ?? []
         for entry in tree.entries ?? [] where entry.key != "kind" && !known.contains(entry.key) {
@@ -62,7 +64,9 @@ extension ExecutionReader {
     private mutating func ordinary(_ training: TrainingSpec?) -> ExecutionSpec.Model? {
         guard let entry = tree["model"], let shape = ModelSection.read(Item(tree: entry.value, path: "model"), &reader) else { return nil }
         var problems: [(key: String, reason: String, advice: String)] = []
-        if case .resnet = shape.kind { problems.append(("kind", "a ResNet is not run on this machine", "write execute.model: {kind: cnn}")) }
+        if case .resnet = shape.kind {
+            problems.append(("kind", "a ResNet is not run on this machine", "write execute.model: {kind: cnn}"))
+        }
         if shape.ffn != 4 * shape.hidden { problems.append(("ffn", "the MLP is not 4 x hidden wide", "write ffn: \(4 * shape.hidden)")) }
         if shape.activation != .gelu { problems.append(("activation", "the activation is not gelu", "write activation: gelu")) }
         if shape.kvHeads != shape.heads { problems.append(("kv_heads", "key heads are shared", "write kv_heads: \(shape.heads)")) }

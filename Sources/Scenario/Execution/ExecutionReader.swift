@@ -144,7 +144,8 @@ struct ExecutionReader {
     private mutating func checkSize(_ spec: ExecutionSpec) {
         let key = tree.entry(at: ["execute", "model"]) == nil ? "model" : "execute.model"
         if spec.parameters > Self.mostParameters {
-            report(key, "\(Int(spec.parameters / 1e6)) M parameters are more than the 300 M that a CPU trains in reasonable time", "shrink it")
+            report(
+                key, "\(Int(spec.parameters / 1e6)) M parameters are more than the 300 M that a CPU trains in reasonable time", "shrink it")
         }
         let perSample: Double =
             switch spec.model {

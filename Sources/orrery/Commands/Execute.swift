@@ -133,7 +133,8 @@ extension ExecutionReport {
                 account(
                     measured,
                     [
-                        ("median_s", .number(median)), ("undisturbed_s", .number(undisturbed)), ("all_s", .array(steps.map { .number($0) })),
+                        ("median_s", .number(median)), ("undisturbed_s", .number(undisturbed)),
+                        ("all_s", .array(steps.map { .number($0) })),
                     ])
             ),
             ("error", .optional(error)), ("undisturbed_error", .optional(undisturbedError)),
