@@ -6,18 +6,21 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Everything that comes from Debian: GSL and OpenBLAS for the fits, Chart.js for the pages, Chromium for the tests that look at the pages.
-PACKAGES := libgsl-dev libopenblas-dev libjs-chart.js chromium
+PACKAGES := libgsl-dev libopenblas-dev libsqlite3-dev libjs-chart.js chromium
 SCENARIO ?= scenarios/llama3-405b-16k.yaml
 OUT ?= out/$(basename $(notdir $(SCENARIO)))
 # Tables of measured runs (CSV, see docs/validation.md). They are other people's data and no part of this repository.
 TRUTH ?= ../shared/truth
+# Tables of measured kernels (see docs/measurements.md), likewise. Those in parquet need a PYTHON with pyarrow; without it they are left out.
+KERNELS ?= ../shared/kernels
+PYTHON ?= python3
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench claims predict-run validate fit format record clean
+.PHONY: help deps build run test bench simgrid claims predict-run validate fit fit-kernels format record clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
 
 # apt is asked for what is missing only, so that a machine that has everything needs no network for it.
 deps:
@@ -44,6 +47,13 @@ test: deps ## build all and run every test
 
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
+	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
+	  { $(SUDO) apt-get update -qq; $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libsimgrid-dev g++ >/dev/null; }
+	@mkdir -p out reports/fabric
+	g++ -O3 -std=c++17 Benchmarks/SimGrid/driver.cpp -o out/simgrid-driver -lsimgrid
+	swift run -c release --package-path Benchmarks fabric-against-simgrid $(CURDIR)/out/simgrid-driver $(CURDIR)/reports/fabric/simgrid.md
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
@@ -77,6 +87,27 @@ fit: build ## fit the profiles to TRUTH and judge them by sizes left out (minute
 	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it.'; \
 	  echo "The rows themselves are other people's data and not kept here."; echo; echo '```text'; \
 	  sed -n '/^  by file/,$$p' out/left-out.txt; echo '```'; } > reports/calibration/left-out.md
+
+fit-kernels: build ## fit kernel formulas to the tables in KERNELS, a fifth held out (minutes); writes reports/calibration/kernels.md
+	@mkdir -p reports/calibration out/kernels
+	@$(PYTHON) -c 'import pyarrow' 2>/dev/null || echo "$(PYTHON) has no pyarrow: tables in parquet are left out" >&2
+	@find $(KERNELS) \( -path '*aiconfigurator*' -name '[gcn]*_perf.parquet' ! -name 'custom*' -o -path '*neusight*' -name '*.csv.gz' \
+	    -o -path '*vidur*' -name '*.csv*' -o -path '*nccl_tests_tables*' -name '*.csv' -o -path '*simumax*' -name '*.json' \) | sort \
+	  | while read -r file; do name="$${file#$(KERNELS)/}"; name="out/kernels/$${name//\//_}"; \
+	    case "$$file" in \
+	      *.parquet) $(PYTHON) -c 'import sys, pyarrow.parquet as p, pyarrow.csv as c; c.write_csv(p.read_table(sys.argv[1]), sys.argv[2])' \
+	        "$$file" "$${name%.parquet}.csv" 2>/dev/null || true;; \
+	      *.gz) zcat "$$file" > "$${name%.gz}";; \
+	      *) cp "$$file" "$$name";; \
+	    esac; done; chmod -R u+w out/kernels
+	$(ORRERY) calibrate fit --quiet --output out/kernels.yaml --kernels out/kernels/* > out/kernels.md
+	@{ echo "# Held-out errors of fitted kernels"; echo; \
+	  echo 'Made by `make fit-kernels`: every fifth shape of each kernel, in order of duration, predicted by a fit to the others. Errors'; \
+	  echo 'are median/90th percentile of |predicted/measured - 1| in per cent; "formula": the formula alone, "table": with the interpolated'; \
+	  echo 'residual of the other shapes (neighbours in a dense table are close, so this is the error between measured shapes, not far from them);'; \
+	  echo '"train": shapes of training size only; "noise": differences between repeats; "reference": held-out figures of an independent fit of'; \
+	  echo "the same formula in Python. The tables are other people's data (ai-dynamo/aiconfigurator, sitar-lab/NeuSight, microsoft/vidur,"; \
+	  echo 'MooreThreads/SimuMax, nccl-tests issues) and not kept here.'; echo; cat out/kernels.md; } > reports/calibration/kernels.md
 
 format: ## format the sources in place
 	swift format -i -r Sources Tests Benchmarks Package.swift

@@ -9,7 +9,6 @@ let package = Package(
     products: [
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
-        .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
         // For Benchmarks, which is a package of its own.
         .library(
@@ -22,6 +21,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev", "libopenblas-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Quantities", swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Quantities"], swiftSettings: strict),
         .target(
@@ -40,10 +40,12 @@ let package = Package(
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
-            name: "Calibration", dependencies: ["Quantities", "Cluster", "Workload", "CGSL", .product(name: "Yams", package: "Yams")],
+            name: "Calibration",
+            dependencies: ["Quantities", "Cluster", "Workload", "CGSL", "CSQLite", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+            name: "Plan", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Training", "Calibration"],
+            swiftSettings: strict),
         .target(
             name: "Simulation", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "CGSL"],
             swiftSettings: strict),
@@ -52,12 +54,13 @@ let package = Package(
             dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Planner", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            name: "Planner",
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "CGSL"],
             swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -82,8 +85,11 @@ let package = Package(
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
-        .testTarget(name: "CalibrationTests", dependencies: ["Cluster", "Workload", "Calibration"], swiftSettings: strict),
-        .testTarget(name: "PlanTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan"], swiftSettings: strict),
+        .testTarget(
+            name: "CalibrationTests", dependencies: ["CSQLite", "Quantities", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+        .testTarget(
+            name: "PlanTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"], swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
             dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
@@ -111,6 +117,8 @@ let package = Package(
             dependencies: ["Kernels", "Compression", "Training", "Plan", "Scenario", "Execution"], swiftSettings: strict),
         .testTarget(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
+        .testTarget(
+            name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

@@ -8,7 +8,11 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "orrery-benchmarks", dependencies: [.product(name: "OrreryModules", package: "orrery")],
-            swiftSettings: [.treatAllWarnings(as: .error)])
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        // `make simgrid`.
+        .executableTarget(
+            name: "fabric-against-simgrid", dependencies: [.product(name: "OrreryModules", package: "orrery")],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
     ],
     swiftLanguageModes: [.v6]
 )

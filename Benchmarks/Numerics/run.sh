@@ -1,7 +1,8 @@
 #!/bin/sh
-# Ours, then NumPy and PyTorch, in one run on one core: taskset keeps both to it.
+# Ours beside NumPy and PyTorch, in turn on one core: taskset keeps both to it. The figures go to reports/numerics/speed.md.
 set -e
 cd "$(dirname "$0")"
-swift build -c release
-taskset -c 0 env OPENBLAS_NUM_THREADS=1 "$(swift build -c release --show-bin-path)/NumericsBench"
-taskset -c 0 env OMP_NUM_THREADS=1 "${PYTHON:-python3}" compare.py
+swift build -c release --product NumericsBench
+mkdir -p ../../reports/numerics
+taskset -c "${CORE:-0}" env OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 "${PYTHON:-python3}" compare.py \
+  "$(swift build -c release --show-bin-path)/NumericsBench" ../../reports/numerics/speed.md

@@ -32,6 +32,8 @@ public struct SoftwareStack: Sendable, Hashable {
     public var environment: String?
     public var transformerEngine: Bool?
     public var compiled: Bool?
+    /// Kernels that were measured on the job's device; they take the place of the formulas.
+    public var measurements: MeasuredKernels?
     /// Hybrid sharding: FSDP inside a group, replicas across.
     public init(framework: String) { self.framework = framework }
 }

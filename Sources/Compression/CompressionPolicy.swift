@@ -51,16 +51,17 @@ public struct ExchangeSituation: Sendable {
         self.operationsPerSecond = operationsPerSecond
     }
 
-    /// Time of one exchange. A linear codec is summed in a ring all-reduce, 2 (p - 1) / p of the message a worker, and decoded once; any other is
-    /// gathered, p - 1 messages a worker, and decoded p times.
+    /// Time of one exchange, by the codec's own method: 2 (p - 1) / p of the message a worker where sums or parts travel, p - 1 messages where all
+    /// are gathered.
     public func seconds(_ codec: any GradientCodec) -> Double {
         let cost = codec.cost(count: count)
         let size = Double(codec.encodedSize(count: count).most)
         let p = Double(workers)
-        // PowerSGD's two factors are averaged on the way, though its messages are not.
-        let summed = codec.isLinear || codec is PowerSGD
+        let method = codec.exchange
         let encode = max(cost.encodeBytes / memoryBytesPerSecond, cost.encodeOperations / operationsPerSecond)
-        let decode = max(cost.decodeBytes / memoryBytesPerSecond, cost.decodeOperations / operationsPerSecond) * (summed ? 1 : p)
-        return encode + decode + size * (summed ? 2 * (p - 1) / p : p - 1) / linkBytesPerSecond
+        let decode = max(
+            codec.decodeBytes(count: count, workers: workers) / memoryBytesPerSecond,
+            cost.decodeOperations / operationsPerSecond * (method == .gather ? p : method == .allReduce ? 1 : 2))
+        return encode + decode + size * (method == .gather ? p - 1 : 2 * (p - 1) / p) / linkBytesPerSecond
     }
 }

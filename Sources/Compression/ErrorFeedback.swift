@@ -24,6 +24,8 @@ public struct ErrorFeedback: GradientCodec {
     public var name: String { "\(codec.name) + error feedback" }
     public var nonFinite: NonFiniteHandling { codec.nonFinite }
     public var isLinear: Bool { codec.isLinear }
+    public var exchange: ExchangeMethod { codec.exchange }
+    public func decodeBytes(count: Int, workers: Int) -> Double { codec.decodeBytes(count: count, workers: workers) }
     public func encodedSize(count: Int) -> EncodedSize { codec.encodedSize(count: count) }
 
     /// The bound of what is encoded, the sum of gradient and residual, against that sum.

@@ -12,6 +12,12 @@ public protocol GradientCodec: Sendable {
     /// True if the codec commutes with summation, so that messages can be added on the way (all-reduce) instead of gathered.
     var isLinear: Bool { get }
 
+    /// How the gradients of several workers become one sum.
+    var exchange: ExchangeMethod { get }
+
+    /// Memory traffic in bytes of one worker, after its own encoding, until it has the sum over `workers`.
+    func decodeBytes(count: Int, workers: Int) -> Double
+
     /// The bytes that `encode` appends for `count` elements.
     func encodedSize(count: Int) -> EncodedSize
 
@@ -35,6 +41,16 @@ public protocol GradientCodec: Sendable {
 
 extension GradientCodec {
     public var isLinear: Bool { false }
+    public var exchange: ExchangeMethod { isLinear ? .allReduce : .scatterAndGather }
+    public func decodeBytes(count: Int, workers: Int) -> Double {
+        let cost = cost(count: count)
+        switch exchange {
+        case .allReduce: return cost.decodeBytes
+        // Parts of all workers, as many elements as one gradient, decoded and added; the owner's part encoded again; the whole decoded.
+        case .scatterAndGather: return 2 * cost.decodeBytes + 12 * Double(count) + cost.encodeBytes / Double(max(1, workers))
+        case .gather: return cost.decodeBytes * Double(workers)
+        }
+    }
 
     /// The message for `gradient` [n].
     public mutating func encode(_ gradient: [Float]) throws(CodecError) -> [UInt8] {

@@ -85,7 +85,7 @@ public struct PowerModel: Sendable, Hashable {
         switch activity {
         case .forward, .backward, .recompute: computing
         case .optimizer: memoryBound
-        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm: communication
+        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm, .offloadComm: communication
         case .bubble, .stragglerWait, .inputStall, .launch, .other: idle
         }
     }

@@ -13,7 +13,15 @@ public struct PreparedRun: Sendable {
     public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
         guard let job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
         self.run = run
-        do throws(PlanError) { plan = try job.plan(data) } catch { throw PreparationError("\(error)") }
+        do throws(PlanError) {
+            let first = try job.plan(data)
+            if let settled = try OpenSettings.settle(first, open: run.open, data: data) {
+                plan = settled.plan
+                self.run.warnings.append(settled.remark)
+            } else {
+                plan = first
+            }
+        } catch { throw PreparationError("\(error)") }
         do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
     }
 

@@ -86,12 +86,21 @@ public struct ProfileFit: Sendable {
 
     private func row(_ index: Int, _ values: [Double]) throws(CalibrationError) -> Row {
         let base = try logSeconds(index, values)
+        // A constant is the product of its factors in all scopes, so the slope is the same for each of them and is taken once.
+        var slopes: [Constant: Double] = [:]
         var gradient: [(index: Int, value: Double)] = []
         var moved = values
         for parameter in applying[index] {
-            moved[parameter] = values[parameter] + Self.step
-            let slope = (try logSeconds(index, moved) - base) / Self.step
-            moved[parameter] = values[parameter]
+            let constant = parameters[parameter].constant
+            let slope: Double
+            if let known = slopes[constant] {
+                slope = known
+            } else {
+                moved[parameter] = values[parameter] + Self.step
+                slope = (try logSeconds(index, moved) - base) / Self.step
+                moved[parameter] = values[parameter]
+                slopes[constant] = slope
+            }
             if abs(slope) > 1e-9 { gradient.append((parameter, slope)) }
         }
         return Row(residual: target[index] - base, gradient: gradient)

@@ -64,15 +64,25 @@ public struct Plan: Sendable {
     public func ownStages(of rank: Int) -> [Int] { schedule.virtualStage[rank] }
 
     /// Parameters are gathered, used and dropped layer by layer (ZeRO-3; ZeRO-2 without a pipeline gathers once a step).
-    public var gathersByUnit: Bool { hasReplicas && (job.layout.zero == 3 || job.layout.zero == 2 && job.layout.pipeline == 1) }
+    public var gathersByUnit: Bool {
+        fetches || hasReplicas && (job.layout.zero == 3 || job.layout.zero == 2 && job.layout.pipeline == 1)
+    }
     /// Gathered again for each micro-batch and pass.
-    public var gathersAgain: Bool { job.layout.zero == 3 }
-    public var hasReplicas: Bool { job.data * job.layout.context > 1 }
+    public var gathersAgain: Bool { job.layout.zero == 3 || fetches }
+    /// Parameters come from the host unit by unit.
+    public var fetches: Bool { job.layout.offload == .parameters && !costs.unitHost.isEmpty }
+    /// Gradients go to the host.
+    public var offloads: Bool { !costs.host.isEmpty }
+    public var hasReplicas: Bool { job.replicas > 1 }
+    /// Gradients that are kept in shards leave after every micro-batch (ZeRO-2 with a pipeline), not once a step.
+    public var reducesEveryPass: Bool { hasReplicas && !gathersByUnit && job.layout.zero == 2 }
     private var overlapsReduction: Bool { job.layout.overlap.gradReduce ?? behaviour.dataOverlap }
     private var overlapsGather: Bool { job.layout.overlap.paramGather ?? behaviour.dataOverlap }
     /// Gradients leave bucket by bucket beside the last backward pass.
-    public var reducesInPieces: Bool { hasReplicas && !gathersByUnit && overlapsReduction }
-    public var reducesAtEnd: Bool { hasReplicas && !gathersByUnit && !overlapsReduction }
+    public var reducesInPieces: Bool { hasReplicas && !gathersByUnit && (overlapsReduction || reducesEveryPass) }
+    public var reducesAtEnd: Bool { hasReplicas && !gathersByUnit && !reducesInPieces }
+    /// Times that a stage's gradients are reduced in a step.
+    public var reductions: Int { reducesEveryPass ? max(1, schedule.microBatches) : 1 }
     /// Parameters updated in shards are gathered beside the next step's first forward passes, or right after the optimizer.
     public var gathersAhead: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && overlapsGather }
     public var gathersAtEnd: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && !overlapsGather }
@@ -84,57 +94,189 @@ extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
     /// - Throws: `PlanError` with every problem found.
     public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
-        let behaviour = data.stacks.behaviour(
-            of: software, on: cluster.accelerator, isMoE: model.moe != nil, precision: training.precision.compute)
-        var job = self
-        job.layout.data = self.data
-        job.software.flashAttention = behaviour.flashAttention
-        job.software.stageBalance = behaviour.stageBalance
+        if !cluster.pools.isEmpty, layout.pipeline == 1, layout.batchShares.isEmpty { return try planShares(data) }
+        var planner = Planning(job: self, data: data)
+        return try planner.plan()
+    }
+}
+
+/// The way from a job to its plan.
+private struct Planning {
+    var job: Job
+    let data: CalibrationData
+    let behaviour: StackBehaviour
+    private var warnings: [String] = []
+
+    init(job: Job, data: CalibrationData) {
+        behaviour = data.stacks.behaviour(
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+        self.job = job
+        self.data = data
+        self.job.layout.data = job.data
+        self.job.software.flashAttention = behaviour.flashAttention
+        self.job.software.stageBalance = behaviour.stageBalance
+        if behaviour.isGeneric {
+            warnings.append(
+                "software.framework \"\(job.software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"
+            )
+        }
+    }
+
+    mutating func plan() throws(PlanError) -> Plan {
         let groups: GroupShapes
         do throws(PlacementError) { groups = try GroupShapes(job: job) } catch {
             throw PlanError([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
             )
         }
-        let profile = ProfileKey(cluster: cluster, behaviour: behaviour)
-        let constants = data.profiles.constants(for: profile, priors: data.priors)
-        let model = CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups)
         let shape = PipelineShape(job: job)
         let stageLayers: [Int]
-        do throws(ScheduleError) { stageLayers = try job.stageLayers(virtualStages: shape.virtualStages) } catch {
+        do throws(ScheduleError) { stageLayers = try dealtLayers(shape, groups) } catch {
             throw PlanError([
                 .init(
                     keyPath: "layout.stage_layers", reason: "\(error)",
                     suggestion: "change pipeline or virtual, or list the layers of each stage")
             ])
         }
+        resolveRecomputation(stageLayers)
+        let model = model(on: job.cluster, groups)
         let work = StageWork(job: job, stageLayers: stageLayers)
-        let costs = StageCosts(work: work, model: model)
+        let costs = stageCosts(work, model, shape, groups)
         let schedule: PipelineSchedule
-        do throws(ScheduleError) {
-            schedule = try PipelineSchedule.make(
-                shape.kind, ranks: shape.ranks, microBatches: shape.microBatches, chunks: shape.chunks, costs: costs.scheduleCosts)
-        } catch {
+        do throws(ScheduleError) { schedule = try order(shape, costs, stageLayers) } catch {
             throw PlanError([
                 .init(
                     keyPath: "layout.schedule", reason: "\(error)",
                     suggestion: "choose another schedule, or change pipeline, virtual or batch")
             ])
         }
-        let placement = StagePlacement(
-            layers: schedule.virtualStage.map { $0.map { stageLayers[$0] } }, inFlight: StagePlacement(job: job).inFlight,
-            virtualStage: schedule.virtualStage)
+        let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
-            memory: MemoryEstimate(job: job, placement: placement),
-            pieces: work.stages.map { max(1, min($0.count, 16)) },
-            warnings: behaviour.isGeneric
-                ? [
-                    "software.framework \"\(software.framework)\" has no profile of its own; the generic one is used (known: \(data.stacks.names.joined(separator: ", ")))"
-                ]
-                : [],
+            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape), pieces: pieces(work, model),
+            warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(
                 uniqueKeysWithValues: Constant.allCases.map { ($0, "\(data.priors[$0].why) [\(data.profiles.provenance)]") }))
+    }
+
+    private func model(on cluster: ClusterSpec, _ groups: GroupShapes) -> CostModel {
+        var own = job
+        own.cluster = cluster
+        let constants = data.profiles.constants(for: ProfileKey(cluster: cluster, behaviour: behaviour), priors: data.priors)
+        return CostModel(job: own, behaviour: behaviour, constants: constants, groups: groups)
+    }
+
+    // MARK: layers and recomputation
+
+    private func dealtLayers(_ shape: PipelineShape, _ groups: GroupShapes) throws(ScheduleError) -> [Int] {
+        guard job.layout.stageLayers == nil, shape.virtualStages > 1 else { return try job.stageLayers(virtualStages: shape.virtualStages) }
+        switch job.layout.stageDeal {
+        case .auto where !job.cluster.pools.isEmpty, .time:
+            let models = job.cluster.pools.isEmpty ? [model(on: job.cluster, groups)] : job.poolClusters.map { model(on: $0, groups) }
+            return try job.layersByTime(shape, models: models)
+        case .auto: return try job.stageLayers(virtualStages: shape.virtualStages)
+        case .memory: return try job.layersByMemory(shape)
+        }
+    }
+
+    /// `recompute: auto` becomes the layers that each rank repeats.
+    private mutating func resolveRecomputation(_ stageLayers: [Int]) {
+        guard job.training.recompute == .auto else { return }
+        var placement = StagePlacement(job: job)
+        placement.layers = placement.virtualStage.map { $0.map { stageLayers[$0] } }
+        let counts = memory(placement, PipelineShape(job: job)).stages.map { $0.recomputedLayers ?? 0 }
+        job.training.recompute = counts.allSatisfy { $0 == 0 } ? .none : .perRank(counts)
+        warnings.append(
+            "training.recompute auto: \(counts.map(String.init).joined(separator: ", ")) layers of the pipeline ranks are recomputed")
+    }
+
+    // MARK: costs
+
+    private func stageCosts(_ work: StageWork, _ model: CostModel, _ shape: PipelineShape, _ groups: GroupShapes) -> StageCosts {
+        var costs = StageCosts(work: work, model: model)
+        guard !job.cluster.pools.isEmpty, shape.ranks > 1 else { return costs }
+        // Each stage at the pace of the pool that its rank stands in.
+        let pools = job.poolClusters.map { StageCosts(work: work, model: self.model(on: $0, groups)) }
+        for stage in work.stages.indices {
+            let own = pools[job.pool(ofRank: shape.rank(of: stage))]
+            costs.stages[stage] = own.stages[stage]
+            costs.data[stage] = own.data[stage]
+            costs.optimizer[stage] = own.optimizer[stage]
+            if costs.host.indices.contains(stage), own.host.indices.contains(stage) { costs.host[stage] = own.host[stage] }
+        }
+        costs.hop = pools.map(\.hop).max() ?? costs.hop
+        return costs
+    }
+
+    /// Buckets of the size that is asked for, as far as whole layers fill them.
+    private func pieces(_ work: StageWork, _ model: CostModel) -> [Int] {
+        work.stages.indices.map { stage in
+            let most = max(1, min(work.stages[stage].count, 16))
+            guard job.layout.bucketing == .fixed else { return most }
+            let bytes = work.parameters[stage].total * max(model.behaviour.reduceBytes, job.sharding.activationBytes)
+            let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
+            return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
+        }
+    }
+
+    // MARK: order and memory
+
+    private mutating func order(_ shape: PipelineShape, _ costs: StageCosts, _ stageLayers: [Int]) throws(ScheduleError) -> PipelineSchedule
+    {
+        var scheduleCosts = costs.scheduleCosts
+        guard shape.kind == .auto else {
+            return try PipelineSchedule.make(
+                shape.kind, ranks: shape.ranks, microBatches: shape.microBatches, chunks: shape.chunks, costs: scheduleCosts)
+        }
+        let room = room(shape, stageLayers)
+        scheduleCosts.memory = room.perForward
+        scheduleCosts.memoryLimit = room.limit
+        let found = try PipelineSchedule.automatic(
+            ranks: shape.ranks, microBatches: shape.microBatches, chunks: shape.chunks, costs: scheduleCosts)
+        warnings.append(
+            "layout.schedule auto: the order found takes \(significant(found.period)) s of passes and hops, "
+                + "\(fixed(found.distance * 100, decimals: 1)) % above what no order within the memory can undercut")
+        return found.schedule
+    }
+
+    /// Bytes that a forward keeps in each virtual stage, and the least that a rank has room for.
+    private func room(_ shape: PipelineShape, _ stageLayers: [Int]) -> (perForward: [Double], limit: Double) {
+        var placement = StagePlacement(job: job)
+        placement.layers = placement.virtualStage.map { $0.map { stageLayers[$0] } }
+        func filled(_ count: Double) -> MemoryEstimate {
+            placement.inFlight = placement.layers.map { $0.map { _ in count } }
+            return memory(placement, shape)
+        }
+        let (empty, one) = (filled(0), filled(1))
+        var perForward = stageLayers.map { _ in 1.0 }
+        var limit = Double.infinity
+        for rank in placement.layers.indices {
+            let held = max(
+                1, one.stages[rank].activations + one.stages[rank].buffers - empty.stages[rank].activations - empty.stages[rank].buffers)
+            let layers = max(1, placement.layers[rank].reduce(0, +))
+            for (chunk, stage) in placement.virtualStage[rank].enumerated() {
+                perForward[stage] = max(1, held * Double(placement.layers[rank][chunk]) / Double(layers))
+            }
+            let capacity = empty.capacities?[rank] ?? empty.capacity
+            // The allocator cannot use a twentieth of what activations are given.
+            let fixed = empty.stages[rank].total - empty.stages[rank].fragmentation + empty.stages[rank].context
+            limit = min(limit, max(held, (capacity - fixed) / 1.05))
+        }
+        return (perForward, limit)
+    }
+
+    private func memory(_ placement: StagePlacement, _ shape: PipelineShape) -> MemoryEstimate {
+        guard !job.cluster.pools.isEmpty else { return MemoryEstimate(job: job, placement: placement) }
+        let estimates = job.poolClusters.map { cluster in
+            var own = job
+            own.cluster = cluster
+            return MemoryEstimate(job: own, placement: placement)
+        }
+        let pools = placement.layers.indices.map { shape.ranks > 1 ? job.pool(ofRank: $0) : job.layout.pacingPool }
+        var whole = MemoryEstimate(
+            stages: pools.enumerated().map { estimates[$1].stages[$0] }, capacity: estimates.map(\.capacity).max() ?? 0)
+        whole.capacities = pools.map { estimates[$0].capacity }
+        return whole
     }
 }
 
@@ -174,14 +316,36 @@ struct PipelineShape {
         chunks = ranks == 1 ? 1 : kind.fixedChunks ?? max(1, job.layout.virtual)
         virtualStages = kind == .dualpipe ? ranks : ranks * chunks
     }
+
+    /// The last stage stands on the rank of the first: V-shaped placements, and both directions of DualPipe.
+    var foldsBack: Bool {
+        switch kind {
+        case .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV: true
+        case .auto: chunks == 2
+        default: ranks == 1
+        }
+    }
+
+    /// The rank that holds a virtual stage (DualPipe: the one in whose first chunk it is).
+    func rank(of stage: Int) -> Int { foldsBack && stage >= ranks ? 2 * ranks - 1 - stage : stage % ranks }
 }
 
 extension StageCosts {
     /// As schedules that order by time read them.
     var scheduleCosts: ScheduleCosts {
-        ScheduleCosts(
+        var costs = ScheduleCosts(
             forward: stages.map(\.forward.total), backward: stages.map(\.backward.total), weight: stages.map(\.weight.total),
             communication: hop)
+        // What the exchange with experts saves where it hides behind the other direction, as a mean over the stages.
+        var (whole, hidden) = (0.0, 0.0)
+        for passes in stages {
+            let sum = passes.forward.total + passes.backward.total + passes.weight.total
+            let moving = passes.forward.seconds[.expertComm] + passes.backward.seconds[.expertComm]
+            whole += sum
+            hidden += min(moving, sum - moving)
+        }
+        if whole > 0 { costs.overlap = max(0.1, 1 - hidden / whole) }
+        return costs
     }
 }
 
@@ -194,10 +358,22 @@ extension GroupShapes {
                 tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: job.data,
                 pipeline: layout.pipeline), job.cluster)
         tensor = placement.shape(.tensor)
+        let edge = layout.tensorGrid
+        tensorRow = edge > 0 ? placement.shape(stride: 1, count: edge) : tensor
+        tensorColumn = edge > 0 ? placement.shape(stride: edge, count: edge) : tensor
         context = placement.shape(.context)
         expert = placement.shape(.expert)
-        dataContext = placement.shape(.dataContext)
-        expertData = placement.shape(.expertData)
+        // Copies in both directions of a pipeline, or in the grids of a 2.5D tensor group, are replicas as well. Copies of a bidirectional pipeline
+        // stand on other nodes, those of a tensor group beside each other.
+        let depth = edge > 0 ? layout.tensorDepth : 1
+        let copies = layout.parameterCopies
+        func widened(_ shape: GroupShape, _ depth: Int) -> GroupShape {
+            let inside = shape.ranks == shape.perDomain && placement.domains == 1 ? depth * copies : depth
+            return GroupShape(
+                ranks: shape.ranks * depth * copies, perDomain: shape.perDomain * inside, concurrent: max(1, shape.concurrent / depth))
+        }
+        dataContext = widened(placement.shape(.dataContext), depth)
+        expertData = widened(placement.shape(.expertData), 1)
         pipelineCrossing = placement.pipelineCrossing
         pipelineSenders = max(1, placement.pipelineSenders)
     }

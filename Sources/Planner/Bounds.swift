@@ -6,24 +6,45 @@ import Workload
 
 /// Lower bounds of all layouts of a space.
 struct Bounds {
-    /// [choices] value of the objective that the layout cannot undercut; infinite where it cannot be planned.
-    let values: [Double]
+    /// [choices] figures that the layout cannot undercut; infinite where it cannot be planned, nil where time ran out before its turn.
+    let figures: [LayoutFigures?]
 
-    /// - Parameter jobs: threads; changes nothing but the time.
-    init(space: SearchSpace, objective: Objective, data: CalibrationData, jobs: Int) {
-        let groups = Self.groups(space.choices)
+    /// - Parameters:
+    ///   - jobs: threads; changes nothing but the time.
+    ///   - isOver: asked now and then; true ends the work. At least the first group of layouts is bounded.
+    init(
+        space: SearchSpace, objective: Objective, data: CalibrationData, jobs: Int, isOver: @escaping @Sendable () -> Bool = { false }
+    ) {
+        let groups = Self.scattered(Self.groups(space.choices))
         let next = Atomic(0)
-        let values = Mutex([Double](repeating: .infinity, count: space.choices.count))
+        let figures = Mutex([LayoutFigures?](repeating: nil, count: space.choices.count))
         DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, groups.count))) { _ in
             while true {
                 let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < groups.count else { return }
-                var shared = SharedCosts(space: space, first: space.choices[groups[index].lowerBound], data: data)
-                let own = groups[index].map { shared?.bound(space.choices[$0], objective) ?? .infinity }
-                values.withLock { $0.replaceSubrange(groups[index], with: own) }
+                guard index < groups.count, index == 0 || !isOver() else { return }
+                let own = Self.figures(of: groups[index], in: space, objective, data) { index > 0 && isOver() }
+                figures.withLock { $0.replaceSubrange(groups[index], with: own) }
             }
         }
-        self.values = values.withLock { $0 }
+        self.figures = figures.withLock { $0 }
+    }
+
+    private static func figures(
+        of group: Range<Int>, in space: SearchSpace, _ objective: Objective, _ data: CalibrationData, until isOver: () -> Bool
+    ) -> [LayoutFigures?] {
+        var shared = SharedCosts(space: space, first: space.choices[group.lowerBound], data: data)
+        var figures: [LayoutFigures?] = []
+        for index in group {
+            if figures.count % 64 == 63, isOver() { break }
+            figures.append(shared?.bound(space.choices[index], objective) ?? LayoutFigures(seconds: .infinity))
+        }
+        return figures + Array(repeating: nil, count: group.count - figures.count)
+    }
+
+    /// The groups in an order that visits all parts of the space early, so that bounds that time cuts short are a fair sample: each pass takes every
+    /// 16th group.
+    private static func scattered(_ groups: [Range<Int>]) -> [Range<Int>] {
+        (0..<16).flatMap { first in stride(from: first, to: groups.count, by: 16).map { groups[$0] } }
     }
 
     /// Runs of layouts with the same process groups and the same way of dealing sequences.
@@ -58,8 +79,9 @@ struct SharedCosts {
         var zero: Int
         /// Sends of chunks overlap under some stacks.
         var virtual: Int
+        var stageLayers: [Int]?
     }
-    private var latest: (micro: Int, stages: Int, work: StageWork)?
+    private var latest: (micro: Int, layers: [Int], work: StageWork)?
     private var priced: [Price: (costs: StageCosts, work: StageWork)] = [:]
 
     /// nil where the process groups cannot be placed.
@@ -67,6 +89,7 @@ struct SharedCosts {
         // One micro-batch and the plainest schedule: cheap, and with the same groups.
         var plain = first
         (plain.microBatch, plain.schedule, plain.virtual, plain.recompute, plain.zero) = (1, .gpipe, 1, .none, 0)
+        plain.stageLayers = nil
         var job = space.job(plain)
         job.training.globalBatch = job.data
         guard let plan = try? job.plan(data) else { return nil }
@@ -77,7 +100,7 @@ struct SharedCosts {
         modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
     }
 
-    mutating func bound(_ choice: LayoutChoice, _ objective: Objective) -> Double {
+    mutating func bound(_ choice: LayoutChoice, _ objective: Objective) -> LayoutFigures {
         let job = job.laidOut(choice)
         let (costs, work) = costs(choice, job: job)
         return objective.bound(
@@ -87,14 +110,16 @@ struct SharedCosts {
     private mutating func costs(_ choice: LayoutChoice, job: Job) -> (StageCosts, StageWork) {
         let stages = choice.pipeline * (choice.schedule == .zbV ? 2 : choice.virtual)
         let price = Price(
-            microBatch: choice.microBatch, stages: stages, recompute: choice.recompute, zero: choice.zero, virtual: choice.virtual)
+            microBatch: choice.microBatch, stages: stages, recompute: choice.recompute, zero: choice.zero, virtual: choice.virtual,
+            stageLayers: choice.stageLayers)
         if let known = priced[price] { return known }
         let work: StageWork
-        if let latest, latest.micro == choice.microBatch, latest.stages == stages {
+        let layers = Self.layers(job, stages: stages)
+        if let latest, latest.micro == choice.microBatch, latest.layers == layers {
             work = latest.work
         } else {
-            work = StageWork(job: job, stageLayers: Self.layers(job, stages: stages))
-            latest = (choice.microBatch, stages, work)
+            work = StageWork(job: job, stageLayers: layers)
+            latest = (choice.microBatch, layers, work)
         }
         let model = CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups)
         let costs = StageCosts(work: work, model: model)

@@ -11,13 +11,24 @@ public struct PlannerError: Error, Sendable, CustomStringConvertible {
     public let keyPath: String
     public let reason: String
     public let suggestion: String
+    public init(keyPath: String, reason: String, suggestion: String) {
+        (self.keyPath, self.reason, self.suggestion) = (keyPath, reason, suggestion)
+    }
     public var description: String { "\(keyPath): \(reason); \(suggestion)" }
 }
 
 /// What a search makes small, for one step of the job.
 public struct Objective: Sendable {
-    public enum Kind: String, Sendable, Hashable, CaseIterable { case time, cost, energy }
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case time, cost, energy
+        /// All layouts that nothing beats in time, cost, energy and memory together.
+        case pareto
+    }
     public let kind: Kind
+    /// Longest step that is allowed, seconds; nil: any.
+    public let deadline: Double?
+    /// Most dollars that a step may cost; nil: any.
+    public let budget: Double?
     private let prices: PriceBook
     private let power: PowerModel?
     /// Dollars that a second of the whole cluster costs, energy apart.
@@ -28,23 +39,26 @@ public struct Objective: Sendable {
     public static var time: Objective { Objective() }
 
     private init() {
-        (kind, prices, power, dollarsASecond, dollarsAJoule) = (.time, PriceBook(), nil, 0, 0)
+        (kind, deadline, budget, prices, power, dollarsASecond, dollarsAJoule) = (.time, nil, nil, PriceBook(), nil, 0, 0)
     }
 
-    /// - Throws: `PlannerError` where `prices` lacks what the objective needs.
-    public init(_ kind: Kind, job: Job, prices: PriceBook) throws(PlannerError) {
-        self.kind = kind
-        self.prices = prices
+    /// - Parameters:
+    ///   - deadline: seconds that a step may take.
+    ///   - budget: dollars that a step may cost.
+    /// - Throws: `PlannerError` where `prices` lacks what the objective or the budget needs.
+    public init(_ kind: Kind, job: Job, prices: PriceBook, deadline: Double? = nil, budget: Double? = nil) throws(PlannerError) {
+        (self.kind, self.prices, self.deadline, self.budget) = (kind, prices, deadline, budget)
         let hourly: HourlyPrice?
+        let needsPower = kind != .time || budget != nil
         do throws(PriceError) {
             hourly = try prices.hourly()
-            power = kind == .time ? nil : try PowerModel(of: job.cluster.accelerator.generation)
+            power = needsPower ? try PowerModel(of: job.cluster.accelerator.generation) : nil
         } catch {
             throw PlannerError(keyPath: "prices", reason: error.message, suggestion: "add it")
         }
         let kilowattHour = prices.electricity?.dollarsPerKilowattHour ?? 0
         dollarsAJoule = prices.chargesEnergy ? kilowattHour * prices.pue / 3.6e6 : 0
-        if kind == .cost, hourly == nil, dollarsAJoule == 0 {
+        if kind == .cost || budget != nil, hourly == nil, dollarsAJoule == 0 {
             throw PlannerError(
                 keyPath: "prices.gpu_hour", reason: "without a price every layout costs nothing",
                 suggestion: "write gpu_hour: 2.00 USD/h, or search for time")
@@ -53,30 +67,53 @@ public struct Objective: Sendable {
     }
 
     /// Whether the step time alone decides.
-    var needsTimeOnly: Bool { kind == .time || kind == .cost && dollarsAJoule == 0 }
+    var needsTimeOnly: Bool {
+        switch kind {
+        case .time: budget == nil || dollarsAJoule == 0
+        case .cost: dollarsAJoule == 0
+        case .energy, .pareto: false
+        }
+    }
 
-    /// The objective of a step of `seconds`: seconds, dollars or joules (before the facility's overhead).
+    /// Whether the memory is one of the goals.
+    var weighsMemory: Bool { kind == .pareto }
+
+    /// The figure that layouts are ranked by; the front is listed by time.
+    func value(_ figures: LayoutFigures) -> Double {
+        switch kind {
+        case .time, .pareto: figures.seconds
+        case .cost: figures.dollars
+        case .energy: figures.joules
+        }
+    }
+
+    func isLate(_ figures: LayoutFigures) -> Bool { deadline.map { figures.seconds > $0 } ?? false }
+    func isDear(_ figures: LayoutFigures) -> Bool { budget.map { figures.dollars > $0 } ?? false }
+
+    /// Seconds, dollars and joules (before the facility's overhead) of a step of `seconds`.
     /// - Parameters:
     ///   - breakdown: seconds by activity, which sum to `seconds`.
     ///   - hfu: executed FLOPs over the dense peak.
-    func value(seconds: Double, breakdown: [Activity: Double], hfu: Double, job: Job) -> Double {
-        if kind == .time { return seconds }
+    func figures(seconds: Double, breakdown: [Activity: Double], hfu: Double, job: Job) -> LayoutFigures {
         var joules = 0.0
         if let power, !needsTimeOnly {
             let gpu = power.gpuPower(breakdown: breakdown, hfu: hfu, boardPower: job.cluster.accelerator.boardPower)
             joules = seconds * (Double(job.cluster.gpus) * gpu.watts + power.hostPower(job.cluster))
         }
-        return kind == .energy ? joules : seconds * dollarsASecond + joules * dollarsAJoule
+        return LayoutFigures(seconds: seconds, dollars: seconds * dollarsASecond + joules * dollarsAJoule, joules: joules)
     }
 
-    /// At most the objective of any step that `bound` holds for. A GPU computes for as long as the least busy one at the rate of the model's own
+    /// At most the figures of any step that `bound` holds for. A GPU computes for as long as the least busy one at the rate of the model's own
     /// FLOPs, and idles for the rest: every watt beyond that only adds.
-    func bound(_ bound: StepBound, job: Job, modelFLOPs: Double) -> Double {
-        if needsTimeOnly { return value(seconds: bound.seconds, breakdown: [:], hfu: 0, job: job) }
+    func bound(_ bound: StepBound, job: Job, modelFLOPs: Double) -> LayoutFigures {
+        if needsTimeOnly { return figures(seconds: bound.seconds, breakdown: [:], hfu: 0, job: job) }
         let compute = min(bound.leastCompute, bound.seconds)
         let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * Double(job.cluster.gpus) * bound.seconds
-        return value(
+        var figures = figures(
             seconds: bound.seconds, breakdown: [.forward: compute, .bubble: bound.seconds - compute],
-            hfu: capacity > 0 ? modelFLOPs / capacity : 0, job: job) * (1 - 1e-9)
+            hfu: capacity > 0 ? modelFLOPs / capacity : 0, job: job)
+        figures.dollars *= 1 - 1e-9
+        figures.joules *= 1 - 1e-9
+        return figures
     }
 }

@@ -1,8 +1,6 @@
 import Calibration
-import Dispatch
 import Plan
 import Simulation
-import Synchronization
 import Workload
 
 /// How a search goes about its work.
@@ -12,61 +10,25 @@ public struct SearchSettings: Sendable {
     /// Threads; the answer does not depend on them.
     public var jobs = 1
     /// After so many seconds the best found so far is the answer; nil: until it is proven. An answer cut short depends on the machine's speed.
+    /// Bounds take at most half of it, so that something is left to simulate in.
     public var seconds: Double?
     /// Spaces of at most so many layouts are also simulated in full, to report how far the answer is from the true optimum.
     public var exhaustiveLimit = 0
+    /// Finished simulations are taken from it and entered into it; nil: a search that is killed starts anew.
+    public var journal: Journal?
     /// Called now and then with the number of simulated layouts and how far the bounds are from ending the search: best bound left over worst kept.
     public var progress: (@Sendable (_ simulated: Int, _ closed: Double) -> Void)?
     public init() {}
 }
 
-/// A layout with what it is worth.
-public struct RankedLayout: Sendable {
-    public let choice: LayoutChoice
-    /// Place in the space's list of choices; breaks ties. -1: a layout from outside.
-    public let index: Int
-    /// Value of the objective: seconds, dollars or joules a step.
-    public let value: Double
-    /// What it cannot undercut.
-    public let bound: Double
-}
-
-extension RankedLayout {
-    /// As good, and different in recomputation only.
-    func isTwin(of other: RankedLayout) -> Bool {
-        var same = choice
-        same.recompute = other.choice.recompute
-        return value == other.value && same == other.choice
-    }
-}
-
-/// The answer of a search.
-public struct SearchResult: Sendable {
-    /// Best first.
-    public var ranked: [RankedLayout] = []
-    /// Legal layouts, lower bounds, layouts tested for memory, those that do not fit, simulations.
-    public var space = 0
-    public var bounded = 0
-    public var tested = 0
-    public var unfit = 0
-    public var simulated = 0
-    public var seconds = 0.0
-    /// Of `seconds`, those in which bounds were computed.
-    public var boundSeconds = 0.0
-    /// No layout of the space is better than the ranked ones; false where time ran out.
-    public var isProven = true
-    /// Value that no layout which was not looked at can undercut; nil where all were.
-    public var unexplored: Double?
-    /// Winner over the optimum of all layouts, less one; nil where the space was too large to simulate in full.
-    public var exhaustiveGap: Double?
-}
-
-/// Finds the best layouts: bounds all of them, simulates in the order of their bounds, and ends when no bound is left below the worst layout kept.
+/// Finds the best layouts: bounds all of them, simulates in the order of their bounds, and ends when no bound is left below the worst layout kept;
+/// of a Pareto search, when no bound is left that a simulated layout does not cover.
 ///
 /// Best-first branch and bound over a flat list (Land and Doig, Econometrica 28(3), 1960). Layouts whose memory does not fit are dropped when
-/// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads.
+/// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads,
+/// nor on what a journal already held.
 /// - Throws: `PlannerError` where the space is empty.
-/// - Complexity: O(n log n + simulations) for n layouts.
+/// - Complexity: O(n log n + simulations) for n layouts; O(n x front) more for a front.
 public func search(
     _ space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings = SearchSettings()
 ) throws(PlannerError) -> SearchResult {
@@ -75,117 +37,179 @@ public func search(
             keyPath: "training.global_batch", reason: "no layout of \(space.job.model.name) over \(space.job.cluster.gpus) GPUs is legal",
             suggestion: "choose a batch with more divisors, or loosen the constraints")
     }
-    let clock = ContinuousClock()
-    let start = clock.now
-    func elapsed() -> Double { start.duration(to: clock.now) / .seconds(1) }
+    var run = SearchRun(space: space, objective: objective, data: data, settings: settings)
+    run.bound()
+    run.simulate()
+    run.account()
+    run.exhaust()
+    return run.result
+}
+
+private struct SearchRun {
+    private let space: SearchSpace
+    private let objective: Objective
+    private let data: CalibrationData
+    private let settings: SearchSettings
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
+    private var outcomes: Outcomes
+    private var bounds: [LayoutFigures?] = []
+    /// Bounded layouts that can be planned, the best bound first.
+    private var order: [Int] = []
+    /// Of `order`, those whose turn has come.
+    private var position = 0
+    private var front = ParetoFront<RankedLayout>()
     var result = SearchResult()
-    result.space = space.choices.count
-    let bounds = Bounds(space: space, objective: objective, data: data, jobs: settings.jobs).values
-    result.bounded = bounds.count
-    result.boundSeconds = elapsed()
-    let evaluator = Evaluator(space: space, objective: objective, data: data)
-    let order = bounds.indices.filter { bounds[$0].isFinite }.sorted { (bounds[$0], $0) < (bounds[$1], $1) }
-    let keep = max(1, settings.keep)
-    var position = 0
-    while position < order.count {
-        let worst = result.ranked.count == keep ? result.ranked[keep - 1].value : .infinity
-        guard bounds[order[position]] <= worst else { break }
-        if let limit = settings.seconds, elapsed() >= limit, !result.ranked.isEmpty {
-            result.isProven = false
-            break
+
+    init(space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings) {
+        (self.space, self.objective, self.data, self.settings) = (space, objective, data, settings)
+        start = clock.now
+        outcomes = Outcomes(evaluator: Evaluator(space: space, objective: objective, data: data), journal: settings.journal)
+        result.space = space.choices.count
+        result.recovered = settings.journal?.recovered ?? 0
+    }
+
+    private var elapsed: Double { start.duration(to: clock.now) / .seconds(1) }
+
+    /// Asked from any thread: whether a share of the time is used up.
+    private func isOver(_ share: Double) -> @Sendable () -> Bool {
+        guard let seconds = settings.seconds else { return { false } }
+        let (start, clock) = (start, clock)
+        return { start.duration(to: clock.now) / .seconds(1) >= seconds * share }
+    }
+
+    mutating func bound() {
+        bounds = Bounds(space: space, objective: objective, data: data, jobs: settings.jobs, isOver: isOver(0.5)).figures
+        result.bounded = bounds.count { $0 != nil }
+        result.boundSeconds = elapsed
+        let values = bounds.map { $0.map(objective.value) ?? .infinity }
+        order = bounds.indices.filter { values[$0].isFinite }.sorted { (values[$0], $0) < (values[$1], $1) }
+        for case let figures? in bounds {
+            result.least.seconds = min(result.least.seconds, figures.seconds)
+            result.least.dollars = min(result.least.dollars, figures.dollars)
         }
-        let batch = order[position..<min(position + Evaluator.batch, order.count)].filter { bounds[$0] <= worst }
-        position += batch.count
-        for (index, outcome) in zip(batch, evaluator.outcomes(batch, jobs: settings.jobs)) {
-            result.tested += 1
-            switch outcome {
-            case .unfit: result.unfit += 1
-            case .impossible: result.simulated += 1
-            case .value(let value):
-                result.simulated += 1
-                result.insert(
-                    RankedLayout(choice: space.choices[index], index: index, value: value, bound: bounds[index]), keep: keep)
+        result.removed.impossible = bounds.count { $0.map { !objective.value($0).isFinite } ?? false }
+    }
+
+    /// Whether a layout is worth a simulation by its bound; counts those that a constraint removes.
+    private mutating func isWanted(_ index: Int, _ bound: LayoutFigures) -> Bool {
+        if objective.isLate(bound) {
+            result.removed.deadline += 1
+            return false
+        }
+        if objective.isDear(bound) {
+            result.removed.budget += 1
+            return false
+        }
+        guard objective.kind == .pareto else { return true }
+        guard !front.excludes(bound, index: index) else { return false }
+        var figures = bound
+        figures.bytes = outcomes.evaluator.memory(of: space.job(space.choices[index])).peak
+        return !front.excludes(figures, index: index)
+    }
+
+    private var hasAnswer: Bool { !result.ranked.isEmpty || !front.members.isEmpty }
+
+    /// Value that a layout has to undercut; infinite while there is room.
+    private var worst: Double {
+        let keep = max(1, settings.keep)
+        return objective.kind != .pareto && result.ranked.count >= keep ? result.ranked[keep - 1].value : .infinity
+    }
+
+    mutating func simulate() {
+        while position < order.count {
+            let limit = worst
+            guard value(order[position]) <= limit else { return }
+            if hasAnswer, isOver(1)() {
+                result.isProven = false
+                return
+            }
+            var batch: [Int] = []
+            while batch.count < Evaluator.batch, position < order.count, value(order[position]) <= limit {
+                let index = order[position]
+                position += 1
+                if let bound = bounds[index], isWanted(index, bound) { batch.append(index) }
+            }
+            // An answer there must be, however little time there is.
+            let mayStop = isOver(hasAnswer ? 1 : .infinity)
+            let found = outcomes.of(batch, jobs: settings.jobs, isOver: mayStop)
+            for (index, outcome) in zip(batch, found) {
+                if let outcome { enter(index, outcome) } else { result.isProven = false }
+            }
+            let reached = position > 0 ? value(order[position - 1]) : 0
+            settings.progress?(
+                result.simulated, limit.isFinite && limit > 0 ? min(1, reached / limit) : Double(position) / Double(order.count))
+            if !result.isProven {
+                // Those of the batch that time left out were not looked at.
+                result.unlooked = found.count { $0 == nil }
+                result.unexplored = zip(batch, found).filter { $0.1 == nil }.map { value($0.0) }.min()
+                return
             }
         }
-        settings.progress?(result.simulated, worst.isFinite && worst > 0 ? min(1, bounds[order[position - 1]] / worst) : 0)
     }
-    result.unexplored = position < order.count ? bounds[order[position]] : nil
-    result.seconds = elapsed()
-    if result.isProven, space.choices.count <= settings.exhaustiveLimit, let best = result.ranked.first {
-        let all = evaluator.outcomes(order, jobs: settings.jobs).compactMap { outcome in
-            if case .value(let value) = outcome { value } else { nil }
+
+    private func value(_ index: Int) -> Double { bounds[index].map(objective.value) ?? .infinity }
+
+    private mutating func enter(_ index: Int, _ outcome: Evaluator.Outcome) {
+        result.tested += 1
+        switch outcome {
+        case .unfit: result.removed.memory += 1
+        case .overLimit: result.removed.memoryLimit += 1
+        case .impossible:
+            result.simulated += 1
+            result.removed.impossible += 1
+        case .figures(let figures):
+            result.simulated += 1
+            if objective.isLate(figures) {
+                result.removed.deadline += 1
+            } else if objective.isDear(figures) {
+                result.removed.budget += 1
+            } else {
+                let layout = RankedLayout(
+                    choice: space.choices[index], index: index, value: objective.value(figures), bound: value(index), figures: figures)
+                if objective.kind == .pareto {
+                    front.insert(figures, index: index, layout)
+                } else {
+                    result.insert(layout, keep: max(1, settings.keep))
+                }
+            }
+        }
+    }
+
+    /// What was left, and the front in order.
+    mutating func account() {
+        if objective.kind == .pareto {
+            result.ranked = front.members.map(\.element).sorted { ($0.value, $0.index) < ($1.value, $1.index) }
+        }
+        let unbounded = bounds.count { $0 == nil }
+        if unbounded > 0 { result.isProven = false }
+        if !result.isProven { result.unlooked += unbounded + order[position...].count { value($0) <= worst } }
+        if position < order.count { result.unexplored = min(result.unexplored ?? .infinity, value(order[position])) }
+        if unbounded > 0 { result.unexplored = min(result.unexplored ?? .infinity, objective.value(floor)) }
+        result.seconds = elapsed
+    }
+
+    /// What no layout at all can undercut: every GPU at its dense peak on the model's own FLOPs, attention counted causally, drawing the power of an
+    /// idle one.
+    private var floor: LayoutFigures {
+        let (job, training) = (space.job, space.job.training)
+        let flops = min(
+            job.model.modelFLOPs(sequence: training.sequence, globalBatch: training.globalBatch),
+            job.model.modelFLOPsCausal(sequence: training.sequence, globalBatch: training.globalBatch))
+        let rate = job.cluster.accelerator.peak(training.precision.compute) * Double(job.cluster.gpus)
+        // Tokens that overfull experts drop cost nothing.
+        let seconds = job.model.moe?.capacity == nil && rate > 0 ? flops / rate : 0
+        return objective.figures(seconds: seconds, breakdown: [.bubble: seconds], hfu: 0, job: job)
+    }
+
+    /// Small spaces are simulated in full, to say how far the winner is from the best.
+    mutating func exhaust() {
+        guard result.isProven, objective.kind != .pareto, space.choices.count <= settings.exhaustiveLimit, let best = result.ranked.first
+        else { return }
+        let all = outcomes.of(order, jobs: settings.jobs).compactMap { outcome -> Double? in
+            guard case .figures(let figures) = outcome, !objective.isLate(figures), !objective.isDear(figures) else { return nil }
+            return objective.value(figures)
         }
         if let optimum = all.min(), optimum > 0 { result.exhaustiveGap = best.value / optimum - 1 }
-    }
-    return result
-}
-
-extension SearchResult {
-    fileprivate mutating func insert(_ layout: RankedLayout, keep: Int) {
-        // Recomputing what costs nothing gives the same step again; the list has room for other layouts.
-        guard !ranked.contains(where: { $0.isTwin(of: layout) }) else { return }
-        let place = ranked.firstIndex { (layout.value, layout.index) < ($0.value, $0.index) } ?? ranked.count
-        guard place < keep else { return }
-        ranked.insert(layout, at: place)
-        if ranked.count > keep { ranked.removeLast() }
-    }
-}
-
-/// Simulates layouts.
-struct Evaluator {
-    enum Outcome: Sendable {
-        case value(Double)
-        /// Needs more memory than there is.
-        case unfit
-        /// No schedule or no step time exists.
-        case impossible
-    }
-    let space: SearchSpace
-    let objective: Objective
-    let data: CalibrationData
-    private let behaviour: StackBehaviour
-
-    init(space: SearchSpace, objective: Objective, data: CalibrationData) {
-        let job = space.job
-        (self.space, self.objective, self.data) = (space, objective, data)
-        behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
-    }
-
-    /// Layouts whose turn comes together, whatever the number of threads.
-    static let batch = 16
-
-    func outcomes(_ indices: [Int], jobs: Int) -> [Outcome] {
-        let next = Atomic(0)
-        let outcomes = Mutex([Outcome](repeating: .impossible, count: indices.count))
-        DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, indices.count))) { _ in
-            while true {
-                let at = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard at < indices.count else { return }
-                let outcome = outcome(space.choices[indices[at]])
-                outcomes.withLock { $0[at] = outcome }
-            }
-        }
-        return outcomes.withLock { $0 }
-    }
-
-    func outcome(_ choice: LayoutChoice) -> Outcome {
-        let job = space.job(choice)
-        let memory = MemoryEstimate(job: job.filled(with: behaviour))
-        guard memory.peak <= min(memory.capacity, space.constraints.memory ?? .infinity) else { return .unfit }
-        guard let plan = try? job.plan(data), let value = try? value(of: plan) else { return .impossible }
-        return .value(value)
-    }
-
-    /// The objective of the undisturbed step.
-    func value(of plan: Plan) throws(SimulationError) -> Double {
-        if objective.needsTimeOnly, plan.job.training.dataLoading == nil {
-            let seconds = try StepReplay(plan: plan).seconds(costs: plan.costs)
-            return objective.value(seconds: seconds, breakdown: [:], hfu: 0, job: plan.job)
-        }
-        var settings = SimulationSettings()
-        settings.timeline = false
-        let result = try simulate(plan, settings: settings)
-        return objective.value(seconds: result.step.timeS.mean, breakdown: result.breakdownS, hfu: result.step.hfu, job: plan.job)
     }
 }

@@ -15,6 +15,8 @@ public struct LayoutChoice: Sendable, Hashable {
     public var microBatch = 1
     public var recompute = Recompute.none
     public var schedule = ScheduleKind.oneForwardOneBackward
+    /// Layers of each virtual stage; nil: dealt by the stack's rule, uneven where they do not divide.
+    public var stageLayers: [Int]?
     public init() {}
 
     /// What `job` has chosen.
@@ -23,6 +25,10 @@ public struct LayoutChoice: Sendable, Hashable {
         (tensor, pipeline, virtual, context) = (layout.tensor, layout.pipeline, layout.virtual, layout.context)
         (expert, expertTensor, sequenceParallel, zero) = (layout.expert, layout.expertTensor, layout.sequenceParallel, layout.zero)
         (microBatch, recompute, schedule) = (job.training.microBatch, job.training.recompute, layout.schedule)
+        stageLayers = layout.stageLayers
+        // Names of one and the same order.
+        if pipeline == 1 || schedule == .interleaved && virtual == 1 { schedule = .oneForwardOneBackward }
+        if schedule == .oneForwardOneBackward, virtual > 1 { schedule = .interleaved }
     }
 }
 
@@ -52,19 +58,36 @@ public struct SearchSpace: Sendable {
     /// Every legal layout, in a fixed order: degrees outermost, so that neighbours share their process groups.
     public let choices: [LayoutChoice]
 
+    /// Place of the job's own layout; nil where it is not legal, or its schedule is not one of `schedules`.
+    public let own: Int?
+
     /// Schedules whose placement of stages the search knows.
     public static let schedules: [ScheduleKind] = [.gpipe, .oneForwardOneBackward, .interleaved, .zbH1, .zbH2, .zb1p, .zb2p, .zbV]
 
-    public init(job: Job, constraints: SearchConstraints = SearchConstraints()) {
+    /// - Parameter others: layouts that are looked at besides, where they are legal.
+    public init(job: Job, constraints: SearchConstraints = SearchConstraints(), others: [LayoutChoice] = []) {
         self.job = job
         self.constraints = constraints
-        choices = Enumeration(job: job, constraints: constraints).all()
+        var choices = Enumeration(job: job, constraints: constraints).all()
+        // The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
+        own = job.problems().isEmpty ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
+        for other in others { _ = Self.place(of: other, job, in: &choices) }
+        self.choices = choices
+    }
+
+    /// Place of a layout among the choices, to which it is added where it is missing and legal.
+    private static func place(of choice: LayoutChoice, _ job: Job, in choices: inout [LayoutChoice]) -> Int? {
+        if let place = choices.firstIndex(of: choice) { return place }
+        guard SearchSpace.schedules.contains(choice.schedule), job.laidOut(choice).problems().isEmpty else { return nil }
+        choices.append(choice)
+        return choices.count - 1
     }
 
     /// Some layouts of a space.
     init(_ space: SearchSpace, choices: [LayoutChoice]) {
         (job, constraints) = (space.job, space.constraints)
         self.choices = choices
+        own = choices.firstIndex(of: LayoutChoice(of: space.job))
     }
 
     /// The job laid out as `choice` says.
@@ -84,8 +107,7 @@ extension Job {
         job.layout.zero = choice.zero
         job.layout.schedule = choice.schedule
         job.layout.data = cluster.gpus / (choice.tensor * choice.pipeline * choice.context)
-        // These belong to the layout that the file had.
-        job.layout.stageLayers = nil
+        job.layout.stageLayers = choice.stageLayers
         if choice.zero == 0 { job.layout.shardGroup = nil }
         job.training.microBatch = choice.microBatch
         job.training.recompute = choice.recompute
@@ -124,7 +146,9 @@ private struct Enumeration {
     private func add(_ degrees: LayoutChoice, data: Int, to all: inout [LayoutChoice]) {
         let batch = job.training.globalBatch
         guard batch % data == 0, job.laidOut(smallest(degrees)).problems().isEmpty else { return }
-        let zeros = data * degrees.context > 1 ? constraints.zero.filter { (0...3).contains($0) } : [0]
+        let zeros =
+            data * degrees.context > 1
+            ? constraints.zero.filter { (0...3).contains($0) && job.allowsSharding($0, pipeline: degrees.pipeline) } : [0]
         var choice = degrees
         for micro in powersOfTwo(upTo: min(batch / data, constraints.maxMicroBatch ?? Int.max)) where batch / data % micro == 0 {
             choice.microBatch = micro

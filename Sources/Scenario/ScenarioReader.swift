@@ -104,7 +104,10 @@ struct ScenarioReader {
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
         // Predictions of a cluster do not need it; what is wrong in it is still said.
         if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
-        if let job, mayCheck { check(job, conditions, tree) }
+        if let job, mayCheck {
+            check(job, conditions, tree)
+            check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
+        }
         guard let job, reader.errors.isEmpty else { return nil }
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
@@ -134,7 +137,7 @@ struct ScenarioReader {
 
     private mutating func readJob(_ tree: Tree) -> Job? {
         let model = section("model", tree).flatMap { ModelSection.read($0, &reader) }
-        let cluster = section("cluster", tree).flatMap { ClusterSection.read($0, &reader) }
+        let cluster = section("cluster", tree).flatMap { ClusterSection.read($0, flows: asksForFlows(tree), &reader) }
         let layout = section("layout", tree).map { LayoutSection.read($0, &reader) } ?? Layout()
         let software = section("software", tree).map { SoftwareSection.read($0, &reader) }
         var isCNN = false
@@ -146,7 +149,8 @@ struct ScenarioReader {
         if tree.entry(at: ["software", "framework"]) == nil {
             reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")
         }
-        let stack = software ?? SoftwareStack(framework: SoftwareSection.usualFramework)
+        var stack = software?.stack ?? SoftwareStack(framework: SoftwareSection.usualFramework)
+        stack.measurements = software?.measured?.kernels(of: cluster.accelerator.name, &reader)
         if training.precision.gradients == nil, let format = stack.gradientPrecision {
             training.precision.gradients = Precision(rawValue: format)
         }
@@ -172,6 +176,51 @@ struct ScenarioReader {
                 place(of: "slow_links", index, tree), "conditions.slow_links[\(index)].node",
                 "there is no node \(node) among \(job.cluster.nodes)",
                 "write 0 to \(job.cluster.nodes - 1)")
+        }
+    }
+
+    /// Whether the file names flows; `auto` comes to them where the network is oversubscribed.
+    private func asksForFlows(_ tree: Tree) -> Bool {
+        func word(_ path: [String]) -> String? {
+            guard case .scalar(let text, _)? = tree.entry(at: path)?.value.content else { return nil }
+            return text
+        }
+        let network = word(["simulate", "network"]) ?? "auto"
+        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { Double($0) } ?? 1
+        return network == "flow" || network == "auto" && ratio > 1
+    }
+
+    /// What only flows need: a network that can be built, and links that are there.
+    private mutating func check(_ cluster: ClusterSpec, _ conditions: Conditions, flows: Bool, _ tree: Tree) {
+        var network: TrainingNetwork?
+        if flows {
+            do { network = try TrainingNetwork(cluster: cluster) } catch {
+                let path = error.key.split(separator: ".").map(String.init)
+                let parts = error.message.split(separator: ";", maxSplits: 1).map { $0.trimmingPrefix(" ") }
+                reader.report(tree.place(of: path), error.key, String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+                return
+            }
+        }
+        for (index, slow) in conditions.slowLinks.enumerated() {
+            let path = "conditions.slow_links[\(index)]"
+            switch slow.which {
+            case .gpu(let gpu) where gpu >= cluster.gpus:
+                reader.report(
+                    place(of: "slow_links", index, tree), "\(path).gpu", "there is no GPU \(gpu) among \(cluster.gpus)",
+                    "write 0 to \(cluster.gpus - 1)")
+            case .link(let name):
+                guard let network else {
+                    reader.report(
+                        place(of: "slow_links", index, tree), "\(path).link", "single links exist only where communication runs as flows",
+                        "write simulate: {network: flow}, or a node or gpu in place of the link")
+                    continue
+                }
+                guard network.links(named: name).isEmpty else { continue }
+                reader.report(
+                    place(of: "slow_links", index, tree), "\(path).link", "there is no link \"\(name)\" in this cluster",
+                    "names read like \"\(network.exampleName)\"; results list them")
+            default: continue
+            }
         }
     }
 

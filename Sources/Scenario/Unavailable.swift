@@ -12,22 +12,16 @@ struct Unavailable {
 
     static let all: [Unavailable] = [
         Unavailable(keyPath: "cosim", meaning: "co-simulation with real training"),
-        Unavailable(keyPath: "cluster.pools", meaning: "a cluster of several kinds of GPU"),
         Unavailable(keyPath: "cluster.placement", meaning: "a placement other than packed", accepted: ["packed"]),
-        Unavailable(keyPath: "training.compression", meaning: "gradient compression", accepted: ["none"]),
         Unavailable(keyPath: "training.synchronization", meaning: "synchronization other than sync", accepted: ["sync", "{kind: sync}"]),
         Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss, which needs cosim"),
         Unavailable(keyPath: "conditions.failures", meaning: "failures of GPUs, nodes and switches", accepted: ["none"]),
         Unavailable(keyPath: "conditions.checkpoint", meaning: "checkpointing", accepted: ["none"]),
         Unavailable(keyPath: "conditions.spot", meaning: "preemption of spot machines", accepted: ["none"]),
-        Unavailable(keyPath: "layout.schedule", meaning: "this pipeline schedule", accepted: implementedSchedules, isWholeKey: false),
-        Unavailable(keyPath: "layout.offload", meaning: "offloading to the host", accepted: ["none"], isWholeKey: false),
-        Unavailable(keyPath: "simulate.network", meaning: "a network of contending flows", accepted: ["auto", "alpha-beta"]),
         Unavailable(keyPath: "simulate.detail", meaning: "this level of detail", accepted: ["auto", "stage", "layer"], isWholeKey: false),
         Unavailable(keyPath: "model.moe.imbalance", meaning: "a distribution of expert load", accepted: ["*"], isWholeKey: false),
         Unavailable(keyPath: "model.attention.scoring", meaning: "a cost of scoring keys for sparse attention"),
     ]
-    static let implementedSchedules = ["gpipe", "1f1b", "interleaved", "zb-h1", "zb-h2", "zb-1p", "zb-2p"]
 
     /// Whether a key has no field and is answered for here.
     static func isListed(_ path: String) -> Bool { all.contains { $0.isWholeKey && $0.keyPath == path } }
@@ -76,8 +70,6 @@ struct Unavailable {
 
     /// Words of the contract that are refused, for keys that have a field of their own.
     private static let known = [
-        "layout.schedule": ScheduleKind.allCases.map(\.rawValue).filter { !implementedSchedules.contains($0) },
-        "layout.offload": ["optimizer", "parameters"],
-        "simulate.detail": ["kernel"],
+        "simulate.detail": ["kernel"]
     ]
 }

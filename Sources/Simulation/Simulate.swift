@@ -33,11 +33,12 @@ private struct StepRun {
         let lanes = laneCount()
         let draws = conditions.kernelJitter > 0 || conditions.networkJitter > 0
         let player = try StepPlayer(plan: plan, lanes: lanes)
-        let (steps, first) = try playSteps(player, draws: draws)
+        let onLinks = settings.usesFlows(on: plan.job.cluster)
+        let (steps, first) = try playSteps(player, draws: draws, fabric: onLinks ? StepFabrics(plan, conditions, settings, player) : nil)
         var own = player
         var timeline: [Span] = []
         if settings.timeline {
-            _ = try own.play(first.durations)
+            _ = try own.play(first.durations, closed: first.closed)
             timeline = own.spans(limit: 100_000)
         }
         let count = Double(steps.count)
@@ -54,15 +55,20 @@ private struct StepRun {
         }
         let times = steps.map { Double($0.nanoseconds) * 1e-9 + stall }
         let utilization = steps.reduce(0.0) { $0 + $1.utilization } / count * mean / total
-        let interpolated = min(1, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
+        let measured = min(1, steps.reduce(0.0) { $0 + $1.measured } / count / total)
+        let interpolated = min(1 - measured, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
         let account = StepAccount(plan: plan)
-        return RunResult(
+        var result = RunResult(
             step: account.step(times: times, mean: total, utilization: utilization), breakdownS: breakdown,
             overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: account.traffic,
             run: account.run(stepTime: total),
             evidence: Evidence(
-                measured: 0, interpolated: interpolated, formula: 1 - interpolated, stepTimeError: plan.expectedError),
+                measured: measured, interpolated: interpolated, formula: 1 - measured - interpolated, stepTimeError: plan.expectedError),
             warnings: plan.warnings + warnings, assumptions: account.assumptions, timeline: timeline, stepTimesS: times)
+        result.fabric = first.fabric
+        if first.fabric != nil { result.assumptions.append(account.flowAssumption) }
+        if let fabric = first.fabric { result.traffic = Traffic(fabric, gpus: plan.job.cluster.gpus) }
+        return result
     }
 
     /// One lane where nothing tells replicas apart; else each replica, or groups of them where the step would have too many tasks.
@@ -80,29 +86,32 @@ private struct StepRun {
         return lanes
     }
 
-    private func playSteps(_ player: StepPlayer, draws: Bool) throws(SimulationError) -> (steps: [PlayedStep], first: FirstStep) {
+    private func playSteps(
+        _ player: StepPlayer, draws: Bool, fabric: StepFabrics?
+    ) throws(SimulationError) -> (steps: [PlayedStep], first: FirstStep) {
         let disturbed = !conditions.isUniform
         guard disturbed else {
             var own = player
-            return ([try own.play(player.nominal)], FirstStep(durations: player.nominal))
+            let first = try FirstStep(player.nominal, fabric, at: .zero)
+            return ([try own.play(first.durations, closed: first.closed)], first)
         }
-        let disturbances = Disturbances(conditions: conditions, seed: settings.seed, plan: plan, lanes: player.graph.lanes)
+        let disturbances = Disturbances(
+            conditions: conditions, seed: settings.seed, plan: plan, lanes: player.graph.lanes, onLinks: fabric != nil)
         // Slow devices that appear later in the run need steps in sequence; draws that repeat need samples.
         let changes = conditions.slowGPUs.contains { $0.from > .zero } || conditions.slowLinks.contains { $0.from > .zero }
         let count = max(1, draws ? max(settings.steps, settings.samples) : settings.steps)
-        let first = FirstStep(durations: try disturbances.durations(step: 0, start: .zero, player: player))
-        if changes { return (try inSequence(count, player, disturbances), first) }
-        return (try inParallel(count, player, disturbances), first)
+        let first = try FirstStep(disturbances.durations(step: 0, start: .zero, player: player), fabric, at: .zero)
+        let source = StepSource(player: player, disturbances: disturbances, fabric: fabric)
+        if changes { return (try inSequence(count, source), first) }
+        return (try inParallel(count, source), first)
     }
 
-    private func inSequence(
-        _ count: Int, _ player: StepPlayer, _ disturbances: Disturbances
-    ) throws(SimulationError) -> [PlayedStep] {
-        var own = player
+    private func inSequence(_ count: Int, _ source: StepSource) throws(SimulationError) -> [PlayedStep] {
+        var own = source.player
         var steps: [PlayedStep] = []
         var clock: Int64 = 0
         for step in 0..<count {
-            steps.append(try own.play(disturbances.durations(step: step, start: Duration(nanoseconds: clock), player: player)))
+            steps.append(try source.play(step, at: Duration(nanoseconds: clock), &own))
             let (sum, overflow) = clock.addingReportingOverflow(steps[step].nanoseconds)
             guard !overflow else { throw SimulationError("\(count) steps last longer than the clock holds") }
             clock = sum
@@ -111,17 +120,15 @@ private struct StepRun {
     }
 
     /// Steps are drawn independently of each other, so they may be played in any order.
-    private func inParallel(
-        _ count: Int, _ player: StepPlayer, _ disturbances: Disturbances
-    ) throws(SimulationError) -> [PlayedStep] {
+    private func inParallel(_ count: Int, _ source: StepSource) throws(SimulationError) -> [PlayedStep] {
         let workers = max(1, min(settings.jobs, count))
         let shares = SharedResults(count: workers)
         DispatchQueue.concurrentPerform(iterations: workers) { worker in
-            var own = player
+            var own = source.player
             shares.fill(worker) { () throws(SimulationError) in
                 var steps: [(Int, PlayedStep)] = []
                 for step in stride(from: worker, to: count, by: workers) {
-                    steps.append((step, try own.play(disturbances.durations(step: step, start: .zero, player: player))))
+                    steps.append((step, try source.play(step, at: .zero, &own)))
                 }
                 return steps
             }
@@ -142,6 +149,31 @@ private struct StepRun {
 
     private struct FirstStep {
         var durations: [Int64]
+        /// [tasks] nanoseconds in closed form, where flows made others of them.
+        var closed: [Int64]?
+        var fabric: FabricLoad?
+
+        init(_ closed: [Int64], _ fabrics: StepFabrics?, at start: Duration) throws(SimulationError) {
+            durations = closed
+            guard let fabrics else { return }
+            let (played, load) = try fabrics.play(closed, at: start, records: true)
+            durations = played
+            self.closed = closed
+            fabric = load
+        }
+    }
+
+    /// Makes disturbed steps one by one.
+    private struct StepSource {
+        let player: StepPlayer
+        let disturbances: Disturbances
+        let fabric: StepFabrics?
+
+        func play(_ step: Int, at start: Duration, _ own: inout StepPlayer) throws(SimulationError) -> PlayedStep {
+            let closed = try disturbances.durations(step: step, start: start, player: player)
+            guard let fabric else { return try own.play(closed) }
+            return try own.play(fabric.play(closed, at: start, records: false).durations, closed: closed)
+        }
     }
 }
 

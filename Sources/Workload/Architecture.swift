@@ -41,6 +41,8 @@ public struct Architecture: Sendable, Hashable {
         public var balancingBias = false
         /// A gate of `hidden` weights on the shared experts' output (Qwen2-MoE).
         public var sharedGate = false
+        /// Most nodes that the experts of one token may stand on (node-limited routing, DeepSeek-V3, arXiv:2412.19437 section 2.1.2).
+        public var nodeLimit: Int?
         public init(
             experts: Int, active: Int, shared: Int = 0, ffn: Int, sharedFFN: Int? = nil, denseLayers: Int = 0, capacity: Double? = nil,
             imbalance: Double = 1

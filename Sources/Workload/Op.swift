@@ -71,7 +71,11 @@ public struct MemoryPass: Sendable, Hashable {
 }
 
 /// The parallel groups that a layer's communication runs in.
-public enum GroupKind: String, Sendable, Hashable, CaseIterable { case tensor, context, expert }
+public enum GroupKind: String, Sendable, Hashable, CaseIterable {
+    case tensor, context, expert
+    /// One row and one column of the tensor group's grid.
+    case tensorRow, tensorColumn
+}
 
 public enum CollectiveKind: String, Sendable, Hashable, CaseIterable, Codable {
     case allReduce, reduceScatter, allGather, allToAll, broadcast, sendReceive
@@ -124,6 +128,15 @@ public struct Sharding: Sendable, Hashable {
     public var expertTensor = 1
     /// Bytes of one activation element on the wire and in memory (2 for 16-bit training).
     public var activationBytes = 2.0
+    /// The tensor group is `gridDepth` square grids of this edge; 0: it cuts by columns and rows.
+    public var grid = 0
+    public var gridDepth = 1
+    /// Context ranks exchange sequence for heads instead of passing keys and values round.
+    public var contextByHeads = false
+    /// Causal masks leave every context rank the same work.
+    public var contextBalanced = true
+    /// Bytes of an element on its way to an expert, scales included; nil: `activationBytes`.
+    public var dispatchBytes: Double?
     public init() {}
     /// Tokens of a micro-batch that one context rank holds.
     public var tokens: Int { clampedProduct(microBatch, sequence) / max(1, context) }

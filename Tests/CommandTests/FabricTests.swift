@@ -60,4 +60,49 @@ import Testing
         #expect(outcome.status == 2)
         #expect(outcome.errors.contains("did you mean all_reduce?"))
     }
+
+    /// ASTRA-sim's network file is taken wherever a cluster file is: 8 NPUs on a switch of 50 GB/s and 1 us a link: 14 steps of 8 MB / 50 GB/s + 2 us.
+    @Test func networkFileOfASTRAsim() throws {
+        let folder = try Folder()
+        let cluster = try folder.write(
+            "topology: [ Switch ]\nnpus_count: [ 8 ]\nbandwidth: [ 50.0 ]\nlatency: [ 1000.0 ]\n", as: "switch.yml")
+        let outcome = try Program.run(
+            "collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "8", "--from", "64 MB", "--to", "64 MB", "--algorithm",
+            "ring",
+            "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+        let time = try #require(rows.first?["microseconds"] as? Double)
+        #expect(abs(time - 14 * (160 + 2)) < 1e-6)
+        #expect(rows.first?["protocol"] as? String == "Simple")
+        let flows = try folder.write("start_s,source,destination,bytes\n0,0,1,50000000\n", as: "flows.csv")
+        let traffic = try Program.run("traffic", "--cluster", cluster, "--flows", flows, "--json", "--timeline", "4")
+        let document = try object(traffic.output)
+        #expect(abs((document["end_s"] as? Double ?? 0) - 1.002e-3) < 1e-12)
+        #expect((document["over_time"] as? [String: Any])?["span_s"] != nil)
+    }
+
+    @Test func tensorParallelLayoutsAreCompared() throws {
+        let claim = URL(fileURLWithPath: #filePath).appending(path: "../../../scenarios/claims/c18-tensor-parallel.yaml").standardized.path
+        let outcome = try Program.run(
+            "collective", "--cluster", claim, "--op", "tensor_parallel", "--ranks", "16", "--tokens", "65536", "--hidden", "8192", "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
+        #expect(rows.compactMap { $0["layout"] as? String } == ["1d", "2d"])
+        // (7 x 65536 + 12 x 8192) 3 x 3/16 over 8 x 15/16 x 65536
+        #expect(abs((rows.last?["against_1d"] as? Double ?? 0) - 0.6375) < 1e-9)
+    }
+
+    @Test(arguments: [
+        (["--algorithm", "rings"], "did you mean ring?"), (["--protocol", "LL12"], "did you mean LL128?"),
+        (["--chunks", "0"], "chunks: 0 is outside"),
+        (["--channels", "-1"], "channels"), (["--algorithm", "nvls-tree"], "nvls-tree needs several nodes"),
+    ])
+    func badOptionsExitWith2(options: [String], says: String) throws {
+        let folder = try Folder()
+        let cluster = try folder.write("{hosts: 4, topology: {kind: star, link: {bandwidth: 100 Gb/s, latency: 1 us}}}\n", as: "net.yaml")
+        let outcome = try Program.run(["collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "4"] + options)
+        #expect(outcome.status == 2, "\(outcome.errors)")
+        #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
 }

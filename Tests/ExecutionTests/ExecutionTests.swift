@@ -86,7 +86,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         #expect(try losses("{\(rest), codec: none}") == plain)
         #expect(try losses("{\(rest), codec: fp32}") == plain)
         #expect(try losses("{\(rest), codec: {topk: 1, values: fp32, error_feedback: false}}") == plain)
-        for codec in ["e4m3", "[topk: 10%, values: int8, positions: delta]", "bf16"] {
+        for codec in ["e4m3", "[topk: 10%, values: int8, indices: varint]", "bf16"] {
             let lossy = try losses("{\(rest), codec: \(codec)}")
             #expect(lossy != plain, "\(codec) lost nothing")
             #expect(lossy[7] < lossy[0], "\(codec) does not learn")
@@ -211,7 +211,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         ("execute:\n  model: \(perceptron)\n  batch: 64\n  data: 64\n  pipeline: 2", "execute.data", "lower"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  schedule: zb-h1", "execute.schedule", "1f1b"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  pipeline: 2\n  virtual: 2\n  schedule: 1f1b", "execute.schedule", "virtual"),
-        ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: fp7", "execute.codec", "fp32"),
+        ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: fp7", "execute.codec", "e4m3"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: {topk: 0}", "execute.codec.topk", "5%"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  codec: {top: 5%}", "execute.codec.top", "topk"),
         ("execute:\n  model: \(perceptron)\n  batch: 8\n  optimizer: muon", "execute.optimizer", "adamw"),
@@ -246,7 +246,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
 
     /// What is written for the workers reads back as it was.
     @Test(arguments: [
-        "{model: \(perceptron), batch: 8, data: 2, codec: {topk: 5%, values: int8, positions: bitmap, error_feedback: false}}",
+        "{model: \(perceptron), batch: 8, data: 2, codec: {topk: 5%, values: int8, indices: bitmap, error_feedback: false}}",
         "{model: \(transformer), batch: 8, pipeline: 2, virtual: 2, micro_batches: 4, straggler: {worker: 1, slowdown: 1.25}, seed: 7}",
         "{model: \(images), batch: 8, optimizer: momentum, steps: 3}",
     ])

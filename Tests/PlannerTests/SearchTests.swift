@@ -119,14 +119,15 @@ struct BoundTests {
         prices.electricity = try EnergyPrice(parsing: "0.10 USD/kWh")
         prices.chargesEnergy = true
         let objective = try Objective(kind, job: space.job, prices: prices)
-        let bounds = Bounds(space: space, objective: objective, data: data, jobs: 1).values
+        let bounds = Bounds(space: space, objective: objective, data: data, jobs: 1).figures
         let evaluator = Evaluator(space: space, objective: objective, data: data)
         var ratios: [Double] = []
         for choice in space.choices.indices {
             guard let plan = try? space.job(space.choices[choice]).plan(data) else { continue }
-            let value = try evaluator.value(of: plan)
-            #expect(bounds[choice] <= value, "\(space.choices[choice])")
-            ratios.append(bounds[choice] / value)
+            let value = objective.value(try evaluator.figures(of: plan))
+            let bound = try objective.value(#require(bounds[choice]))
+            #expect(bound <= value, "\(space.choices[choice])")
+            ratios.append(bound / value)
         }
         #expect(ratios.count >= 10)
         #expect(ratios.sorted()[ratios.count / 2] > (kind == .energy ? 0.5 : 0.8), "the bound says little")
@@ -157,7 +158,8 @@ struct SearchTests {
         let evaluator = Evaluator(space: space, objective: .time, data: data)
         var found: Set<Key> = []
         for choice in space.choices {
-            guard case .value(let value) = evaluator.outcome(choice) else { continue }
+            guard case .figures(let figures) = evaluator.outcome(choice) else { continue }
+            let value = figures.seconds
             var plain = choice
             plain.recompute = .none
             found.insert(Key(choice: plain, value: value))
@@ -232,9 +234,12 @@ struct SearchTests {
     func refusals() throws {
         var constraints = SearchConstraints()
         constraints.recompute = []
+        // A layout of its own that is legal would be in the space.
+        var outside = try job()
+        outside.layout.tensor = 3
         #expect(throws: PlannerError.self) {
             try search(
-                SearchSpace(job: try job(), constraints: constraints), objective: .time, data: try CalibrationData.shipped())
+                SearchSpace(job: outside, constraints: constraints), objective: .time, data: try CalibrationData.shipped())
         }
         let error = #expect(throws: PlannerError.self) { try Objective(.cost, job: try job(), prices: PriceBook()) }
         #expect(error?.keyPath == "prices.gpu_hour")

@@ -94,7 +94,32 @@ struct ValidationTests {
         #expect(interval.count == 2 && interval[0] < 10 && interval[1] > 12)
         let summary = try #require(object["summary"] as? [String: Any])
         #expect((summary["all"] as? [String: Any])?["failed"] as? Int == 1)
-        #expect(Set(summary.keys) == ["all", "by_file", "by_hardware", "by_framework", "by_completeness"])
+        #expect(
+            Set(summary.keys) == [
+                "all", "by_file", "by_hardware", "by_framework", "by_kind", "by_sweep", "by_completeness", "by_complete",
+            ])
+    }
+
+    /// Five rows of one sweep have ten pairs; a row of a pipeline counts as dense and as pipeline; B rows stay out of the complete ones.
+    @Test("rows are scored by kind, by sweep and, where complete, by hardware and framework")
+    func splits() {
+        var rows = (1...5).map { Fixture.row("r\($0)", measured: Double($0), predicted: Double($0) * 1.1) }
+        for index in rows.indices {
+            rows[index].origin.kinds = index == 0 ? ["dense", "pipeline"] : ["dense"]
+            rows[index].origin.tensor = 8
+        }
+        var other = Fixture.row("b", measured: 1, predicted: 2)
+        other.origin.completeness = "B"
+        other.origin.kinds = ["MoE"]
+        other.origin.tensor = 1
+        let report = ValidationReport(rows: rows + [other])
+        #expect(report.statistics(by: .kind).map(\.name) == ["MoE", "dense", "pipeline"])
+        #expect(report.statistics(by: .kind).map(\.statistics.rows) == [1, 5, 1])
+        #expect(report.statistics(by: .sweep).map(\.name) == ["t, TP 8"])
+        #expect(report.statistics(by: .sweep).first?.statistics.tau == 1)
+        #expect(report.statistics(by: .complete).map(\.name) == ["A, a100-sxm-80gb", "A, megatron-lm"])
+        #expect(report.statistics(by: .complete).allSatisfy { $0.statistics.rows == 5 })
+        #expect(report.table(style: .plain).contains("t, TP 8"))
     }
 
     @Test("the table lists every row and says why one failed")

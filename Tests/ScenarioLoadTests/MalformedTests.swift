@@ -60,6 +60,48 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("missing cluster", "cluster:\n  gpu: h100-sxm-80gb\n  gpus: 16\n", "", at: (1, 1), "cluster", "model, cluster and training"),
         .init("version that is no number", "orrery: 1", "orrery: one", at: (1, 9), "orrery", "1"),
     ]
+    /// Keys of layouts; the valid scenario has 16 GPUs, tensor 2, pipeline 2, so 4 replicas and 8 micro-batches of 2.
+    static let layouts: [Malformed] = [
+        .init("schedule in words", "pipeline: 2", "pipeline: 2\n  schedule: dual-pipe", at: (10, 13), "layout.schedule", "dualpipe"),
+        .init(
+            "three chunks of a V", "pipeline: 2", "pipeline: 2\n  schedule: zb-v\n  virtual: 3", at: (11, 3), "layout.virtual", "virtual: 2"
+        ),
+        .init(
+            "too few micro-batches for dualpipe", "pipeline: 2\ntraining:\n  global_batch: 64",
+            "pipeline: 8\n  schedule: dualpipe\ntraining:\n  global_batch: 16", at: (12, 3), "training.global_batch",
+            "another schedule"),
+        .init("grid that is no square", "tensor: 2", "tensor: 2\n  tensor_algorithm: 2d", at: (8, 3), "layout.tensor", "1 or 4"),
+        .init("depth of a plane", "tensor: 2", "tensor: 2\n  tensor_depth: 2", at: (9, 3), "layout.tensor_depth", "2.5d"),
+        .init("unknown algorithm", "tensor: 2", "tensor: 2\n  tensor_algorithm: 3d", at: (9, 21), "layout.tensor_algorithm", "\"1d\""),
+        .init("offload to nowhere", "pipeline: 2", "pipeline: 2\n  offload: {to: disk}", at: (10, 17), "layout.offload.to", "cpu"),
+        .init(
+            "offloaded replicas", "pipeline: 2", "pipeline: 2\n  offload: optimizer", at: (10, 3), "layout.offload", "write zero: 1"),
+        .init(
+            "parameters not in shards", "pipeline: 2", "pipeline: 2\n  offload: parameters\n  zero: 1", at: (10, 3), "layout.offload",
+            "zero: 3"),
+        .init("bucket in words", "pipeline: 2", "pipeline: 2\n  bucket: group", at: (10, 11), "layout.bucket", "80 GB"),
+        .init("layers in words", "pipeline: 2", "pipeline: 2\n  stage_layers: balanced", at: (10, 17), "layout.stage_layers", "auto"),
+        .init(
+            "order without a ring", "pipeline: 2",
+            "pipeline: 2\n  context: 2\n  context_exchange: all-to-all\n  context_order: contiguous", at: (12, 3), "layout.context_order",
+            "remove"),
+        .init(
+            "modules and layers", "recompute: none", "recompute: {layers: 1, modules: [norms]}", at: (15, 14), "training.recompute",
+            "remove"),
+        .init("unknown module", "recompute: none", "recompute: {modules: [norm]}", at: (15, 25), "training.recompute.modules[0]", "norms"),
+        .init("no modules", "recompute: none", "recompute: {modules: []}", at: (15, 14), "training.recompute", "modules"),
+        .init(
+            "format of activations", "precision: bf16", "precision: {activations: fp32}", at: (14, 28), "training.precision.activations",
+            "fp16"),
+        .init("pools beside a GPU", "gpus: 16", "gpus: 16\n  pools: [{gpu: a100-sxm-80gb, nodes: 1}]", at: (5, 3), "cluster.gpu", "remove"),
+        .init(
+            "pool without nodes", "gpu: h100-sxm-80gb\n  gpus: 16", "pools: [{gpu: h100-sxm-80gb}]", at: (5, 11), "cluster.pools[0].nodes",
+            "nodes: 1"),
+        .init(
+            "pool of an unknown GPU", "gpu: h100-sxm-80gb\n  gpus: 16", "pools: [{gpu: h100-sxm-80g, nodes: 2}]", at: (5, 17),
+            "cluster.pools[0].gpu", "h100-sxm-80gb"),
+        .init("host without units", "gpus: 16", "gpus: 16\n  host: {memory: 512}", at: (7, 18), "cluster.host.memory", "80 GB"),
+    ]
     static let values: [Malformed] = [
         .init("bare number for a price", "2.00 USD/h", "2.00", at: (22, 13), "prices.gpu_hour", "USD/h"),
         .init("wrong unit", "2.00 USD/h", "2.00 USD/kWh", at: (22, 13), "prices.gpu_hour", "USD/h"),
@@ -104,9 +146,21 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("half a node", "gpus: 16", "gpus: 20", at: (6, 3), "cluster.gpus", "16 or 24"),
         .init("tensor parallel CNN", "preset: tiny", "preset: resnet50", at: (8, 3), "layout.tensor", "tensor: 1"),
     ]
+    static let compressions: [Malformed] = [
+        ("no codec", "zip", (17, 16), "", "e4m3"), ("two selections", "{topk: 5%, randomk: 5%}", (17, 27), ".randomk", "keep one"),
+        ("positions of nothing", "{values: e4m3, indices: raw}", (17, 31), ".indices", "topk"),
+        ("quantised factors", "{powersgd: 4, values: e4m3}", (17, 30), ".values", "remove"),
+        ("share above all", "[topk: 200%]", (17, 23), ".topk", "5%"), ("step without a key", "[topk]", (17, 17), "[0]", "[topk: 5%]"),
+        ("a step twice", "[topk: 5%, topk: 6%]", (17, 27), ".topk", "remove one"),
+        ("nothing", "{}", (17, 16), "", "topk, powersgd or values"),
+        ("unknown key", "{topq: 5%}", (17, 17), ".topq", "\"topk\""),
+        ("scales of fp32", "{topk: 5%, block: 64}", (17, 27), ".block", "remove"),
+        ("rank of nothing", "{powersgd: 0}", (17, 27), ".powersgd", "4"), ("a number", "5%", (17, 16), "", "{topk: 5%"),
+    ].map { name, value, place, key, advice in
+        Malformed(name, "steps: 100", "steps: 100\n  compression: \(value)", at: place, "training.compression\(key)", advice)
+    }
     static let unavailable: [Malformed] = [
         .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 1), "cosim", "remove"),
-        .init("compression", "steps: 100", "steps: 100\n  compression: [topk: 5%]", at: (17, 3), "training.compression", "none"),
         .init(
             "asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3),
             "training.synchronization", "sync"),
@@ -114,13 +168,26 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization",
             "sync"),
         .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
-        .init("pools", "gpus: 16", "gpus: 16\n  pools: []", at: (7, 3), "cluster.pools", "remove"),
-        .init("schedule", "pipeline: 2", "pipeline: 2\n  schedule: dualpipe", at: (10, 3), "layout.schedule", "1f1b"),
-        .init("offload", "pipeline: 2", "pipeline: 2\n  offload: optimizer", at: (10, 3), "layout.offload", "none"),
-        .init("flow network", "seed: 7", "seed: 7\n  network: flow", at: (25, 3), "simulate.network", "alpha-beta"),
+        .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
+        .init(
+            "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",
+            at: (18, 16), "conditions.slow_links[0].link", "network: flow"),
+        .init(
+            "slow link of two kinds", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{node: 0, gpu: 3, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0]", "node: 0"),
+        .init(
+            "slow port that is not there", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{gpu: 16, slowdown: 2}]", at: (18, 16),
+            "conditions.slow_links[0].gpu", "0 to 15"),
+        .init(
+            "flow on a torus", "gpus: 16", "gpus: 16\n  inter_node: {topology: {kind: torus, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.kind", "fat_tree"),
+        .init(
+            "too few tiers for flows", "gpus: 16",
+            "gpus: 16\n  inter_node: {topology: {levels: 2, radix: 2, rails: 1, oversubscription: 2}}", at: (7, 27),
+            "cluster.inter_node.topology.levels", "radix"),
         .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
         .init(
-            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 2}}", at: (7, 45),
+            "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 0.5}}", at: (7, 45),
             "cluster.inter_node.topology.oversubscription", "1.0"),
     ]
     static let syntax: [Malformed] = [
@@ -133,7 +200,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init("key that is a list", "gpus: 16", "gpus: 16\n  [a, b]: 3", at: (7, 3), "cluster", "plain words"),
     ]
 
-    @Test(arguments: keys + moreKeys + values + impossible + unavailable + syntax)
+    @Test(arguments: keys + moreKeys + compressions + layouts + values + impossible + unavailable + syntax)
     func isReportedAtItsPlace(_ malformed: Malformed) throws {
         try #require(Fixture.valid.contains(malformed.old))
         let errors = Fixture.errors(Fixture.valid.replacing(malformed.old, with: malformed.new, maxReplacements: 1))
@@ -147,7 +214,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     }
 
     @Test func thereAreEnough() {
-        let all = Self.keys + Self.moreKeys + Self.values + Self.impossible + Self.unavailable + Self.syntax
+        let all =
+            Self.keys + Self.moreKeys + Self.compressions + Self.layouts + Self.values + Self.impossible + Self.unavailable + Self.syntax
         #expect(all.count >= 40 && Set(all.map(\.name)).count == all.count)
     }
 

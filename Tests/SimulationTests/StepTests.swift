@@ -28,6 +28,13 @@ private func job(
     return job
 }
 
+private func offloaded(_ job: inout Job, _ what: Layout.Offload, zero: Int) {
+    job.layout.offload = what
+    job.layout.zero = zero
+    if zero == 3 { job.layout.pipeline = 1 }
+    job.cluster.host = try? Catalogue.usualHost(for: "h100-sxm-80gb")
+}
+
 private func plan(_ job: Job) throws -> Plan { try job.plan(CalibrationData.shipped()) }
 
 @Suite("One step")
@@ -57,6 +64,14 @@ struct StepTests {
         ("deepspeed", { $0.software = SoftwareStack(framework: "megatron-deepspeed") }),
         ("zero 0", { $0.layout.zero = 0 }),
         ("full recomputation", { $0.training.recompute = .full }),
+        ("zb-v", { $0.layout.schedule = .zbV }),
+        ("dualpipe", { $0.layout.schedule = .dualpipe }),
+        ("dualpipev", { $0.layout.schedule = .dualpipeV }),
+        ("auto", { $0.layout.schedule = .auto }),
+        ("zero 2 with a pipeline", { $0.layout.zero = 2 }),
+        ("gradient groups", { $0.layout.bucketing = .groups }),
+        ("offloaded optimizer", { offloaded(&$0, .optimizer, zero: 1) }),
+        ("offloaded parameters", { offloaded(&$0, .parameters, zero: 3) }),
     ]
 
     @Test("folded and unfolded replicas take the same time to the nanosecond", arguments: kinds.indices)

@@ -129,5 +129,9 @@ CN_DECLARE(double, f64)
 void cn_encode_levels(const float *x, uint8_t *codes, size_t n, float inverse, const float *levels);
 void cn_decode_levels(const uint8_t *codes, float *x, size_t n, float scale, const float *levels);
 
+/// Zeroes memory that nobody has touched, and asks for huge pages for what is large: a step streams over it, and every small page costs it a
+/// miss of the address cache (measured: 9% of an Adam step of 3e7 parameters).
+void cn_zero(void *p, size_t bytes);
+
 /// Threads of OpenBLAS for this process.
 void cn_blas_threads(int count);

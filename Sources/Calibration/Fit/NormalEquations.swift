@@ -31,6 +31,13 @@ public struct NormalEquations: Sendable {
     /// The solution, and the diagonal of the inverse (variances of the parameters).
     /// - Throws: `CalibrationError` where the matrix is not positive definite.
     public func solve() throws(CalibrationError) -> (solution: [Double], variances: [Double]) {
+        let (solution, inverse) = try solveWithInverse()
+        return (solution, (0..<size).map { inverse[$0 * size + $0] })
+    }
+
+    /// The solution, and the inverse of the matrix, [size x size].
+    /// - Throws: `CalibrationError` where the matrix is not positive definite.
+    func solveWithInverse() throws(CalibrationError) -> (solution: [Double], inverse: [Double]) {
         guard size > 0 else { return ([], []) }
         // GSL aborts the program on errors unless told not to.
         gsl_set_error_handler_off()
@@ -50,6 +57,6 @@ public struct NormalEquations: Sendable {
         gsl_linalg_cholesky_solve(a, b, x)
         let solution = (0..<size).map { gsl_vector_get(x, $0) }
         gsl_linalg_cholesky_invert(a)
-        return (solution, (0..<size).map { gsl_matrix_get(a, $0, $0) })
+        return (solution, (0..<size * size).map { gsl_matrix_get(a, $0 / size, $0 % size) })
     }
 }

@@ -4,9 +4,9 @@ public enum Constant: Int, Sendable, CaseIterable {
     case attention, attentionHead64, attentionBackward, attentionSHalf
     case attentionBmm, attentionUnaligned, attentionOdd, attentionSoftmax
     case memory, elementwise, logits, quantise, quantiseRowwise, quantiseMx
-    case launch, launchBlocking
+    case kernelStart, launch, launchBlocking
     case nvlink, network
-    case tensorExposed, tensorAsyncExposed, tensorBackwardExposed, tensorGatherBackward, contextExposed, expertExposed
+    case tensorExposed, tensorAsyncExposed, tensorBackwardExposed, tensorGatherBackward, contextExposed, expertExposed, expertOverlap
     case pipelineExposed, pipelineOverlap, hostSync
     case dataExposed, overlapSlowdown, shardedSlowdown
     case optimizer, gradientCopy, fixed, jitter, moePermute, selectiveShare, degradation

@@ -29,6 +29,8 @@ public struct StackBehaviour: Sendable, Hashable {
     public var stageBalance: SoftwareStack.StageBalance?
     public var launchBlocking: Bool
     public var cudaGraphs: Bool
+    /// Expert layers with their exchange overlapped and their activation and quantisation fused into the grouped products.
+    public var fusedExperts: Bool
     public var scaling: SoftwareStack.Scaling?
     public var environment: String
     /// FSDP shards inside a node and replicates across.
@@ -58,6 +60,21 @@ public struct StackTable: Sendable {
         var shardsInNode = false
         /// First release of each era, ascending, with its name.
         var eras: [(from: String, name: String)] = []
+        var moeGraphs: [RecipeRule] = []
+        var moeFused: [RecipeRule] = []
+    }
+    /// Which recipes of a framework for mixtures of experts use a mechanism; nil: any.
+    struct RecipeRule: Sendable {
+        var from: String
+        var until: String?
+        var generation: Generation?
+        var routing: String?
+        var precision: Precision?
+
+        func holds(_ release: String, _ generation: Generation, routing: [String], _ precision: Precision) -> Bool {
+            release >= from && until.map { release < $0 } ?? true && self.generation.map { $0 == generation } ?? true
+                && self.routing.map(routing.contains) ?? true && self.precision.map { $0 == precision } ?? true
+        }
     }
     let entries: [String: Entry]
 
@@ -99,10 +116,21 @@ public struct StackTable: Sendable {
                 guard let from = pair.key.string, let era = pair.value.string else { return nil }
                 return (from, era)
             }.sorted { $0.from < $1.from }
+            entry.moeGraphs = Self.rules(map["moe_graphs"])
+            entry.moeFused = Self.rules(map["moe_fused"])
             entries[name] = entry
         }
         guard entries["generic"] != nil else { throw CalibrationError("stacks.yaml: the entry generic is missing") }
         self.entries = entries
+    }
+
+    private static func rules(_ node: Node?) -> [RecipeRule] {
+        (node?.sequence.map { Array($0) } ?? []).compactMap { rule in
+            guard let from = rule["from"]?.string else { return nil }
+            return RecipeRule(
+                from: from, until: rule["until"]?.string, generation: rule["generation"]?.string.flatMap(Generation.init),
+                routing: rule["routing"]?.string, precision: rule["precision"]?.string.flatMap(Precision.init))
+        }
     }
 
     /// Names people use for the same stack.
@@ -117,6 +145,11 @@ public struct StackTable: Sendable {
         let entry = entries[name] ?? Entry()
         let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
+        let routing = (software.routing ?? "").split(separator: "+").map(String.init)
+        func holds(_ rules: [RecipeRule]) -> Bool {
+            guard isMoE, let release = software.release else { return false }
+            return rules.contains { $0.holds(release, device.generation, routing: routing, precision) }
+        }
         let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
         let flash = entry.flashAttention && (entry.flashFrom != .hopper || isModern)
         return StackBehaviour(
@@ -132,7 +165,8 @@ public struct StackTable: Sendable {
             copiesGradients: entry.copiesGradients && !sixteenBitGradients && precision != .fp16,
             optimizerSynchronises: entry.optimizerSynchronises, selective: entry.selectiveHalf ? .half : .attentionCore,
             stageBalance: software.stageBalance ?? entry.stageBalance, launchBlocking: software.launchBlocking ?? false,
-            cudaGraphs: software.cudaGraphs ?? false, scaling: software.scaling, environment: software.environment ?? "",
+            cudaGraphs: software.cudaGraphs ?? holds(entry.moeGraphs), fusedExperts: holds(entry.moeFused), scaling: software.scaling,
+            environment: software.environment ?? "",
             shardsInNode: entry.shardsInNode, why: entry.why, isGeneric: name == "generic")
     }
 }

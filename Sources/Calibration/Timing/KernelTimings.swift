@@ -33,6 +33,8 @@ public struct KernelTimings: Sendable {
     public let behaviour: StackBehaviour
     /// Format of the linear layers.
     public let precision: Precision
+    /// Measured kernels of this device, which come before the formulas.
+    public let measured: MeasuredKernels?
 
     private let peak16: Double
     private let peakLow: Double
@@ -57,7 +59,10 @@ public struct KernelTimings: Sendable {
         }
     }
 
-    public init(accelerator: Accelerator, constants: Constants, behaviour: StackBehaviour, precision: Precision) {
+    public init(
+        accelerator: Accelerator, constants: Constants, behaviour: StackBehaviour, precision: Precision, measured: MeasuredKernels? = nil
+    ) {
+        self.measured = measured
         self.accelerator = accelerator
         self.constants = constants
         self.behaviour = behaviour
@@ -89,11 +94,13 @@ public struct KernelTimings: Sendable {
     }
 
     /// Seconds of one op on the GPU; communication ops take none here.
-    public func seconds(_ op: Op) -> Double {
+    public func seconds(_ op: Op) -> Double { measuredEstimate(op)?.seconds ?? formulaSeconds(op) }
+
+    private func formulaSeconds(_ op: Op) -> Double {
         switch op.work {
         case .gemm(let gemm): self.seconds(gemm, pass: op.pass, splitsK: op.part == .convolution)
         case .attention(let core): self.seconds(core, pass: op.pass)
-        case .memory(let pass): self.seconds(pass, part: op.part)
+        case .memory(let pass): self.seconds(pass, part: op.part) + Double(op.kernels) * constants[.kernelStart] * 1e-6
         case .communication: 0
         }
     }
@@ -117,6 +124,7 @@ public struct KernelTimings: Sendable {
     /// 4 % median and 10 % at the 90th percentile, hence 6 %; fused attention 3.5 and 9 %, hence 5 %; memory-bound 4 to 24 %, hence 10 %); three times
     /// that where constants come from whole runs or a related device.
     public func estimate(_ op: Op) -> Estimate {
+        if let measured = measuredEstimate(op) { return measured }
         let fitted = isFitted(op)
         let error: Double =
             switch op.work {
@@ -125,7 +133,39 @@ public struct KernelTimings: Sendable {
             case .memory: 0.10
             case .communication: 0
             }
-        return Estimate(seconds: seconds(op), error: fitted ? error : 3 * error, evidence: fitted ? .interpolated : .formula)
+        return Estimate(seconds: formulaSeconds(op), error: fitted ? error : 3 * error, evidence: fitted ? .interpolated : .formula)
+    }
+
+    /// What the measured kernels say of an op; nil where they do not know its kernel.
+    private func measuredEstimate(_ op: Op) -> Estimate? {
+        guard let measured else { return nil }
+        let wide: Precision = precision.isLow ? .bf16 : precision
+        switch op.work {
+        case .gemm(let gemm):
+            guard gemm.m > 0, gemm.n > 0, gemm.k > 0, op.part != .convolution else { return nil }
+            let isLow = precision.isLow && gemm.lowPrecision
+            guard var found = measured.product(gemm, pass: op.pass, dtype: isLow ? precision : wide) else { return nil }
+            if isLow, !found.isQuantised { found.estimate.seconds += quantiseSeconds(gemm, pass: op.pass) }
+            return found.estimate
+        case .attention(let core):
+            guard behaviour.flashAttention, op.pass != .weightGradient else { return nil }
+            if let own = measured.attention(core, pass: op.pass, dtype: wide) { return own }
+            // Backward from the measured forward: 2.5 times the FLOPs at a share of its efficiency.
+            guard op.pass == .inputGradient, var forward = measured.attention(core, pass: .forward, dtype: wide) else { return nil }
+            forward.seconds *= 2.5 / constants[.attentionBackward]
+            return Estimate(seconds: forward.seconds, error: max(0.1, forward.error), evidence: .formula)
+        case .memory(let pass):
+            let bytes = pass.bytes * fusion(op.part)
+            guard bytes > 0 else { return nil }
+            let kernels: [Kernel] =
+                switch op.part {
+                case .loss: [.crossEntropy, .softmax]
+                case .embedding: [.embedding]
+                default: pass.rowLength > 0 ? [.rmsnorm, .layernorm] : [.elementwise, .copy]
+                }
+            return measured.memory(kernels, bytes: bytes, row: pass.rowLength, pass: op.pass, dtype: wide)
+        case .communication: return nil
+        }
     }
 
     /// Kernel launches of one op: grouped products launch their quantise kernels an expert each in low precision; unfused attention is a chain.
@@ -165,12 +205,16 @@ public struct KernelTimings: Sendable {
         let bytes = element * operands + (pass == .weightGradient ? weightGradientBytes : wideBytes) * outputs
         let memory = bytes / (0.75 * bandwidth)
         let p = shape.smoothness
-        var time = shape.start + pow(pow(compute, p) + pow(memory, p), 1 / p)
-        if isLow {
-            let elements = (pass == .weightGradient ? 0.5 * (m * k + n * k) : m * k) * (gemm.grouped ? count : 1)
-            time += quantiseFactor * 4 * elements / bandwidth
-        }
-        return time * repeats
+        let time = shape.start + pow(pow(compute, p) + pow(memory, p), 1 / p)
+        return time * repeats + (isLow ? quantiseSeconds(gemm, pass: pass) : 0)
+    }
+
+    /// The kernels that quantise the operands of a product: 4 bytes an element of activation. Fused grouped products quantise as they go.
+    private func quantiseSeconds(_ gemm: GEMM, pass: Pass) -> Double {
+        if gemm.grouped && behaviour.fusedExperts { return 0 }
+        let (m, n, k, count) = (Double(gemm.m), Double(gemm.n), Double(gemm.k), Double(gemm.count))
+        let elements = (pass == .weightGradient ? 0.5 * (m * k + n * k) : m * k) * count
+        return quantiseFactor * 4 * elements / bandwidth
     }
 
     /// Work done over useful work when an m x n result is cut into 128 x 256 tiles that run in waves over the compute units.
@@ -208,14 +252,16 @@ public struct KernelTimings: Sendable {
 
     /// bytes x fusion factor / (e bandwidth).
     func seconds(_ pass: MemoryPass, part: Part) -> Double {
-        let factor: Double =
-            switch part {
-            case .elementwise, .attention, .mlp, .projection, .convolution: constants[.elementwise]
-            case .loss, .head: constants[.logits]
-            case .router, .experts: constants[.moePermute]
-            case .embedding: 1
-            }
-        return memorySeconds(pass.bytes * factor)
+        memorySeconds(pass.bytes * fusion(part))
+    }
+
+    private func fusion(_ part: Part) -> Double {
+        switch part {
+        case .elementwise, .attention, .mlp, .projection, .convolution: constants[.elementwise]
+        case .loss, .head: constants[.logits]
+        case .router, .experts: constants[.moePermute]
+        case .embedding: 1
+        }
     }
 
     /// Seconds to move `bytes` through device memory.

@@ -27,6 +27,8 @@ public struct InterNode: Sendable, Hashable {
     public var nicsPerNode: Int
     /// Kind of network by name; fair sharing on it is `network: flow`.
     public var topology: String
+    /// The rest of the topology.
+    public var form = NetworkForm()
     public init(link: Link, nicsPerNode: Int, topology: String = "fat_tree") {
         self.link = link
         self.nicsPerNode = nicsPerNode
@@ -52,6 +54,10 @@ public struct ClusterSpec: Sendable, Hashable {
     /// Bytes a second that checkpoints are written with, over the whole job.
     public var storageWrite: Bandwidth?
     public var storageRead: Bandwidth?
+    /// Memory, PCIe and drives of a node, where known; offloading needs them.
+    public var host: HostSpec?
+    /// Parts of the cluster with GPUs of their own, in the order in which ranks fill them; empty: all GPUs are `accelerator`s.
+    public var pools: [GPUPool] = []
 
     public init(
         name: String, accelerator: Accelerator, gpus: Int, gpusPerNode: Int, domain: Int? = nil, intraNode: Link, interNode: InterNode?,
@@ -69,4 +75,36 @@ public struct ClusterSpec: Sendable, Hashable {
         self.storageRead = storageRead
     }
     public var nodes: Int { (gpus + gpusPerNode - 1) / max(1, gpusPerNode) }
+}
+
+/// GPUs of one kind within a cluster of several.
+public struct GPUPool: Sendable, Hashable {
+    public var accelerator: Accelerator
+    public var gpus: Int
+    /// What joins the GPUs of a node of this pool.
+    public var intraNode: Link
+    public var host: HostSpec?
+    public init(accelerator: Accelerator, gpus: Int, intraNode: Link, host: HostSpec? = nil) {
+        self.accelerator = accelerator
+        self.gpus = gpus
+        self.intraNode = intraNode
+        self.host = host
+    }
+}
+
+extension ClusterSpec {
+    /// The cluster as a GPU of `pool` sees it: its own device and node, the others' network.
+    public func seen(from pool: GPUPool) -> ClusterSpec {
+        var own = self
+        own.accelerator = pool.accelerator
+        own.intraNode = pool.intraNode
+        own.host = pool.host
+        return own
+    }
+
+    /// FLOP/s of all GPUs together.
+    public func totalPeak(_ precision: Precision) -> Double {
+        pools.isEmpty
+            ? accelerator.peak(precision) * Double(gpus) : pools.reduce(0) { $0 + $1.accelerator.peak(precision) * Double($1.gpus) }
+    }
 }

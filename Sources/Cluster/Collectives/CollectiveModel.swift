@@ -138,6 +138,11 @@ public struct CollectiveModel: Sendable {
         }
     }
 
+    /// Shares of their nominal rate that links reach under steady traffic: between two GPUs of a domain, and on the network.
+    public func reachedShares(_ efficiency: LinkEfficiency) -> (inside: Double, network: Double) {
+        (min(1, send.floor / send.perByte * efficiency.intra), min(1, between.share * efficiency.inter))
+    }
+
     private func insideSeconds(_ row: Int, _ bytes: Double, _ n: Int, _ efficiency: Double) -> Double {
         let c = inside[row * (limit + 1) + min(n, limit)]
         return c.alpha + max(c.floor * bytes, (c.perByte * bytes + c.perRoot * bytes.squareRoot()) / efficiency)

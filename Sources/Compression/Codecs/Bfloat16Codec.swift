@@ -5,6 +5,8 @@ public struct Bfloat16Codec: GradientCodec {
     public init() {}
     public var name: String { "bf16" }
     public var nonFinite: NonFiniteHandling { .perElement }
+    /// Networks add bfloat16 on the way, rounding at each hop.
+    public var exchange: ExchangeMethod { .allReduce }
     public func encodedSize(count: Int) -> EncodedSize { .exactly(MessageHeader.size + 2 * count) }
 
     /// Half a unit in the eighth bit; below the normal range half the spacing of its denormals, 2^-133.

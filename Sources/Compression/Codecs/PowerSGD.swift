@@ -23,6 +23,8 @@ public struct PowerSGD: GradientCodec {
 
     public var name: String { "PowerSGD rank \(rank)" }
     public var nonFinite: NonFiniteHandling { .poisonsBlock }
+    /// The two factors are averaged on the way, though the messages are no sums (`allReduce`).
+    public var exchange: ExchangeMethod { .allReduce }
 
     /// Rows, columns, and the rank that a matrix of this size can have.
     func shape(_ count: Int) -> (rows: Int, columns: Int, rank: Int) {

@@ -68,6 +68,15 @@ public struct SparseCodec: GradientCodec {
         return cost
     }
 
+    public var exchange: ExchangeMethod { isLinear ? .allReduce : .gather }
+
+    /// `decodeSparse` and a sum into one dense buffer, which is zeroed once: 12 bytes an element sent, and the values' own.
+    public func decodeBytes(count: Int, workers: Int) -> Double {
+        let k = selection.count(of: count) ?? count
+        let messages = exchange == .allReduce ? 1 : Double(workers)
+        return 4 * Double(count) + messages * (12 * Double(k) + values.cost(count: k).decodeBytes)
+    }
+
     private var draw: UInt64 {
         guard case .random(_, let seed) = selection else { return 0 }
         return seed &+ calls &* 0xD134_2543_DE82_EF95

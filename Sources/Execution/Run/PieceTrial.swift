@@ -46,10 +46,10 @@ struct PieceTrial {
         case .fetch(let n): work = .fetch([Float](repeating: 1, count: n))
         case .reduce(let n, let replicas): work = .reduce(n, replicas: replicas)
         case .encode(let n):
-            guard let codec = try plan.spec.codec?.make() else { throw ExecutionError(.refused, "no codec to time") }
+            guard let codec = plan.spec.codec?.compression.codec else { throw ExecutionError(.refused, "no codec to time") }
             work = .encode(codec, numbers(n))
         case .decode(let n):
-            guard var codec = try plan.spec.codec?.make() else { throw ExecutionError(.refused, "no codec to time") }
+            guard var codec = plan.spec.codec?.compression.codec else { throw ExecutionError(.refused, "no codec to time") }
             let message = try codec.encode(numbers(n))
             work = .decode(codec, message, [Float](repeating: 0, count: n))
         }

@@ -162,7 +162,7 @@ extension WorkerPieces {
         if spec.microBatches * spec.data > 1 { scale = try each(.scale) }
         if spec.data > 1, let codec = spec.codec {
             // Into one buffer, and the message to where others see it.
-            let message = (try? codec.make().encodedSize(count: n).most) ?? 4 * n
+            let message = codec.compression.codec.encodedSize(count: n).most
             share = [.share(n), .share(max(1, message / 4))]
             encode = [.encode(n)]
             decode = Array(repeating: .decode(n), count: spec.data)
@@ -174,31 +174,5 @@ extension WorkerPieces {
         }
         optimizer = try each(spec.optimizer == .sgd || spec.optimizer == .momentum ? .sgd : .adamW)
         clear = try each(.zeros)
-    }
-}
-
-extension ExecutionSpec.Codec {
-    /// - Throws: `CodecError` for settings that the codec refuses.
-    func make() throws(CodecError) -> any GradientCodec {
-        var codec: any GradientCodec
-        switch values {
-        case .fp32: codec = IdentityCodec()
-        case .bf16: codec = Bfloat16Codec()
-        case .e4m3: codec = try BlockQuantizer(.e4m3, block: 256)
-        case .e5m2: codec = try BlockQuantizer(.e5m2, block: 256)
-        case .int8: codec = try BlockQuantizer(.int8, block: 256)
-        case .int4: codec = try BlockQuantizer(.int4, block: 256)
-        }
-        if let topK {
-            let coding: IndexCoding =
-                switch positions {
-                case .raw: .raw
-                case .delta: .varint
-                case .packed: .packed
-                case .bitmap: .bitmap
-                }
-            codec = try SparseCodec(.top(.share(topK)), values: codec, indices: coding)
-        }
-        return errorFeedback ? ErrorFeedback(codec) : codec
     }
 }

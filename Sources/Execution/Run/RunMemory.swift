@@ -69,7 +69,7 @@ struct RunMemory: Sendable {
             trialsAt = numbersAt + aligned(spec.workers * steps * StepRecord.count(chunks: spec.virtual) * 8)
             slotsAt = trialsAt + aligned(2 * options.rounds * plan.distinct.count * 8)
             let most = (0..<spec.pipeline).map { plan.gradientElements(rank: $0) }.max() ?? 0
-            let message = (try? spec.codec?.make().encodedSize(count: most).most) ?? 0
+            let message = spec.codec?.compression.codec.encodedSize(count: most).most ?? 0
             let pieces = plan.distinct.map { piece in
                 switch piece {
                 case .share(let n), .fetch(let n), .reduce(let n, _): n

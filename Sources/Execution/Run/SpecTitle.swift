@@ -17,7 +17,7 @@ extension ExecutionSpec {
         var parts = ["\(what)", "\(data) replica\(data == 1 ? "" : "s") x \(pipeline) stage\(pipeline == 1 ? "" : "s")"]
         parts.append(
             "\(microBatches) micro-batch\(microBatches == 1 ? "" : "es") of \(samples)\(pipeline > 1 ? " (\(schedule.rawValue))" : "")")
-        if data > 1 { parts.append(codec.map { "gradients as \($0.label)" } ?? "plain all-reduce") }
+        if data > 1 { parts.append(codec.map { "gradients as \($0.compression.name)" } ?? "plain all-reduce") }
         if let straggler { parts.append("worker \(straggler.worker) slower by \(fixed(straggler.slowdown, 2))") }
         return parts.joined(separator: ", ") + ", \(optimizer.rawValue)"
     }

@@ -37,7 +37,7 @@ struct Worker {
             plan.spec.optimizer, shapes: plan.model.shapes, owned: plan.tensors(rank: number % plan.spec.pipeline))
         let replica = number / plan.spec.pipeline
         data = (0..<plan.spec.microBatches).map { plan.model.data(replica: replica, microBatch: $0) }
-        codec = plan.spec.data > 1 ? try plan.spec.codec?.make() : nil
+        codec = plan.spec.data > 1 ? plan.spec.codec?.compression.codec : nil
     }
 
     /// Times pieces and trains, in rounds.

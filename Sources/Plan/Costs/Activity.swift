@@ -7,6 +7,8 @@ public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
     case expertComm = "expert_comm"
     case pipelineComm = "pipeline_comm"
     case dataComm = "data_comm"
+    /// Gradients and parameters on their way to and from the host.
+    case offloadComm = "offload_comm"
     case bubble
     case stragglerWait = "straggler_wait"
     case inputStall = "input_stall"
@@ -56,6 +58,7 @@ extension Activity {
         case .inputStall: 12
         case .launch: 13
         case .other: 14
+        case .offloadComm: 15
         }
     }
 }

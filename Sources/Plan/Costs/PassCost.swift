@@ -8,6 +8,8 @@ public struct PassCost: Sendable, Hashable {
     public var squares = 0.0
     /// Kernel seconds whose constants measured kernels determine.
     public var interpolated = 0.0
+    /// Seconds of kernels that were timed on this device at this shape.
+    public var measured = 0.0
     /// FLOPs executed, masked attention halves left out.
     public var flops = 0.0
     public init() {}
@@ -18,6 +20,7 @@ public struct PassCost: Sendable, Hashable {
         a.overlapped += b.overlapped
         a.squares += b.squares
         a.interpolated += b.interpolated
+        a.measured += b.measured
         a.flops += b.flops
     }
     public static func * (a: Self, factor: Double) -> Self {
@@ -26,6 +29,7 @@ public struct PassCost: Sendable, Hashable {
         product.overlapped *= factor
         product.squares *= factor
         product.interpolated *= factor
+        product.measured *= factor
         product.flops *= factor
         return product
     }
@@ -45,4 +49,6 @@ struct LayerCost: Sendable {
     var recomputeKernels = 0.0
     /// Attention core of the forward pass, compute seconds, squares and FLOPs.
     var core = PassCost()
+    /// Memory-bound kernels of the forward pass, and gathers over the tensor group.
+    var elementwise = PassCost()
 }

@@ -27,9 +27,15 @@ public struct StageCosts: Sendable {
     public var units: [Passes] = []
     /// [units of StageWork]
     public var unitData: [DataTraffic] = []
+    /// [virtual stages] and [units]; empty where nothing is offloaded.
+    public var host: [HostTraffic] = []
+    public var unitHost: [HostTraffic] = []
+    /// Reductions of small tensors that overlap nothing, [virtual stages]; empty where buckets have one size.
+    public var synchronous: [Double] = []
     /// One hop between neighbouring virtual stages.
     public var hop = 0.0
-    /// Optimizer step and gradient norm of each virtual stage's parameters.
+    /// Optimizer step and gradient norm of each virtual stage's parameters, and where gradients are compressed the kernels of the codec, which
+    /// like it run once a step on the compute stream.
     public var optimizer: [Double] = []
     /// Work of the step that no stage explains: logging, zeroing, host.
     public var fixed = 0.0
@@ -50,6 +56,8 @@ public struct StageCosts: Sendable {
         hop = Self.hop(model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
         let full = Self.fullLayers(work: work, job: job)
+        let demand = OptimizerDemand(job.training.optimizer, model: job.model)
+        let offload = HostCosts(model)
         for (stage, units) in work.stages.enumerated() {
             var sum = Sum()
             var repeated = full[stage]
@@ -71,10 +79,14 @@ public struct StageCosts: Sendable {
             }
             stages.append(passes)
             data.append(Self.traffic(work.parameters[stage], model: model))
-            let shard = job.layout.zero >= 1 ? Double(job.data * job.layout.context) : 1
-            // States are read and written once by the optimizer (24 bytes a parameter of the shard), gradients read for the norm and zeroed.
-            let bytes = work.parameters[stage].total * (24 / shard + 8) * 1.3
-            optimizer.append(model.timings.memorySeconds(bytes) * constants[.optimizer] * constants[.degradation])
+            let shard = job.layout.zero >= 1 ? Double(job.replicas) : 1
+            let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
+            let codec = job.training.compression?.kernelSeconds(work.parameters[stage], model: model) ?? 0
+            optimizer.append((update * constants[.optimizer] + codec) * constants[.degradation])
+            if let offload {
+                host.append(offload.traffic(work.parameters[stage]))
+                optimizer[stage] = host[stage].step
+            }
         }
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
@@ -83,7 +95,9 @@ public struct StageCosts: Sendable {
             sum.add(cost, again: model.recomputation(of: cost, full: isFull))
             units.append(sum.passes(model.timings))
             unitData.append(Self.traffic(work.unitParameters[unit], model: model))
+            if let offload { unitHost.append(offload.traffic(work.unitParameters[unit])) }
         }
+        if job.layout.bucketing == .groups { groupBySize(work: work, model: model) }
         let degradation = constants[.degradation]
         if degradation != 1 {
             for stage in stages.indices { stages[stage].scale(degradation) }
@@ -96,20 +110,52 @@ public struct StageCosts: Sendable {
         shardedSlowdown = constants[.shardedSlowdown]
     }
 
+    /// Tensors below 16 MB are reduced one by one as soon as they are there and hold the backward pass up; larger ones leave alone, beside it.
+    private mutating func groupBySize(work: StageWork, model: CostModel) {
+        let job = model.job
+        let width = max(model.behaviour.reduceBytes, job.sharding.activationBytes)
+        let operation: CollectiveOp = job.layout.zero == 0 ? .allReduce : .reduceScatter
+        for stage in work.stages.indices {
+            var (small, large) = (0.0, 0.0)
+            for unit in work.stages[stage] {
+                var rest = work.unitParameters[unit].dense
+                for op in work.ops[unit] where op.pass == .weightGradient {
+                    guard case .gemm(let gemm) = op.work else { continue }
+                    let elements = Double(gemm.m) * Double(gemm.n) * Double(gemm.count)
+                    if !gemm.grouped { rest -= elements }
+                    let group = gemm.grouped ? model.groups.expertData : model.groups.dataContext
+                    let seconds = model.seconds(operation, bytes: elements * width, group: group)
+                    if elements * width < 16e6 { small += seconds } else { large += seconds }
+                }
+                // Norms and biases travel together; the embedding's table has no product either.
+                let together = model.seconds(operation, bytes: max(0, rest) * width, group: model.groups.dataContext)
+                if rest * width < 16e6 { small += together } else { large += together }
+            }
+            synchronous.append(small)
+            data[stage].reduce = large
+        }
+    }
+
     /// Layers of each virtual stage that are recomputed in full.
     private static func fullLayers(work: StageWork, job: Job) -> [Int] {
         switch job.training.recompute {
-        case .none, .selective: return work.stageLayers.map { _ in 0 }
+        case .none, .selective, .modules, .auto: return work.stageLayers.map { _ in 0 }
         case .full: return work.stageLayers
-        case .layers(let count):
-            // The first `count` layers of each rank, chunk by chunk.
-            let ranks = max(1, job.layout.pipeline)
-            var left = [Int](repeating: count, count: ranks)
-            return work.stageLayers.enumerated().map { stage, layers in
-                let taken = min(layers, left[stage % ranks])
-                left[stage % ranks] -= taken
-                return taken
-            }
+        case .layers(let count): return firstLayers(Array(repeating: count, count: max(1, job.layout.pipeline)), work: work, job: job)
+        case .perRank(let counts): return firstLayers(counts, work: work, job: job)
+        }
+    }
+
+    /// The first layers of each rank, chunk by chunk, [virtual stages].
+    private static func firstLayers(_ counts: [Int], work: StageWork, job: Job) -> [Int] {
+        let shape = PipelineShape(job: job)
+        var left = counts
+        return work.stageLayers.enumerated().map { stage, layers in
+            let rank = shape.rank(of: stage)
+            guard left.indices.contains(rank) else { return 0 }
+            let taken = min(layers, left[rank])
+            left[rank] -= taken
+            return taken
         }
     }
 
@@ -147,6 +193,11 @@ public struct StageCosts: Sendable {
         let reduceBytes = job.training.precision.reduce?.bytes ?? max(behaviour.reduceBytes, weightBytes)
         var traffic = DataTraffic()
         for (count, group) in [(parameters.dense, model.groups.dataContext), (parameters.expert, model.groups.expertData)] where count > 0 {
+            if let compression = job.training.compression, group.ranks > 1 {
+                traffic.reduce += compression.networkSeconds(elements: count, group: group, model: model)
+                if zero >= 1 { traffic.gather += model.seconds(.allGather, bytes: count * weightBytes, group: group) }
+                continue
+            }
             guard let hybrid = model.hybridGroups(of: group) else {
                 let reduction: CollectiveOp = zero == 0 || (behaviour.zero1AllReduce && zero < 3) ? .allReduce : .reduceScatter
                 traffic.reduce += model.seconds(reduction, bytes: count * reduceBytes, group: group)

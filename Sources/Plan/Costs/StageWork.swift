@@ -75,19 +75,20 @@ public struct StageWork: Sendable {
         }
         let local = units.map { Self.parameters(of: $0, job: job) }
         unitParameters = local
-        let splitsTie = model.tiedEmbeddings && stageLayers.count > 1
+        // Where the pipeline folds back, the first and the last stage are one rank's, which keeps one table.
+        let splitsTie = model.tiedEmbeddings && stageLayers.count > 1 && !PipelineShape(job: job).foldsBack
         parameters = stages.enumerated().map { stage, own in
             var sum = LocalParameters()
             for unit in own { sum += local[unit] }
             // The last rank of a pipeline holds its own copy of a tied table.
-            if splitsTie, stage == stages.count - 1 { sum.dense += Double(model.vocab * model.hidden) / Double(job.layout.tensor) }
+            if splitsTie, stage == stages.count - 1 { sum.dense += Double(model.vocab * model.hidden) / Double(job.layout.weightCuts) }
             return sum
         }
     }
 
     private static func parameters(of unit: Unit, job: Job) -> LocalParameters {
         let count = job.model.parameters
-        let tensor = Double(max(1, job.layout.tensor))
+        let tensor = Double(job.layout.weightCuts)
         let experts = Double(max(1, job.layout.expert * job.layout.expertTensor))
         var local = LocalParameters()
         func add(_ layer: ParameterCount.Layer) {
@@ -129,6 +130,12 @@ extension Job {
         sharding.context = layout.context
         sharding.expert = layout.expert
         sharding.expertTensor = layout.expertTensor
+        sharding.grid = layout.tensorGrid
+        sharding.gridDepth = max(1, layout.tensorDepth)
+        sharding.contextByHeads = layout.contextExchange == .allToAll
+        sharding.contextBalanced = layout.contextOrder == .zigzag
+        // Low formats carry a 4-byte scale for each 128 elements (arXiv:2412.19437 section 3.3.2).
+        sharding.dispatchBytes = layout.expertDispatch.precision.map { $0.bytes + ($0.isLow ? 4.0 / 128 : 0) }
         sharding.activationBytes = training.precision.compute == .fp32 || training.precision.compute == .tf32 ? 4 : 2
         return sharding
     }

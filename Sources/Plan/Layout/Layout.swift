@@ -27,11 +27,65 @@ public enum Recompute: Sendable, Hashable {
     case none, selective, full
     /// Full recomputation of this many layers of a stage, none of the others.
     case layers(Int)
+    /// The outputs of these parts of every layer.
+    case modules(RecomputedModules)
+    /// The fewest layers of each pipeline rank with which it fits into memory.
+    case auto
+    /// What `auto` chose: layers recomputed in full on each pipeline rank, [ranks].
+    case perRank([Int])
+}
+
+/// Parts of a layer whose outputs are cheap to compute again for the memory that they hold (Megatron-Core's `recompute_modules`;
+/// DeepSeek-V3 drops the first two, arXiv:2412.19437 section 3.2.3).
+public struct RecomputedModules: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Outputs of the norms over the hidden width and the latents.
+    public static let norms = RecomputedModules(rawValue: 1)
+    /// Queries, keys and values made from the latents of MLA.
+    public static let latentUp = RecomputedModules(rawValue: 2)
+    /// Outputs of the MLP's and the experts' activation function.
+    public static let activation = RecomputedModules(rawValue: 4)
+
+    /// Names in a scenario, in the order in which they are written out.
+    public static let names: [(name: String, value: RecomputedModules)] = [
+        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation),
+    ]
+    public var description: String { Self.names.filter { contains($0.value) }.map(\.name).joined(separator: ", ") }
 }
 
 /// Degrees and rules that cut a job over GPUs.
 public struct Layout: Sendable, Hashable {
     public enum Offload: String, Sendable, Hashable, Codable, CaseIterable { case none, optimizer, parameters }
+    /// Where offloaded state lives: in the host's memory, or on its drives with the host's memory as a buffer.
+    public enum OffloadTarget: String, Sendable, Hashable, Codable, CaseIterable { case cpu, nvme }
+    /// How the tensor group cuts a matrix: by columns or rows (Megatron, arXiv:1909.08053), as a square grid (Optimus, arXiv:2104.05343),
+    /// or as `tensorDepth` such grids that share the weights and part the batch (Tesseract, arXiv:2105.14500).
+    public enum TensorAlgorithm: String, Sendable, Hashable, Codable, CaseIterable {
+        case oneD = "1d"
+        case twoD = "2d"
+        case twoAndHalfD = "2.5d"
+    }
+    /// How context ranks see each other's keys: passing them round (arXiv:2310.01889), or exchanging sequence for heads (DeepSpeed-Ulysses,
+    /// arXiv:2309.14509).
+    public enum ContextExchange: String, Sendable, Hashable, Codable, CaseIterable {
+        case ring
+        case allToAll = "all-to-all"
+    }
+    /// Which tokens a context rank holds: an early and a late piece, so that causal masks leave all the same work, or one run of tokens.
+    public enum ContextOrder: String, Sendable, Hashable, Codable, CaseIterable { case zigzag, contiguous }
+    /// How `stage_layers: auto` deals layers: by the stack's rule, or so that the slowest or the fullest stage is as small as can be.
+    public enum StageDeal: String, Sendable, Hashable, Codable, CaseIterable { case auto, time, memory }
+    /// How gradients are gathered into messages: buckets of one size, or by the size of each tensor (small ones at once, large ones alone).
+    public enum Bucketing: String, Sendable, Hashable, Codable, CaseIterable { case fixed, groups }
+    /// How tokens travel to experts.
+    public struct ExpertDispatch: Sendable, Hashable {
+        /// A token crosses the network once a node and is copied to its experts there over the fast links (DeepEP; arXiv:2412.19437 section 3.2.2).
+        public var deduplicated = false
+        /// Format of the tokens on the way to the experts, and of the gradients on theirs; nil: that of activations. Results come back in 16 bits.
+        public var precision: Precision?
+        public init() {}
+    }
     public struct Overlap: Sendable, Hashable {
         /// Unset values take the software stack's default.
         public var gradReduce: Bool?
@@ -60,7 +114,33 @@ public struct Layout: Sendable, Hashable {
     public var overlap = Overlap()
     public var bucket = Bytes(40_000_000)
     public var offload = Offload.none
+    public var offloadTarget = OffloadTarget.cpu
+    public var tensorAlgorithm = TensorAlgorithm.oneD
+    /// Grids of `2.5d`; 1 otherwise.
+    public var tensorDepth = 1
+    public var contextExchange = ContextExchange.ring
+    public var contextOrder = ContextOrder.zigzag
+    public var stageDeal = StageDeal.auto
+    public var bucketing = Bucketing.fixed
+    public var expertDispatch = ExpertDispatch()
+    /// Micro-batches of a replica in each pool of the cluster, where replicas stand in pools of different speed; empty: all run the same.
+    public var batchShares: [Int] = []
+    /// The pool whose replicas set the pace.
+    public var pacingPool = 0
     public init() {}
+
+    /// Edge of the tensor group's grid; 0 where it is none.
+    public var tensorGrid: Int {
+        guard tensorAlgorithm != .oneD, tensorDepth > 0 else { return 0 }
+        let plane = tensor / tensorDepth
+        var edge = 0
+        while (edge + 1) * (edge + 1) <= plane { edge += 1 }
+        return edge * edge * tensorDepth == tensor ? edge : 0
+    }
+    /// Parts that a matrix of weights is cut into over the tensor group.
+    public var weightCuts: Int { tensorGrid > 0 ? tensorGrid * tensorGrid : max(1, tensor) }
+    /// Copies of the parameters that a pipeline's ranks hold together.
+    public var parameterCopies: Int { pipeline > 1 ? schedule.parameterCopies : 1 }
 }
 
 /// Formats of a training run. `compute` is that of the matrix products.
@@ -70,6 +150,8 @@ public struct PrecisionPolicy: Sendable, Hashable {
     public var gradients: Precision?
     public var master: Precision?
     public var reduce: Precision?
+    /// Format in which inputs of matrix products and activation functions are kept for the backward pass; nil: as the stack does.
+    public var activations: Precision?
     public init(compute: Precision) { self.compute = compute }
 }
 
@@ -88,6 +170,8 @@ public struct TrainingSpec: Sendable, Hashable {
     public var precision = PrecisionPolicy(compute: .bf16)
     public var recompute = Recompute.none
     public var optimizer = OptimizerKind.adamw
+    /// How gradients are sent between replicas; nil: as they are.
+    public var compression: GradientCompression?
     public var length = Length.oneStep
     /// Bytes a second that input data arrive with, per node, and batches read ahead; nil: never a bottleneck.
     public var dataLoading: Bandwidth?
@@ -95,21 +179,10 @@ public struct TrainingSpec: Sendable, Hashable {
     public init() {}
 }
 
-/// Optimizers by what they keep and move per parameter; the real ones live in module Training.
+/// Optimizers by name; what they keep and move is stated by the rules of module Training themselves (`OptimizerDemand`).
 public enum OptimizerKind: String, Sendable, Hashable, Codable, CaseIterable {
     case sgd, momentum, adam, adamw, lamb, lion, adafactor, muon
     case adam8bit = "adam-8bit"
-    /// Bytes of fp32 state per parameter beside the master copy.
-    public var stateBytes: Double {
-        switch self {
-        case .sgd: 0
-        case .momentum, .lion, .muon: 4
-        case .adam, .adamw, .lamb: 8
-        case .adam8bit: 2
-        // Factored second moment: rows + columns, negligible beside the matrix (arXiv:1804.04235).
-        case .adafactor: 0.01
-        }
-    }
 }
 
 /// Everything that decides a step: model, machines, layout, training, software.
@@ -128,6 +201,14 @@ public struct Job: Sendable, Hashable {
     }
     /// Data-parallel replicas.
     public var data: Int { layout.data ?? max(1, cluster.gpus / max(1, layout.tensor * layout.pipeline * layout.context)) }
+    /// GPUs that hold the same parameters: data and context ranks, copies of a bidirectional pipeline, grids of a 2.5D tensor group.
+    public var replicas: Int {
+        let grids = layout.tensorGrid > 0 ? max(1, layout.tensorDepth) : 1
+        return max(1, data * max(1, layout.context) * layout.parameterCopies * grids)
+    }
     /// Micro-batches that each pipeline runs in a step.
-    public var microBatches: Int { training.globalBatch / max(1, data * training.microBatch) }
+    public var microBatches: Int {
+        layout.batchShares.indices.contains(layout.pacingPool) ? layout.batchShares[layout.pacingPool] : evenMicroBatches
+    }
+    private var evenMicroBatches: Int { training.globalBatch / max(1, data * training.microBatch) }
 }

@@ -30,25 +30,30 @@ extension Job {
             check.sequence()
             check.experts()
             check.pipeline()
+            check.grid()
+            check.exchange()
         case .resnet:
             check.shape()
             check.convolutional()
         }
         check.precision()
+        check.compression()
+        check.offloading()
+        check.pools()
         return check.problems
     }
 }
 
 /// The rules, group by group.
-private struct Legality {
+struct Legality {
     let job: Job
     var problems: [PlanProblem] = []
 
     init(job: Job) { self.job = job }
 
-    private var layout: Layout { job.layout }
+    var layout: Layout { job.layout }
 
-    private mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
+    mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
         problems.append(PlanProblem(keyPath: keyPath, reason: reason, suggestion: suggestion))
     }
 
@@ -58,7 +63,8 @@ private struct Legality {
             ("cluster.gpus", job.cluster.gpus), ("cluster.gpus_per_node", job.cluster.gpusPerNode), ("layout.tensor", layout.tensor),
             ("layout.pipeline", layout.pipeline), ("layout.virtual", layout.virtual), ("layout.context", layout.context),
             ("layout.expert", layout.expert), ("layout.expert_tensor", layout.expertTensor), ("layout.data", layout.data ?? 1),
-            ("layout.shard_group", layout.shardGroup ?? 1), ("training.global_batch", job.training.globalBatch),
+            ("layout.shard_group", layout.shardGroup ?? 1), ("layout.tensor_depth", layout.tensorDepth),
+            ("training.global_batch", job.training.globalBatch),
             ("training.micro_batch", job.training.microBatch), ("training.sequence", job.training.sequence),
         ]
         if case .transformer = job.model.kind {
@@ -131,6 +137,8 @@ private struct Legality {
         // Where the degrees do not make up the GPUs, the number of replicas means nothing.
         guard problems.isEmpty, let unit = product(job.data, job.training.microBatch) else { return }
         let batch = job.training.globalBatch
+        // Pools of replicas may take different numbers of micro-batches; the plan deals them.
+        if !job.cluster.pools.isEmpty, layout.pipeline == 1, batch % job.training.microBatch == 0, batch >= unit { return }
         guard batch % unit != 0 else { return }
         let lower = batch / unit * unit
         let advice = lower > 0 ? "write \(lower) or \(lower + unit)" : "write \(unit) or a multiple of it"
@@ -262,9 +270,28 @@ private struct Legality {
                     "layout.schedule", "\(kind.rawValue) has one model chunk a rank, not \(chunks)",
                     "write schedule: interleaved, or virtual: 1")
             }
-        default: break
+        case .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV: folded(kind)
+        case .auto: break
+        }
+        if !job.allowsSharding(layout.zero, pipeline: layout.pipeline) {
+            add(
+                "layout.zero", "DeepSpeed's pipeline engine shards the optimizer only: each micro-batch would reduce the gradients anew",
+                "write zero: 1, or pipeline: 1")
         }
         stages()
+        if kind == .dualpipe, layout.pipeline > 1 {
+            switch job.training.recompute {
+            case .layers, .auto, .perRank:
+                add(
+                    "training.recompute",
+                    "a rank of dualpipe holds two stages of which other ranks hold copies, so layers cannot be counted by rank",
+                    "write none, full, or {modules: [norms]}")
+            default: break
+            }
+        }
+        if layout.stageDeal == .memory, (kind.fixedChunks ?? layout.virtual) > 1 {
+            add("layout.stage_layers", "layers are dealt by memory for one chunk a rank only", "write time or auto, or list the layers")
+        }
         if case .layers(let count) = job.training.recompute {
             let most = (job.model.layers + layout.pipeline - 1) / layout.pipeline
             if count > most {
@@ -274,7 +301,10 @@ private struct Legality {
     }
 
     private mutating func stages() {
-        guard let virtualStages = product(layout.pipeline, layout.virtual) else { return }
+        // One rank has no pipeline; folded schedules have two chunks whatever `virtual` says, DualPipe two copies of one.
+        let chunks =
+            layout.pipeline == 1 ? layout.virtual : layout.schedule == .dualpipe ? 1 : layout.schedule.fixedChunks ?? layout.virtual
+        guard let virtualStages = product(layout.pipeline, chunks) else { return }
         if let stageLayers = layout.stageLayers {
             if stageLayers.count != virtualStages {
                 add(
@@ -321,5 +351,21 @@ private struct Legality {
         guard !native else { return }
         let offered = Precision.allCases.filter { peaks[$0] != nil && $0 != .int8 }.map(\.rawValue).joined(separator: ", ")
         add("training.precision", "\(job.cluster.accelerator.name) does not compute in \(compute.rawValue)", "write one of \(offered)")
+    }
+
+    /// Compressed gradients are summed whole by every replica, which is what ZeRO-2 and 3 avoid.
+    mutating func compression() {
+        guard let compression = job.training.compression else { return }
+        if layout.zero >= 2 {
+            add(
+                "training.compression",
+                "\(compression.name) with zero: \(layout.zero) is not modelled: every replica decodes whole gradients",
+                "write zero: 0 or 1, or compression: none")
+        }
+        if let reduce = job.training.precision.reduce {
+            add(
+                "training.precision.reduce", "gradients are sent as \(compression.name), not in \(reduce.rawValue)",
+                "remove reduce, or write compression: none")
+        }
     }
 }

@@ -48,10 +48,11 @@ struct ConvolutionMemory {
         func cut(_ level: Int) -> Double { job.layout.zero >= level ? replicas : 1 }
         stage.parameters = bytes * parameters / cut(3)
         stage.gradients = bytes * parameters / cut(2)
-        stage.optimizer = ((bytes < 4 ? 4 : 0) + job.training.optimizer.stateBytes) * parameters / cut(1)
+        stage.optimizer = ((bytes < 4 ? 4 : 0) + job.stateBytesPerParameter) * parameters / cut(1)
         stage.activations = bytes * elements * Double(job.training.microBatch)
         // Reduction buckets hold one more copy of the gradients; cuDNN picks algorithms with up to about 1 GB of workspace.
         stage.buffers = (job.data > 1 ? bytes * parameters : 0) + 0.5e9
+        stage.buffers += job.training.compression?.memoryBytes(elements: parameters, job: job) ?? 0
         stage.context = traits.context
         stage.fragmentation = traits.context + min(max(0, capacity - stage.total - traits.context), traits.slack * stage.activations)
         return stage

@@ -12,12 +12,15 @@ public struct LayerActivations: Sendable, Hashable {
         public var bytes: Double
         /// Part of softmax(QK^T)V between its inputs and its output: what selective recomputation drops.
         public var isAttentionCore: Bool
+        /// The module whose recomputation makes it again.
+        public var module: RecomputedModules?
     }
     public private(set) var tensors: [Tensor] = []
     /// Bytes of the layer's input, all that full recomputation keeps.
     public private(set) var input = 0.0
     /// Gradients and temporaries alive beside the kept tensors while the layer's backward runs.
     public private(set) var workspace = 0.0
+    private var isFused = false
 
     public var total: Double { tensors.reduce(0) { $0 + $1.bytes } }
     public var attentionCore: Double { tensors.reduce(0) { $0 + ($1.isAttentionCore ? $1.bytes : 0) } }
@@ -26,33 +29,38 @@ public struct LayerActivations: Sendable, Hashable {
     public init(job: Job, isExpert: Bool) {
         let shape = LayerShape(job)
         input = shape.e * shape.h * shape.local
+        isFused = shape.traits.flash
         addAttention(job, shape)
         if isExpert, let moe = job.model.moe { addExperts(moe, shape) } else { addMLP(width: Double(job.model.ffn), shape) }
     }
 
-    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false) {
-        if bytes > 0 { tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core)) }
+    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false, from module: RecomputedModules? = nil) {
+        if bytes > 0 { tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core, module: module)) }
     }
 
     private mutating func addAttention(_ job: Job, _ x: LayerShape) {
         let model = job.model
         let heads = Double(model.heads)
         add("attention norm input", x.e * x.h * x.local)
-        add("projection input (q, k, v)", x.linear * x.h * x.local)
+        add("projection input (q, k, v)", x.linear * x.h * x.local, from: .norms)
         let valueWidth: Double
         if case .mla(let queryRank, let kvRank, let rope, let nope, let value) = model.attention {
             // Down-projections and their norms are replicated over the tensor group.
-            if let queryRank { add("query latent and its norm", (x.e + x.linear) * Double(queryRank) * x.local) }
-            add("key-value latent and its norm", (x.e * Double(kvRank + rope) + x.linear * Double(kvRank)) * x.local)
+            if let queryRank {
+                add("query latent", x.e * Double(queryRank) * x.local)
+                add("query latent's norm", x.linear * Double(queryRank) * x.local, from: .norms)
+            }
+            add("key-value latent", x.e * Double(kvRank + rope) * x.local)
+            add("key-value latent's norm", x.linear * Double(kvRank) * x.local, from: .norms)
             valueWidth = Double(value)
-            add("query", x.e * heads * Double(nope + rope) * x.split, core: false)
-            add("key", x.e * heads * Double(nope + rope) * x.split)
+            add("query", x.e * heads * Double(nope + rope) * x.split, from: .latentUp)
+            add("key", x.e * heads * Double(nope + rope) * x.split, from: .latentUp)
             // The value is a view of the up-projection's output, which therefore stays whole.
-            add("key-value up-projection", x.e * heads * Double(nope + value) * x.split)
+            add("key-value up-projection", x.e * heads * Double(nope + value) * x.split, from: .latentUp)
         } else {
             let head = Double(model.headDim > 0 ? model.headDim : model.hidden / max(1, model.heads))
             valueWidth = head
-            let kvHeads = Double(max(model.kvHeads, model.kvHeads < job.layout.tensor ? job.layout.tensor : 1))
+            let kvHeads = Double(max(model.kvHeads, model.kvHeads < x.headParts ? x.headParts : 1))
             add("query", x.e * heads * head * x.split)
             add("key", x.e * kvHeads * head * x.split)
             add("value", x.e * kvHeads * head * x.split)
@@ -73,8 +81,10 @@ public struct LayerActivations: Sendable, Hashable {
                 add("attention dropout output", x.e * scores, core: true)
             }
         }
-        add("attention output", x.e * heads * valueWidth * x.split)
-        if x.low, x.traits.flash { add("output projection input", x.linear * heads * valueWidth * x.split) }
+        // Where inputs are kept in a format of their own, the attention's output is kept once, as the projection's input.
+        let isKeptOnce = job.training.precision.activations != nil
+        add("attention output", (isKeptOnce ? x.ahead : x.e) * heads * valueWidth * x.split)
+        if x.low, x.traits.flash, !isKeptOnce { add("output projection input", x.linear * heads * valueWidth * x.split) }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         // Unfused: gradients of the probabilities and of the scores, both whole. Fused: gradients of q, k, v and the output.
         let unfused = 2 * x.e * heads * keys * x.split
@@ -83,10 +93,10 @@ public struct LayerActivations: Sendable, Hashable {
 
     private mutating func addMLP(width: Double, _ x: LayerShape) {
         add("MLP norm input", x.e * x.h * x.local)
-        add("MLP input", x.linear * x.h * x.local)
+        add("MLP input", x.linear * x.h * x.local, from: .norms)
         let projections: Double = x.gated ? 2 : 1
-        add("activation input", x.e * projections * width * x.split)
-        add("down-projection input", x.linear * width * x.split)
+        add("activation input", x.ahead * projections * width * x.split)
+        add("down-projection input", x.linear * width * x.split, from: .activation)
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
     }
@@ -94,7 +104,7 @@ public struct LayerActivations: Sendable, Hashable {
     /// Experts see every token `active` times; all-to-all only exchanges which, so a balanced rank holds as many as it sent.
     private mutating func addExperts(_ moe: Architecture.MoE, _ x: LayerShape) {
         add("MLP norm input", x.e * x.h * x.local)
-        add("router input", x.e * x.h * x.local)
+        add("router input", x.e * x.h * x.local, from: .norms)
         // fp32 logits and probabilities, and the routing map.
         add("router logits and map", 9 * Double(moe.experts) * x.local)
         let projections: Double = x.gated ? 2 : 1
@@ -103,25 +113,34 @@ public struct LayerActivations: Sendable, Hashable {
         let routed = x.expertTokens * load
         let inner = Double(moe.ffn) / Double(x.expertTensor)
         add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor))
-        add("expert activation input", x.e * projections * inner * routed * Double(x.expertTensor))
-        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor))
-        add("expert outputs before weighting", x.e * x.h * routed)
+        add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor))
+        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor), from: .activation)
+        // For the gradient of the routing weights. Where these are applied in the activation function, as Megatron-Core's memory-efficient permutation
+        // does, recomputing that gives the gradient without them.
+        add("expert outputs before weighting", x.e * x.h * routed, from: .activation)
         let shared = Double(moe.sharedFFN ?? moe.shared * moe.ffn)
-        add("shared expert activation input", x.e * projections * shared * x.split)
-        add("shared expert down-projection input", x.linear * shared * x.split)
+        add("shared expert activation input", x.ahead * projections * shared * x.split)
+        add("shared expert down-projection input", x.linear * shared * x.split, from: .activation)
         workspace = max(workspace, x.e * ((projections + 1) * inner * Double(x.expertTensor) + x.h) * routed)
     }
 
     /// Bytes kept in flight under a policy, and bytes that come alive again for one layer in its backward.
     public func kept(_ policy: Recompute, torchtitan: Bool = false) -> (stored: Double, live: Double) {
         switch policy {
-        case .none, .layers: (total, 0)
+        case .none, .layers, .perRank, .auto: (total, 0)
         case .full: (input, total)
         case .selective where torchtitan:
             // torchtitan's selective mode keeps the attention output and every second matrix product: about half of what lies inside the layer.
             (input + (total - input) / 2, (total - input) / 2)
+        // A fused kernel keeps no scores and computes them again as it is: there is nothing to select (its statistics stay).
+        case .selective where isFused: (total, 0)
         case .selective: (total - attentionCore, attentionCore)
+        case .modules(let chosen): (total - bytes(of: chosen), bytes(of: chosen))
         }
+    }
+
+    private func bytes(of modules: RecomputedModules) -> Double {
+        tensors.reduce(0) { sum, tensor in sum + (tensor.module.map { modules.contains($0) } == true ? tensor.bytes : 0) }
     }
 }
 
@@ -132,6 +151,8 @@ struct LayerShape: Sendable {
     /// Bytes of a stored activation; of one that only feeds a matrix product (8-bit recipes store those quantised).
     var e: Double
     var linear: Double
+    /// Of an input of an activation function.
+    var ahead: Double
     var low: Bool
     var gated: Bool
     /// Tokens of the micro-batch on a context rank.
@@ -143,6 +164,8 @@ struct LayerShape: Sendable {
     /// Tokens that a rank sends to experts.
     var expertTokens: Double
     var expertTensor: Int
+    /// Parts that heads are cut into.
+    var headParts: Int
 
     init(_ job: Job) {
         traits = MemoryTraits(job)
@@ -153,12 +176,21 @@ struct LayerShape: Sendable {
         low = compute.isLow && traits.family == .megatron
         // Block scales: a byte for each 32 elements of MXFP8 and each 16 of NVFP4.
         let scales = compute == .mxfp8 ? 1.0 / 32 : compute == .nvfp4 ? 1.0 / 16 : 0
-        linear = low ? compute.bytes + scales : e
+        ahead = e
+        if let kept = job.training.precision.activations {
+            // Eight bits carry a 4-byte scale for each 128 elements (arXiv:2412.19437 section 3.3.3).
+            ahead = kept.isLow ? kept.bytes + 4.0 / 128 : kept.bytes
+            linear = low ? min(compute.bytes + scales, ahead) : ahead
+        } else {
+            linear = low ? compute.bytes + scales : e
+        }
         gated = job.model.activation.isGated
         let tensor = Double(max(1, job.layout.tensor))
         tokens = Double(job.training.microBatch) * Double(job.training.sequence) / Double(max(1, job.layout.context))
         split = tokens / tensor
-        local = job.layout.sequenceParallel ? split : tokens
+        headParts = job.layout.tensorGrid > 0 ? job.layout.tensorGrid : max(1, job.layout.tensor)
+        // A grid cuts tokens and widths alike, so nothing is whole.
+        local = job.layout.sequenceParallel || job.layout.tensorGrid > 0 ? split : tokens
         expertTensor = max(1, job.layout.expertTensor)
         expertTokens = split
     }

@@ -12,6 +12,10 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
         public var fragmentation = 0.0
         /// Of `fragmentation`: CUDA context, library handles and communicators, which no allocator statistic shows.
         public var context = 0.0
+        /// Layers that `recompute: auto` repeats on this rank; nil where it does not choose.
+        public var recomputedLayers: Int?
+        /// Bytes that each GPU of the stage keeps on its host.
+        public var host = 0.0
         public init() {}
         public var total: Double { parameters + gradients + optimizer + activations + buffers + fragmentation }
 
@@ -26,12 +30,17 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
     }
     public var stages: [Stage]
     public var capacity: Double
+    /// Bytes of each stage's own device, where a cluster has several kinds: [stages].
+    public var capacities: [Double]?
     public init(stages: [Stage], capacity: Double) {
         self.stages = stages
         self.capacity = capacity
     }
     public var peak: Double { stages.map(\.total).max() ?? 0 }
-    public var fits: Bool { peak <= capacity }
+    public var fits: Bool {
+        guard let capacities, capacities.count == stages.count else { return peak <= capacity }
+        return zip(stages, capacities).allSatisfy { $0.total <= $1 }
+    }
     /// The largest stage's bytes as `measure` counts them.
     public func peak(_ measure: MemoryMeasure) -> Double { stages.map { $0.total(measure) }.max() ?? 0 }
 }

@@ -67,9 +67,41 @@ private struct StageMemory {
         stage.parameters = states.parameters(weights)
         stage.gradients = states.gradients(weights)
         stage.optimizer = states.optimizer(weights)
+        stage.host = states.hostBytes(weights)
 
+        let all = ranges.reduce(0) { $0 + $1.count }
+        let fixed = stage
+        func filled(_ recomputed: Int) -> MemoryEstimate.Stage {
+            var stage = fixed
+            addActivations(&stage, ranges: ranges, rank: rank, placement: placement, recomputed: recomputed)
+            stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
+            stage.buffers += job.training.compression?.memoryBytes(elements: weights.dense + weights.expert, job: job) ?? 0
+            if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
+            addFragmentation(&stage, weights: weights, capacity: capacity)
+            return stage
+        }
+        guard job.training.recompute == .auto else { return filled(recomputedLayers(all, rank: rank)) }
+        // Each layer more that is recomputed leaves less to hold, so the first count that fits is the least.
+        var (low, high) = (0, all)
+        while low < high {
+            let middle = (low + high) / 2
+            if filled(middle).total <= capacity { high = middle } else { low = middle + 1 }
+        }
+        var found = filled(low)
+        found.recomputedLayers = low
+        return found
+    }
+
+    /// What micro-batches in flight keep, the layer at work, and the logits.
+    private func addActivations(
+        _ stage: inout MemoryEstimate.Stage, ranges: [Range<Int>], rank: Int, placement: StagePlacement, recomputed: Int
+    ) {
+        let last = placement.virtualStage.joined().max() ?? 0
+        let depths = placement.virtualStage[rank]
+        let isLast = depths.contains(last)
+        let extra = isLast ? Array(repeating: max(0, job.model.layers - 1), count: job.model.mtpLayers) : []
         var live = 0.0
-        var remaining = recomputedLayers(ranges.reduce(0) { $0 + $1.count })
+        var remaining = recomputed
         for (chunk, range) in ranges.enumerated() {
             let held = placement.held(rank, chunk)
             var layers = Array(range)
@@ -89,10 +121,6 @@ private struct StageMemory {
         }
         // The head's turn comes before the layers' backward: the larger of the two counts.
         stage.activations += max(live, isLast ? loss : 0)
-        stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
-        if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
-        addFragmentation(&stage, weights: weights, capacity: capacity)
-        return stage
     }
 
     /// Cache that does not fit what is asked for later stays reserved while there is room, and is given back before the allocator fails.
@@ -123,13 +151,19 @@ private struct StageMemory {
 
     private func isExpert(_ layer: Int) -> Bool { job.model.moe.map { layer >= $0.denseLayers } ?? false }
 
-    private func recomputedLayers(_ count: Int) -> Int {
-        if case .layers(let n) = job.training.recompute { return min(n, count) }
-        return 0
+    private func recomputedLayers(_ count: Int, rank: Int) -> Int {
+        switch job.training.recompute {
+        case .layers(let n): min(n, count)
+        case .perRank(let counts) where counts.indices.contains(rank): min(counts[rank], count)
+        default: 0
+        }
     }
 
     private func policy(_ remaining: inout Int) -> Recompute {
-        guard case .layers = job.training.recompute else { return job.training.recompute }
+        switch job.training.recompute {
+        case .layers, .perRank, .auto: break
+        default: return job.training.recompute
+        }
         guard remaining > 0 else { return .none }
         remaining -= 1
         return .full
@@ -165,7 +199,8 @@ struct StateBytes {
         self.traits = traits
         let layout = job.layout
         // Megatron's distributed optimizer spans data and context ranks together; so does FSDP's mesh.
-        let replicas = max(1, job.data * max(1, layout.context))
+        // Copies that a bidirectional pipeline holds are shards too.
+        let replicas = job.replicas
         let group = min(max(1, layout.shardGroup ?? replicas), replicas)
         shard = Double(group)
         let expertReplicas = Double(replicas * max(1, layout.tensor)) / Double(max(1, layout.expert) * max(1, layout.expertTensor))
@@ -182,18 +217,36 @@ struct StateBytes {
         return traits.weightBytes(job.training.precision.compute) * sharded(weights, job.layout.zero >= 3)
     }
 
-    func gradients(_ weights: StageWeights) -> Double { traits.gradientBytes(job) * sharded(weights, job.layout.zero >= 2) }
+    func gradients(_ weights: StageWeights) -> Double {
+        if gradientsLeave { return 0 }
+        return traits.gradientBytes(job) * sharded(weights, job.layout.zero >= 2)
+    }
+
+    /// Gradients go to the host bucket by bucket and are added up there (arXiv:2101.06840 section 4): where they are sharded, or there is one GPU.
+    var gradientsLeave: Bool { job.gradientsLeave }
+
+    /// Bytes that one GPU keeps on its host.
+    func hostBytes(_ weights: StageWeights) -> Double {
+        guard job.layout.offload != .none else { return 0 }
+        let own = sharded(weights, job.layout.zero >= 1 || gradientsLeave)
+        var each = 4 + job.stateBytesPerParameter
+        if gradientsLeave { each += traits.gradientBytes(job) }
+        if job.layout.offload == .parameters { each += 2 }
+        return each * own
+    }
 
     func optimizer(_ weights: StageWeights) -> Double {
         if job.layout.offload != .none { return 0 }
         let compute = job.training.precision.compute
         let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
         let master = hasMaster ? job.training.precision.master?.bytes ?? 4 : 0
-        return (master + job.training.optimizer.stateBytes) * sharded(weights, job.layout.zero >= 1)
+        return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)
     }
 
     /// What the optimizer step allocates beside parameters, gradients and state.
     func stepTemporaries(_ weights: StageWeights) -> Double {
+        // The host's optimizer makes its casts there.
+        guard job.layout.offload == .none else { return 0 }
         let compute = job.training.precision.compute
         switch traits.family {
         // The step casts the gradients to fp32, flat: ZeRO its own part; without ZeRO the pieces and the flat copy stand together.
@@ -208,6 +261,13 @@ struct StateBytes {
     /// Gathered parameters and communication buckets.
     func buffers(_ weights: StageWeights, isEnd: Bool) -> Double {
         let all = weights.dense + weights.expert
+        // Two pieces on their way to the host, and the layers that are fetched: the one at work and the next.
+        var staged = gradientsLeave ? 2 * traits.gradientBytes(job) * weights.largestLayer : 0
+        if job.layout.offload == .parameters, !(job.layout.zero >= 3 && shard > 1) { staged += 2 * 2 * weights.largestLayer }
+        return staged + ordinaryBuffers(weights, all: all, isEnd: isEnd)
+    }
+
+    private func ordinaryBuffers(_ weights: StageWeights, all: Double, isEnd: Bool) -> Double {
         switch traits.family {
         case .megatron where job.layout.zero < 3: return 0
         case .deepSpeed where job.layout.zero < 3:

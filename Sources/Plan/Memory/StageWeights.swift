@@ -12,12 +12,13 @@ struct StageWeights: Sendable, Hashable {
     /// - Parameter layers: indices (depth order) of the layers on this rank.
     init(job: Job, layers: [Int], hasEmbedding: Bool, hasHead: Bool) {
         let model = job.model
-        let tensor = Double(max(1, job.layout.tensor))
+        let tensor = Double(job.layout.weightCuts)
         let hidden = Double(model.hidden)
         let table = Double(model.vocab) * hidden / tensor
         let normWidth: Double = model.norm == .layer ? 2 : 1
         for layer in layers {
-            let attention = Self.attention(model, tensor: tensor) / Double(max(1, model.sharedAttention))
+            let parts = job.layout.tensorGrid > 0 ? job.layout.tensorGrid : max(1, job.layout.tensor)
+            let attention = Self.attention(model, tensor: tensor, parts: Double(parts)) / Double(max(1, model.sharedAttention))
             let cut = Double(max(1, model.sharedBlocks))
             var dense = attention + 2 * normWidth * hidden
             var expert = 0.0
@@ -49,7 +50,10 @@ struct StageWeights: Sendable, Hashable {
         largestLayer = max(largestLayer, tables)
     }
 
-    private static func attention(_ model: Architecture, tensor: Double) -> Double {
+    /// - Parameters:
+    ///   - tensor: parts of a matrix.
+    ///   - parts: parts of the heads; key heads that are fewer are copied.
+    private static func attention(_ model: Architecture, tensor: Double, parts: Double) -> Double {
         let h = Double(model.hidden)
         let heads = Double(model.heads)
         if case .mla(let queryRank, let kvRank, let rope, let nope, let value) = model.attention {
@@ -61,8 +65,8 @@ struct StageWeights: Sendable, Hashable {
             return query + kv + heads * Double(value) * h / tensor
         }
         let head = Double(model.headDim > 0 ? model.headDim : model.hidden / max(1, model.heads))
-        let kv = max(Double(model.kvHeads), min(tensor, heads))
-        let kvHeads = Double(model.kvHeads) < tensor ? kv : Double(model.kvHeads)
+        let kv = max(Double(model.kvHeads), min(parts, heads))
+        let kvHeads = Double(model.kvHeads) < parts ? kv : Double(model.kvHeads)
         let projection = (heads + 2 * kvHeads) * head
         let biases = (model.biases || model.qkvBias ? projection / tensor : 0) + (model.biases ? h : 0)
         return (h * projection + heads * head * h) / tensor + biases + (model.qkNorm ? 2 * head : 0)

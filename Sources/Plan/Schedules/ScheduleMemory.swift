@@ -34,6 +34,27 @@ extension PipelineSchedule {
         }
     }
 
+    /// Micro-batches of each chunk that `rank` holds at the moment at which `weights` times them is largest, [chunks]; where W is parted, a
+    /// micro-batch between its B and its W counts for what B leaves.
+    /// - Parameter weights: memory of a micro-batch in each chunk, [chunks], in any one unit
+    public func held(rank: Int, weights: [Double], backwardFrees: Double = 0.5) -> [Double] {
+        guard ranks.indices.contains(rank) else { return [] }
+        var held = [Double](repeating: 0, count: weights.count)
+        var most = held
+        var peak = -1.0
+        for instruction in ranks[rank] where held.indices.contains(instruction.chunk) {
+            switch instruction.kind {
+            case .forward: held[instruction.chunk] += 1
+            case .backward: held[instruction.chunk] -= splitsBackward ? backwardFrees : 1
+            case .weight: held[instruction.chunk] -= 1 - backwardFrees
+            }
+            var sum = 0.0
+            for chunk in held.indices { sum += held[chunk] * weights[chunk] }
+            if sum > peak + 1e-9 * max(1, peak) { (peak, most) = (sum, held) }
+        }
+        return most.map { max(0, ($0 * 1024).rounded() / 1024) }
+    }
+
     private func peak(rank: Int, _ change: (Instruction) -> Double) -> Double {
         guard ranks.indices.contains(rank) else { return 0 }
         var held = 0.0

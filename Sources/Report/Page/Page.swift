@@ -108,7 +108,7 @@ extension ValidationReport {
 }
 
 /// Replaces the file as a whole, so that an interrupted run leaves the old page.
-private func writeFile(_ text: String, named name: String, in directory: String) throws(ReportError) -> String {
+func writeFile(_ text: String, named name: String, in directory: String) throws(ReportError) -> String {
     let path = (directory as NSString).appendingPathComponent(name)
     do {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

@@ -22,6 +22,7 @@ extension RunReport {
                     ("stages", .array(result.memory.stages.map { stage in .array(MemoryPart.allCases.map { .number($0.bytes(stage)) }) })),
                 ])
             ), ("histogram", Histogram(result.stepTimesS)?.json ?? .null), ("timeline", TimelineData(result.timeline, limit: limit).json),
+            ("links", result.fabric?.chart(step: result.step.timeS.mean) ?? .null),
         ])
     }
 }

@@ -12,7 +12,7 @@ struct RunSections {
     private var result: RunResult { report.result }
 
     var markup: Markup {
-        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(memory)\(run)\(evidence)"
+        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(evidence)"
     }
 
     private var banner: Markup {
@@ -110,6 +110,8 @@ struct RunSections {
 
             """
     }
+
+    private var links: Markup { result.fabric.map { FabricSection(fabric: $0, index: index).markup } ?? "" }
 
     private var distribution: Markup {
         guard Histogram(result.stepTimesS) != nil else { return "" }

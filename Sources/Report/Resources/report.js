@@ -63,6 +63,16 @@ builders.histogram = run => {
       { tooltip: { ...tip(c => c.raw + " steps"), callbacks: { title: items => edge(items[0].dataIndex) + " to " + edge(items[0].dataIndex + 1), label: c => c.raw + " steps" } } }) };
 };
 
+builders.links = run => {
+  if (!run.links) return null;
+  const hue = index => "hsl(" + (index * 47) % 360 + ", 55%, 50%)";
+  const { width_s, rows } = run.links;
+  return { type: "line", data: { labels: rows[0].series.map((_, i) => seconds((i + .5) * width_s, width_s * rows[0].series.length)), datasets: rows.map((row, i) => ({ label: shorten(row.name, 56),
+      data: row.series.map(share => 100 * share), borderColor: hue(i), backgroundColor: hue(i), borderWidth: 1.5, pointRadius: 0, stepped: "middle" })) },
+    options: options({ x: axis("in the step", { ...none, ticks: { maxTicksLimit: 8, maxRotation: 0 } }), y: axis("% of the nominal rate", { beginAtZero: true, suggestedMax: 100 }) },
+      { legend: legend(), tooltip: { ...tip(c => c.dataset.label + "  " + c.raw.toFixed(1) + " %"), mode: "index", intersect: false } }) };
+};
+
 // Names in lines of about 22 characters, broken where a word ends.
 const names = () => page.runs.map(run => shorten(run.name, 60).match(/.{1,22}(?=[\s,=/·_-]|$)[\s,=/·_-]?|.{1,22}/gu) ?? [run.name]);
 const short = value => value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });

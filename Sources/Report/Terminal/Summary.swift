@@ -7,6 +7,7 @@ extension RunReport {
     public func summary(style: TextStyle) -> String {
         var blocks = [header(style), step(style), breakdown(style), memory(style)]
         if job.hasLength || result.run.steps > 1 { blocks.append(length(style)) }
+        if let fabric = result.fabric { blocks.append(links(fabric, style)) }
         blocks.append(costs(style))
         blocks.append(evidence(style))
         if let unfit = unfitMessage() { blocks.insert(style.paint(unfit, .red), at: 1) }
@@ -212,7 +213,7 @@ extension Activity {
         switch self {
         case .forward: .blue
         case .backward, .recompute, .optimizer: .green
-        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm: .yellow
+        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm, .offloadComm: .yellow
         case .bubble, .stragglerWait, .inputStall: .red
         case .launch, .other: .magenta
         }

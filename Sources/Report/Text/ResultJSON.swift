@@ -24,10 +24,11 @@ extension RunReport {
             ("overlapped_comm_s", .number(result.overlappedCommS)), ("memory", memory(result.memory)),
             (
                 "traffic_bytes",
-                .object([
-                    ("nvlink", .number(result.traffic.nvlink)), ("network", .number(result.traffic.network)),
-                    ("by_group", ordered(result.traffic.byGroup, known: trafficGroups)),
-                ])
+                .object(
+                    [
+                        ("nvlink", .number(result.traffic.nvlink)), ("network", .number(result.traffic.network)),
+                        ("by_group", ordered(result.traffic.byGroup, known: trafficGroups)),
+                    ] + (result.fabric?.json ?? []))
             ),
             ("run", run(result.run)), ("bill", money(bill)), ("evidence", JSONValue(result.evidence)),
             (

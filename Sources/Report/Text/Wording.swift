@@ -83,6 +83,9 @@ extension Job {
         case .selective: words.append("selective recomputation")
         case .full: words.append("full recomputation")
         case .layers(let count): words.append("recomputes \(count) layers a stage")
+        case .modules(let chosen): words.append("recomputes \(chosen.description)")
+        case .auto: words.append("recomputes as few layers as fit")
+        case .perRank(let counts): words.append("recomputes \(counts.map(String.init).joined(separator: ",")) layers by stage")
         }
         if layout.offload != .none { words.append("\(layout.offload.rawValue) offloaded") }
         return words.joined(separator: ", ")
@@ -123,6 +126,7 @@ extension Activity {
         case .expertComm: "expert all-to-all"
         case .pipelineComm: "pipeline send/receive"
         case .dataComm: "data-parallel comm"
+        case .offloadComm: "host transfers"
         case .bubble: "pipeline bubble"
         case .stragglerWait: "waiting for stragglers"
         case .inputStall: "input stall"

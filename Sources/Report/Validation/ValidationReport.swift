@@ -10,21 +10,36 @@ public struct ValidationReport: Sendable {
 
     /// Ways to split the rows.
     public enum Split: String, Sendable, CaseIterable {
-        case file, hardware, framework, completeness
-        func name(_ row: ValidationRow) -> String {
+        case file, hardware, framework
+        /// Dense, MoE, FSDP, pipeline: a row counts under each that applies.
+        case kind
+        /// Rows of one file and one tensor-parallel size, where at least ten pairs of them can be ranked: how layouts are ordered within a sweep.
+        case sweep
+        case completeness
+        /// The complete rows (A) by hardware and by framework: where a profile leans to one side.
+        case complete
+
+        func names(_ row: ValidationRow) -> [String] {
             switch self {
-            case .file: row.origin.file
-            case .hardware: row.origin.hardware
-            case .framework: row.origin.framework
-            case .completeness: row.origin.completeness.isEmpty ? "not stated" : row.origin.completeness
+            case .file: [row.origin.file]
+            case .hardware: [row.origin.hardware]
+            case .framework: [row.origin.framework]
+            case .kind: row.origin.kinds
+            case .sweep: row.origin.tensor > 0 ? ["\(stem(row.origin.file)), TP \(row.origin.tensor)"] : []
+            case .completeness: [row.origin.completeness.isEmpty ? "not stated" : row.origin.completeness]
+            case .complete: row.origin.completeness == "A" ? ["A, \(row.origin.hardware)", "A, \(row.origin.framework)"] : []
             }
         }
+
+        /// Groups that rank too few pairs to say anything are left out.
+        var leastPairs: Int { self == .sweep ? 10 : 0 }
     }
 
     /// Groups by name.
     public func statistics(by split: Split) -> [(name: String, statistics: ValidationStatistics)] {
-        let groups = Dictionary(grouping: rows, by: split.name)
-        return groups.keys.sorted().map { ($0, ValidationStatistics(groups[$0] ?? [])) }
+        var groups: [String: [ValidationRow]] = [:]
+        for row in rows { for name in split.names(row) { groups[name, default: []].append(row) } }
+        return groups.keys.sorted().map { ($0, ValidationStatistics(groups[$0] ?? [])) }.filter { $0.1.pairs >= split.leastPairs }
     }
 
     /// `{rows, summary}` with a final newline; the rows' keys as `design/scenario.md` states them.
@@ -63,7 +78,11 @@ public struct ValidationReport: Sendable {
             lines.append(line)
         }
         lines.append("")
-        for split in Split.allCases { lines += statisticsTable("by \(split.rawValue)", statistics(by: split), style) + [""] }
+        for split in Split.allCases {
+            let groups = statistics(by: split)
+            guard !groups.isEmpty else { continue }
+            lines += statisticsTable(split == .complete ? "complete rows" : "by \(split.rawValue)", groups, style) + [""]
+        }
         lines += statisticsTable("all", [("all rows", overall)], style)
         lines.append(
             style.paint("  Errors are of the step time; the median and p90 count rows that cannot be modelled as infinitely wrong.", .dim))
@@ -91,6 +110,12 @@ public struct ValidationReport: Sendable {
     private func cell(_ value: Double?) -> String { value.map { $0 == .infinity ? "failed" : percent($0) } ?? "" }
 }
 
+/// A file's name without folder and ending.
+private func stem(_ path: String) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return name.hasSuffix(".csv") ? String(name.dropLast(4)) : name
+}
+
 extension JSONValue {
     init(validation row: ValidationRow) {
         let prediction = row.prediction
@@ -103,6 +128,7 @@ extension JSONValue {
             ("predicted_memory_gb", .optional(prediction?.memoryGB)), ("fits", prediction.map { .bool($0.fits) } ?? .null),
             ("interval90", prediction?.interval90.map { .array([.number($0.lowerBound), .number($0.upperBound)]) } ?? .null),
             ("evidence", prediction.map { JSONValue($0.evidence) } ?? .null), ("weight", .number(row.weight)),
+            ("assumptions", .array(row.assumptions.map(JSONValue.string))),
         ])
     }
 

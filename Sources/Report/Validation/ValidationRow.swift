@@ -12,6 +12,10 @@ public struct ValidationRow: Sendable {
         public var framework: String
         /// How much of the configuration was published: A (all that matters), B (parts inferred); empty where the file does not say.
         public var completeness: String
+        /// Kinds of parallelism and model that the run stands for, each scored on its own: "dense", "MoE", "FSDP", "pipeline".
+        public var kinds: [String] = []
+        /// Size of the tensor group; 0 where unknown.
+        public var tensor = 0
         public init(id: String, file: String, source: String = "", hardware: String, framework: String, completeness: String = "") {
             self.id = id
             self.file = file
@@ -66,6 +70,8 @@ public struct ValidationRow: Sendable {
     /// Nil where the row cannot be modelled; `reason` then says why.
     public var prediction: Prediction?
     public var reason: String?
+    /// What the table leaves open and what was taken instead.
+    public var assumptions: [String] = []
 
     public init(
         _ origin: Origin, _ shape: Shape, measuredS: Double, memoryGB: Double? = nil, weight: Double = 1

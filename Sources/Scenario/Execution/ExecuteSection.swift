@@ -51,7 +51,9 @@ enum ExecuteSection {
             Field(
                 "micro_batches", \.microBatches, .integer(1...4096, example: 1),
                 default: "batch / (data x training.micro_batch), else 1", "of each replica in a step"),
-            Field("codec", codecPath, codec, default: "none", "how gradients cross between replicas"),
+            Field(
+                "codec", codecPath, codec, default: "training.compression, else none",
+                "how gradients cross between replicas, written as training.compression"),
             Field(
                 "optimizer", \.optimizer, .choice(optimizers), default: "training.optimizer, else adamw", "rule of the update"),
             Field("steps", \.steps, .integer(1...100_000, example: 20), default: "20", "measured steps; two more come before them"),
@@ -105,42 +107,12 @@ enum ExecuteSection {
         }
     }
 
-    /// `none`, a word for the values' format, a mapping, or the mapping as a list of one-key mappings.
+    /// As `training.compression`, keeping how it is written for the workers.
     private static var codec: Kind<ExecutionSpec.Codec?> {
-        let section = Section<ExecutionSpec.Codec>([
-            Field(
-                "topk", \.topK, .ratio(1e-6...1, example: "5%"), default: "all elements", "share of the elements that are sent, the largest"
-            ),
-            Field("values", \.values, .choice, default: "fp32", "format of the elements; scales by blocks of 256"),
-            Field("positions", \.positions, .choice, default: "packed", "coding of the positions beside topk"),
-            Field("error_feedback", \.errorFeedback, .flag, default: "true", "what is not sent is added to the next gradient"),
-        ])
-        let words = ["none"] + ExecutionSpec.Codec.Values.allCases.map(\.rawValue)
-        return Kind<ExecutionSpec.Codec?>(
-            "{topk:, values:, positions:, error_feedback:}, or \(words.joined(separator: " | "))",
-            example: "e4m3", children: section.entries
-        ) { item, reader in
-            var codec = ExecutionSpec.Codec()
-            if case .scalar(let word, _) = item.tree.content {
-                if word == "none" { return .some(nil) }
-                if let values = ExecutionSpec.Codec.Values(rawValue: word) {
-                    codec.values = values
-                    return codec
-                }
-                reader.report(item, "\(item.text) is none of \(words.joined(separator: ", "))", suggestion(for: word, in: words))
-                return nil
-            }
-            let before = reader.errors.count
-            section.read(Item(tree: flattened(item.tree), path: item.path), into: &codec, &reader)
-            return reader.errors.count == before ? .some(codec) : nil
+        let kind = CompressionSection.kind
+        return Kind<ExecutionSpec.Codec?>(kind.name, example: kind.example, children: kind.children) { item, reader in
+            kind.read(item, &reader).map { $0.map { ExecutionSpec.Codec(compression: $0, written: item.tree.written) } }
         }
-    }
-
-    /// [topk: 5%, values: e4m3] is YAML for a list of mappings.
-    private static func flattened(_ tree: Tree) -> Tree {
-        guard case .sequence(let parts) = tree.content, !parts.isEmpty else { return tree }
-        let entries = parts.compactMap(\.entries)
-        return entries.count == parts.count ? Tree(place: tree.place, content: .mapping(Array(entries.joined()))) : tree
     }
 
     /// Reports what is wrong with the section by itself.

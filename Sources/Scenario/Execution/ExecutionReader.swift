@@ -83,7 +83,11 @@ struct ExecutionReader {
         spec.optimizer = draft.optimizer ?? training?.optimizer ?? .adamw
         spec.steps = draft.steps ?? 20
         spec.seed = draft.seed
-        if let codec = draft.codec { spec.codec = codec }
+        if let codec = draft.codec {
+            spec.codec = codec
+        } else if let compression = training?.compression, let entry = tree.entry(at: ["training", "compression"]) {
+            spec.codec = .init(compression: compression, written: entry.value.written)
+        }
         if let batch = draft.batch ?? training?.globalBatch {
             spec.batch = batch
         } else {

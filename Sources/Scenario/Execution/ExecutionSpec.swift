@@ -12,15 +12,9 @@ public struct ExecutionSpec: Sendable, Hashable {
     }
     /// How gradients cross between replicas.
     public struct Codec: Sendable, Hashable {
-        public enum Values: String, Sendable, Hashable, CaseIterable { case fp32, bf16, e4m3, e5m2, int8, int4 }
-        public enum Positions: String, Sendable, Hashable, CaseIterable { case raw, delta, packed, bitmap }
-        /// Share of the gradient's elements that are sent, the largest; nil: all.
-        public var topK: Double?
-        public var values = Values.fp32
-        public var positions = Positions.packed
-        /// What is not sent is added to the next step's gradient.
-        public var errorFeedback = true
-        public init() {}
+        public var compression: GradientCompression
+        /// As a scenario writes it, on one line.
+        let written: String
     }
     public struct Straggler: Sendable, Hashable {
         public var worker: Int
@@ -100,17 +94,7 @@ public struct ExecutionSpec: Sendable, Hashable {
         var text = "execute: {model: \(shape), data: \(data), pipeline: \(pipeline), virtual: \(virtual), schedule: \(schedule.rawValue)"
         text += ", batch: \(batch), micro_batches: \(microBatches), optimizer: \(optimizer.rawValue), steps: \(steps), seed: \(seed)"
         if let straggler { text += ", straggler: {worker: \(straggler.worker), slowdown: \(straggler.slowdown)}" }
-        if let codec { text += ", codec: \(codec.yaml)" }
+        if let codec { text += ", codec: \(codec.written)" }
         return text + "}\n"
     }
-}
-
-extension ExecutionSpec.Codec {
-    var yaml: String {
-        let share = topK.map { "topk: \($0), " } ?? ""
-        return "{\(share)values: \(values.rawValue), positions: \(positions.rawValue), error_feedback: \(errorFeedback)}"
-    }
-
-    /// "top 5%, e4m3".
-    public var label: String { (topK.map { "top \(Double(($0 * 1e4).rounded()) / 100)%, " } ?? "") + values.rawValue }
 }

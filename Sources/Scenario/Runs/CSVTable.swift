@@ -1,12 +1,8 @@
+import Quantities
+
 /// A table of comma-separated values with a header (RFC 4180: quoted fields, doubled quotes, line breaks in quotes; LF or CRLF).
 struct CSVTable {
-    struct Row {
-        /// Line of the file on which the row starts, from 1.
-        var line: Int
-        /// Column of the file at which each field starts, from 1.
-        var columns: [Int]
-        var fields: [String]
-    }
+    typealias Row = CSVRecords.Record
     var file: String
     var header: [String]
     var rows: [Row]
@@ -17,7 +13,7 @@ struct CSVTable {
         func report(_ line: Int, _ column: Int, _ name: String, _ reason: String, _ advice: String) {
             errors.append(ScenarioError(file: source.file, line: line, column: column, keyPath: name, reason: reason, suggestion: advice))
         }
-        var rows = split(source.text) { line, column, reason, advice in report(line, column, "", reason, advice) }
+        var rows = CSVRecords.split(source.text) { line, column, reason, advice in report(line, column, "", reason, advice) }
         rows.removeAll { $0.fields.count == 1 && ($0.fields.first ?? "").allSatisfy(\.isWhitespace) }
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         guard let first = rows.first else {
@@ -37,66 +33,6 @@ struct CSVTable {
         }
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         return CSVTable(file: source.file, header: header, rows: rows)
-    }
-
-    private static func split(_ text: String, report: (Int, Int, String, String) -> Void) -> [Row] {
-        var rows: [Row] = []
-        var row = Row(line: 1, columns: [1], fields: [])
-        var field = String.UnicodeScalarView()
-        var (line, column) = (1, 1)
-        var opened: (line: Int, column: Int)?
-        var wasQuoted = false
-        let scalars = Array(text.unicodeScalars)
-        var index = 0
-        func finishField() {
-            row.fields.append(String(field))
-            field = String.UnicodeScalarView()
-            wasQuoted = false
-        }
-        while index < scalars.count {
-            let scalar = scalars[index]
-            let next = index + 1 < scalars.count ? scalars[index + 1] : nil
-            index += 1
-            column += 1
-            if opened != nil {
-                if scalar == "\"", next == "\"" {
-                    field.append("\"")
-                    index += 1
-                    column += 1
-                } else if scalar == "\"" {
-                    opened = nil
-                } else {
-                    if scalar == "\n" { (line, column) = (line + 1, 1) }
-                    field.append(scalar)
-                }
-                continue
-            }
-            switch scalar {
-            case "\"" where field.isEmpty && !wasQuoted:
-                opened = (line, column - 1)
-                wasQuoted = true
-            case "\"":
-                report(line, column - 1, "a quote stands inside a field", "put the whole field in quotes and double the inner ones")
-                field.append(scalar)
-            case ",":
-                finishField()
-                row.columns.append(column)
-            case "\n":
-                finishField()
-                rows.append(row)
-                (line, column) = (line + 1, 1)
-                row = Row(line: line, columns: [1], fields: [])
-            case "\r" where next == "\n" || next == nil: break
-            default:
-                field.append(scalar)
-            }
-        }
-        if let opened { report(opened.line, opened.column, "this quote is never closed", "close it, or double it inside a quoted field") }
-        if !field.isEmpty || !row.fields.isEmpty || wasQuoted {
-            finishField()
-            rows.append(row)
-        }
-        return rows
     }
 }
 

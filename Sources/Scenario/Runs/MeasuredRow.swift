@@ -25,6 +25,8 @@ enum MeasuredRow {
             framework: software.framework,
             source: cells.text("source") ?? "", job: nil, reason: nil, stepTimeS: time, memoryGB: memory, weight: weight ?? 1,
             completeness: cells.text("completeness"), warnings: [], columns: cells.all, group: group(cells))
+        let assumed = Set((cells.text("assumed") ?? "").split(separator: ";").map { String($0).trimmingSpaces })
+        run.open = assumed.union(["zero", "recompute"].filter { cells.text($0) == nil })
         switch (model, gpus) {
         case (.failure(let error), _): run.reason = error.message
         case (_, nil): run.reason = "gpus is unknown"

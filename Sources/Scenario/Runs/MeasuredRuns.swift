@@ -24,6 +24,8 @@ public struct MeasuredRun: Sendable {
     public var completeness: String?
     /// What the row leaves open and what was taken instead.
     public var warnings: [String]
+    /// Columns that state no fact of the run: empty, or named in `assumed` as a guess of the table's author.
+    public var open: Set<String> = []
     /// Every filled column as written.
     public var columns: [String: String]
     /// Equal for rows that share model and number of GPUs, for rank correlations.
@@ -42,7 +44,7 @@ public enum MeasuredRuns {
         "flash_attention", "tensor_overlap", "data_overlap", "scaling", "release", "launch_blocking", "stage_balance", "gradient_precision",
         "routing", "environment", "q_rank", "kv_rank", "rope_dim", "window", "mtp_layers", "tied_embeddings", "transformer_engine",
         "compiled",
-        "completeness",
+        "completeness", "assumed",
     ]
 
     /// Reads a CSV file with a header; extra columns are ignored.

@@ -14,6 +14,24 @@ enum ClusterSection {
         var interNode = NetworkDraft()
         var storage = Storage()
         var hostPower: Power?
+        var host = HostDraft()
+        var pools: [PoolDraft] = []
+    }
+    private struct PoolDraft {
+        var gpu: Accelerator?
+        var nodes: Int?
+    }
+    private struct HostDraft {
+        var memory: Bytes?
+        var memoryBandwidth: Bandwidth?
+        var pcie: Bandwidth?
+        var sharing: Int?
+        var nvme: Bytes?
+        var nvmeRead: Bandwidth?
+        var nvmeWrite: Bandwidth?
+        var isEmpty: Bool {
+            memory == nil && memoryBandwidth == nil && pcie == nil && sharing == nil && nvme == nil && nvmeRead == nil && nvmeWrite == nil
+        }
     }
     private struct LinkDraft {
         var link: Link?
@@ -33,6 +51,18 @@ enum ClusterSection {
         var levels: Int?
         var radix: Int?
         var oversubscription = 1.0
+        var routing: Routing?
+        var seed: Int?
+        enum Routing: String, CaseIterable { case dModK = "d-mod-k", ecmp }
+        var form: NetworkForm {
+            var form = NetworkForm()
+            form.rails = rails
+            form.levels = levels
+            form.radix = radix ?? form.radix
+            form.oversubscription = oversubscription
+            if routing == .ecmp { form.routing = .ecmp(seed: UInt64(seed ?? 0)) }
+            return form
+        }
         enum Kind: String, CaseIterable { case fatTree = "fat_tree", railOptimized = "rail_optimized", torus, dragonfly }
     }
     private struct Storage {
@@ -66,9 +96,103 @@ enum ClusterSection {
                 "intra_node", \.intraNode, linkSection("nvlink4"), "what joins the GPUs of a node; default: as the device is usually built"),
             Field("inter_node", \.interNode, networkSection, "what joins the nodes; default: as the device is usually built"),
             Field("storage", \.storage, storage, "where checkpoints are written"),
+            Field("host", \.host, host, "memory, PCIe and drives of a node, for offloading; default: as the device's usual node"),
+            Field(
+                "pools", \.pools, Kind.list(of: pool, atMost: 16), default: "none",
+                "nodes of several kinds of GPU instead of gpu and gpus, in the order in which ranks fill them"),
             Field("host_power", \.hostPower, .quantity, default: "the device's usual node", "power of a node beside its GPUs"),
         ])
     }
+
+    private static var host: Section<HostDraft> {
+        Section([
+            Field("memory", \.memory, .quantity, default: "the usual node's", "of the host"),
+            Field(
+                "memory_bandwidth", \.memoryBandwidth, .quantity, default: "the usual node's", "of the host's memory, nominal, all sockets"),
+            Field("pcie", \.pcie, .quantity, default: "the usual node's", "one direction of the link between a PCIe switch and its CPU"),
+            Field("gpus_per_link", \.sharing, .integer(1...64), default: "the usual node's", "GPUs that share such a link"),
+            Field("nvme", \.nvme, .quantity, default: "the usual node's", "size of a node's data drives together"),
+            Field("nvme_read", \.nvmeRead, .quantity, default: "the usual node's", "rate of reading from them"),
+            Field("nvme_write", \.nvmeWrite, .quantity, default: "the usual node's", "rate of writing to them"),
+        ])
+    }
+
+    private static var pool: Kind<PoolDraft> {
+        let section = Section<PoolDraft>([
+            Field(
+                "gpu", \.gpu, .named("a GPU", example: "h100-sxm-80gb") { $0.accelerators }, default: "required", "device of these nodes"),
+            Field("nodes", \.nodes, .integer(1...10_000_000, example: 2), default: "required", "machines of it"),
+        ])
+        return Kind("{gpu:, nodes:}", example: "{gpu: h100-sxm-80gb, nodes: 1}", children: section.entries) { item, reader in
+            let before = reader.errors.count
+            var draft = PoolDraft()
+            section.read(item, into: &draft, &reader)
+            guard reader.errors.count == before else { return nil }
+            for (key, missing, advice) in [("gpu", draft.gpu == nil, "name a device"), ("nodes", draft.nodes == nil, "write nodes: 1")]
+            where missing {
+                reader.report(item.tree.place, "\(item.path).\(key)", "the key is missing", advice)
+            }
+            return reader.errors.count == before ? draft : nil
+        }
+    }
+
+    /// What stands behind the GPUs of a node: as written, else as in the device's usual node; nil where that leaves something open.
+    private static func host(_ draft: HostDraft, usual: HostSpec?) -> HostSpec? {
+        guard !draft.isEmpty else { return usual }
+        guard let memory = draft.memory ?? usual?.memory, let rate = draft.memoryBandwidth ?? usual?.memoryBandwidth,
+            let pcie = draft.pcie ?? usual?.uplink
+        else { return nil }
+        // Without a word on drives there are none: a byte at a byte a second.
+        let none = (try? Bandwidth(baseValue: 8)) ?? pcie
+        let drives = (
+            size: draft.nvme ?? usual?.nvme ?? Bytes(0), read: draft.nvmeRead ?? usual?.nvmeRead ?? none,
+            write: draft.nvmeWrite ?? usual?.nvmeWrite ?? none
+        )
+        return HostSpec(
+            memory: memory, memoryBandwidth: rate, uplink: pcie, sharing: draft.sharing ?? usual?.sharing ?? 1, drives: drives,
+            source: "scenario")
+    }
+
+    /// Pools of several devices make up the cluster: the first gives what the others leave open.
+    private static func pooled(_ pools: [PoolDraft], _ draft: inout Draft, _ item: Item, _ reader: inout Reader) -> [GPUPool] {
+        guard !pools.isEmpty else { return [] }
+        for key in ["gpu", "gpus", "nodes", "preset"] where item.tree[key] != nil {
+            reader.report(
+                item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", "pools say which GPUs there are, and how many",
+                "remove \(key) or pools")
+        }
+        let perNode = draft.gpusPerNode ?? pools[0].gpu.flatMap { reader.library.nodes.find($0.name)?.gpusPerNode } ?? 8
+        var result: [GPUPool] = []
+        var total = 0
+        for (index, pool) in pools.enumerated() {
+            guard let gpu = pool.gpu, let nodes = pool.nodes else { continue }
+            let usual = reader.library.nodes.find(gpu.name)
+            if let own = usual?.gpusPerNode, own != perNode, draft.gpusPerNode == nil {
+                reader.report(
+                    item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)]",
+                    "nodes of \(gpu.name) have \(own) GPUs, those of the first pool \(perNode)",
+                    "write gpus_per_node: \(perNode), or pools of like nodes")
+            }
+            let intra = draft.intraNode.isEmpty ? usual?.intraNode : nil
+            guard let link = link(draft.intraNode, usual: intra, item, "intra_node", &reader) else { continue }
+            let (gpus, overflow) = nodes.multipliedReportingOverflow(by: perNode)
+            guard !overflow, gpus <= 10_000_000 else {
+                reader.report(
+                    item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)].nodes",
+                    "\(nodes) nodes of \(perNode) GPUs are more than 10,000,000 GPUs", "write fewer nodes")
+                continue
+            }
+            total += gpus
+            result.append(GPUPool(accelerator: gpu, gpus: gpus, intraNode: link, host: usualHost(gpu)))
+        }
+        draft.gpu = pools[0].gpu
+        draft.gpusPerNode = perNode
+        draft.gpus = total
+        draft.nodes = nil
+        return result
+    }
+
+    private static func usualHost(_ gpu: Accelerator) -> HostSpec? { (try? Catalogue.usualHost(for: gpu.name)) ?? nil }
 
     private static func linkFields(_ example: String) -> [Field<LinkDraft>] {
         [
@@ -97,14 +221,13 @@ enum ClusterSection {
             Field("kind", \.kind, .choice, default: "fat_tree", "shape of the network"),
             Field(
                 "rails", \.rails, .integer(1...1024, example: 8), default: "nics_per_node", "parallel planes, one for each port of a node"),
-            Field("levels", \.levels, .integer(1...10, example: 3), default: "as many as the nodes need", "tiers of switches"),
+            Field("levels", \.levels, .integer(1...3, example: 3), default: "as many as the nodes need", "tiers of switches"),
             Field("radix", \.radix, .integer(2...10_000, example: 64), default: "64", "ports of a switch"),
             Field(
-                "oversubscription", \.oversubscription,
-                Kind.ratio(1...1000, example: "1.0").requiring(
-                    "is not available yet (only full bisection, 1.0, is)", "write oversubscription: 1.0"
-                ) { $0 == 1 },
-                default: "1.0", "capacity towards the nodes over capacity upwards"),
+                "oversubscription", \.oversubscription, .ratio(1...1000, example: "1.0"), default: "1.0",
+                "capacity towards the nodes over capacity upwards: of the leaves, with three levels of the switches above them"),
+            Field("routing", \.routing, .choice, default: "d-mod-k", "how flows pick their way up: by destination, or by a hash"),
+            Field("seed", \.seed, .integer(0...1_000_000_000, example: 1), default: "0", "of the hash of routing: ecmp"),
         ])
     }
 
@@ -116,7 +239,8 @@ enum ClusterSection {
     }
 
     /// - Returns: nil when a fault was reported.
-    static func read(_ item: Item, _ reader: inout Reader) -> ClusterSpec? {
+    /// - Parameter flows: communication runs as flows, to which the shape of the network matters.
+    static func read(_ item: Item, flows: Bool = false, _ reader: inout Reader) -> ClusterSpec? {
         guard item.tree.entries != nil else {
             reader.report(
                 item, "\(item.text) stands where the keys of the cluster are expected", "write cluster: {gpu: h100-sxm-80gb, gpus: 8}")
@@ -125,6 +249,8 @@ enum ClusterSection {
         let before = reader.errors.count
         var draft = Draft()
         section.read(item, into: &draft, &reader)
+        guard reader.errors.count == before else { return nil }
+        let pools = pooled(draft.pools, &draft, item, &reader)
         guard reader.errors.count == before else { return nil }
         guard let gpu = draft.gpu ?? draft.preset?.accelerator else {
             missing("gpu", "name a device, for instance gpu: h100-sxm-80gb, or a preset", item, &reader)
@@ -140,12 +266,15 @@ enum ClusterSection {
         let intra = link(draft.intraNode, usual: preset?.intraNode ?? node?.intraNode, item, "intra_node", &reader)
         let inter = gpus > held ? network(draft, usual: preset?.interNode ?? node?.interNode, item, &reader) : nil
         guard let intra, reader.errors.count == before else { return nil }
-        remarkOnTopology(draft.interNode.topology, &reader)
+        if !flows { remarkOnTopology(draft.interNode.topology, &reader) }
         let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
-        return ClusterSpec(
+        var spec = ClusterSpec(
             name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
             intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
+        spec.host = host(draft.host, usual: usualHost(gpu))
+        spec.pools = pools
+        return spec
     }
 
     private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {
@@ -206,11 +335,19 @@ enum ClusterSection {
                 "cluster.inter_node.nics_per_node is not given: \(nics) \(nics == 1 ? "port" : "ports") a node, as usual for the device")
         }
         if draft.interNode.link.isEmpty { reader.remark("cluster.inter_node.link is not given: \(link.name), as usual for the device") }
-        return InterNode(link: link, nicsPerNode: nics, topology: draft.interNode.topology.kind?.rawValue ?? usual?.topology ?? "fat_tree")
+        var network = InterNode(
+            link: link, nicsPerNode: nics, topology: draft.interNode.topology.kind?.rawValue ?? usual?.topology ?? "fat_tree")
+        network.form = draft.interNode.topology.form
+        return network
     }
 
     /// The closed form of collectives knows a network by its ports and their rate.
     private static func remarkOnTopology(_ topology: Topology, _ reader: inout Reader) {
+        if topology.oversubscription > 1 {
+            reader.remark(
+                "cluster.inter_node.topology.oversubscription: the closed form of a collective does not know it; simulate.network: flow does"
+            )
+        }
         guard topology.rails != nil || topology.levels != nil || topology.radix != nil else { return }
         reader.remark(
             "cluster.inter_node.topology: rails, levels and radix describe the network but do not change the closed form of a collective")

@@ -10,13 +10,24 @@ enum ConditionsSection {
     private struct Draft {
         var jitter = Jitter()
         var gpus: [Slow] = []
-        var links: [Slow] = []
+        var links: [SlowLink] = []
     }
     private struct Slow {
         var share: Double?
         var index: Int?
         var slowdown: Double?
         var from = Duration.zero
+    }
+    private struct SlowLink {
+        var slow = Slow()
+        var gpu: Int?
+        var link: String?
+        var which: Conditions.SlowLinks.Which {
+            if let link { return .link(link) }
+            if let gpu { return .gpu(gpu) }
+            return slow.index.map { .node($0) } ?? .share(slow.share ?? 0)
+        }
+        var targets: Int { [slow.share != nil, slow.index != nil, gpu != nil, link != nil].count { $0 } }
     }
 
     static var entries: [SchemaEntry] { section.entries }
@@ -25,7 +36,9 @@ enum ConditionsSection {
         Section([
             Field("jitter", \.jitter, jitter, "random variation of durations, as coefficients of variation"),
             Field("slow_gpus", \.gpus, .list(of: slow("gpu"), atMost: 10_000), default: "none", "GPUs that compute slower"),
-            Field("slow_links", \.links, .list(of: slow("node"), atMost: 10_000), default: "none", "nodes whose network ports are slower"),
+            Field(
+                "slow_links", \.links, .list(of: slowLink, atMost: 10_000), default: "none",
+                "ports of nodes or GPUs, or links, that are slower"),
         ])
     }
 
@@ -36,13 +49,44 @@ enum ConditionsSection {
         ])
     }
 
-    private static func slow(_ which: String) -> Kind<Slow> {
-        let section = Section<Slow>([
+    private static func slowFields(_ which: String) -> [Field<Slow>] {
+        [
             Field("share", \.share, .ratio(0...1, example: "0.5%"), default: "or \(which)", "share of all, drawn with the seed"),
             Field(which, \.index, .integer(0...10_000_000, example: 17), default: "or share", "a particular one, from 0"),
             Field("slowdown", \.slowdown, .ratio(1...1000, example: "1.3"), default: "required", "its work takes so many times as long"),
             Field("from", \.from, .quantity, default: "0 s", "point of the run from which it is slow"),
-        ])
+        ]
+    }
+
+    private static var slowLink: Kind<SlowLink> {
+        let section = Section<SlowLink>(
+            slowFields("node").map { $0.within(\SlowLink.slow) } + [
+                Field("gpu", \.gpu, .integer(0...10_000_000, example: 17), default: "or share", "the port that this GPU sends through"),
+                Field(
+                    "link", \.link, .text, default: "or share",
+                    "a link by its name in results, such as \"leaf 0 of rail 3 to spine 5\"; needs simulate.network: flow"),
+            ])
+        let example = "{node: 0, slowdown: 1.3}"
+        return Kind("{share, node, gpu or link, slowdown, from}", example: example, children: section.entries.map { $0.under("[]") }) {
+            item, reader in
+            let before = reader.errors.count
+            var slow = SlowLink()
+            section.read(item, into: &slow, &reader)
+            guard reader.errors.count == before else { return nil }
+            guard slow.targets == 1 else {
+                reader.report(item, "exactly one of share, node, gpu and link is needed", "write \(example)")
+                return nil
+            }
+            guard slow.slow.slowdown != nil else {
+                reader.report(item.tree.place, "\(item.path).slowdown", "the key is missing", "write \(example)")
+                return nil
+            }
+            return slow
+        }
+    }
+
+    private static func slow(_ which: String) -> Kind<Slow> {
+        let section = Section<Slow>(slowFields(which))
         let example = "{\(which): 0, slowdown: 1.3}"
         return Kind("{share or \(which), slowdown, from}", example: example, children: section.entries.map { $0.under("[]") }) {
             item, reader in
@@ -71,8 +115,8 @@ enum ConditionsSection {
         conditions.slowGPUs = draft.gpus.map { slow in
             .init(which: slow.index.map { .gpu($0) } ?? .share(slow.share ?? 0), slowdown: slow.slowdown ?? 1, from: slow.from)
         }
-        conditions.slowLinks = draft.links.map { slow in
-            .init(which: slow.index.map { .node($0) } ?? .share(slow.share ?? 0), slowdown: slow.slowdown ?? 1, from: slow.from)
+        conditions.slowLinks = draft.links.map { link in
+            .init(which: link.which, slowdown: link.slow.slowdown ?? 1, from: link.slow.from)
         }
         return conditions
     }

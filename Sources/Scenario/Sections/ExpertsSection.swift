@@ -21,6 +21,9 @@ enum ExpertsSection {
             Field(
                 "capacity", \.capacity, Kind.ratio(0.01...1000, example: "1.25").or("none"), default: "none (dropless)",
                 "tokens an expert accepts, as a multiple of an even share"),
+            Field(
+                "node_limit", \.value.nodeLimit, .integer(1...100_000, example: 4), default: "none",
+                "most nodes that the experts of one token stand on (arXiv:2412.19437)"),
             Field("balancing_bias", \.value.balancingBias, .flag, default: "false", "a bias an expert that steers the routing"),
             Field("shared_gate", \.value.sharedGate, .flag, default: "false", "a gate on the shared experts' output"),
             Field(

@@ -17,6 +17,17 @@ enum LayoutSection {
             Field("expert", \.expert, degree, default: "1", "GPUs that share a layer's experts"),
             Field("expert_tensor", \.expertTensor, degree, default: "1", "GPUs that share every expert's matrices"),
             Field("data", \.data, degree.or("auto"), default: "gpus / (tensor x pipeline x context)", "replicas of the model"),
+            Field(
+                "tensor_algorithm", \.tensorAlgorithm, .choice, default: "1d",
+                "how a matrix is cut: by columns and rows, as a square grid (arXiv:2104.05343), as several grids (arXiv:2105.14500)"),
+            Field("tensor_depth", \.tensorDepth, .integer(1...1000, example: 1), default: "1", "grids of 2.5d"),
+            Field(
+                "context_exchange", \.contextExchange, .choice, default: "ring",
+                "context ranks pass keys and values round, or exchange sequence for heads (arXiv:2309.14509)"),
+            Field(
+                "context_order", \.contextOrder, .choice, default: "zigzag",
+                "tokens of a context rank: an early and a late piece, or one run, of which causal masks leave the last rank most work"),
+            Field("expert_dispatch", \.expertDispatch, dispatch, "how tokens travel to experts"),
             Field("shard_group", \.shardGroup, degree.or("all"), default: "all", "replicas that share one sharded copy (hybrid sharding)"),
         ]
     }
@@ -31,13 +42,17 @@ enum LayoutSection {
                 "0 replicas; sharded: 1 optimizer, 2 and gradients, 3 and parameters (FSDP)"),
             Field("schedule", \.schedule, .choice, default: "1f1b; interleaved when virtual is above 1", "order of the pipeline"),
             Field(
-                "stage_layers", \.stageLayers, Kind.list(of: .integer(0...10_000), atMost: 100_000).or("auto"), default: "auto",
-                "layers of each virtual stage, in order of depth"),
+                "stage_layers", \.dealt, stageLayers, default: "auto",
+                "layers of each virtual stage, in order of depth; dealt by the stack's rule, or for the least time or memory of the worst stage"
+            ),
             Field("overlap", \.overlap, overlap, "communication that runs beside computation; default: as the software does"),
             Field(
-                "bucket", \.bucket, Kind<Bytes>.quantity.requiring("is no size of a bucket", "write for instance 40 MB") { $0.count > 0 },
-                default: "40 MB", "gradients that are reduced together"),
-            Field("offload", \.offload, .choice, default: "none", "state that lives in the host's memory"),
+                "bucket", \.bucketSize, bucket, default: "40 MB",
+                "gradients that are reduced together; groups: tensors below 16 MB one by one in the backward pass, larger ones alone beside it"
+            ),
+            Field(
+                "offload", \.offloading, offload, default: "none",
+                "state that lives on the host: optimizer (arXiv:2101.06840) or parameters too (arXiv:2104.07857), in memory or on drives"),
         ]
     }
 
@@ -50,10 +65,79 @@ enum LayoutSection {
         ])
     }
 
+    private static var dispatch: Section<Layout.ExpertDispatch> {
+        Section([
+            Field(
+                "deduplicate", \.deduplicated, .flag, default: "false",
+                "a token crosses the network once a node and is copied there (arXiv:2412.19437 section 3.2.2)"),
+            Field(
+                "precision", \.precision, .choice([.fp8, .bf16, .fp16]), default: "that of activations",
+                "format of tokens on the way to experts; results come back in 16 bits"),
+        ])
+    }
+
+    private static var stageLayers: Kind<Layout.Dealt> {
+        let list = Kind.list(of: .integer(0...10_000), atMost: 100_000).map { Layout.Dealt(layers: $0) }
+        let word = Kind<Layout.StageDeal>.choice.map { Layout.Dealt(deal: $0) }
+        return Kind("\(word.name), or \(list.name)", example: "auto") { item, reader in
+            if case .sequence = item.tree.content { return list.read(item, &reader) }
+            return word.read(item, &reader)
+        }
+    }
+
+    private static var bucket: Kind<Layout.BucketSize> {
+        let size = Kind<Bytes>.quantity.requiring("is no size of a bucket", "write for instance 40 MB, or groups") { $0.count > 0 }
+            .map { Layout.BucketSize(size: $0) }
+        return Kind("\(size.name), or groups", example: size.example) { item, reader in
+            if case .scalar("groups", _) = item.tree.content { return Layout.BucketSize(size: nil) }
+            return size.read(item, &reader)
+        }
+    }
+
+    private static var offload: Kind<Layout.Offloading> {
+        Section<Layout.Offloading>([
+            Field("what", \.what, .choice, default: "optimizer", "state that leaves the device"),
+            Field("to", \.target, .choice, default: "cpu", "the host's memory, or its drives"),
+        ]).kind(Layout.Offloading(what: .optimizer), name: "{what:, to:}")
+            .abbreviated(by: Kind<Layout.Offload>.choice.map { Layout.Offloading(what: $0) })
+    }
+
     static func read(_ item: Item, _ reader: inout Reader) -> Layout {
         var layout = Layout()
         section.read(item, into: &layout, &reader)
         if layout.virtual > 1, item.tree["schedule"] == nil { layout.schedule = .interleaved }
         return layout
+    }
+}
+
+/// Keys that fill several values of a layout at once.
+extension Layout {
+    fileprivate struct Dealt {
+        var layers: [Int]?
+        var deal = StageDeal.auto
+    }
+    fileprivate struct BucketSize {
+        /// Nil: by the size of each tensor.
+        var size: Bytes?
+    }
+    fileprivate struct Offloading {
+        var what = Offload.none
+        var target = OffloadTarget.cpu
+    }
+
+    fileprivate var dealt: Dealt {
+        get { Dealt(layers: stageLayers, deal: stageDeal) }
+        set { (stageLayers, stageDeal) = (newValue.layers, newValue.deal) }
+    }
+    fileprivate var bucketSize: BucketSize {
+        get { BucketSize(size: bucketing == .groups ? nil : bucket) }
+        set {
+            bucketing = newValue.size == nil ? .groups : .fixed
+            bucket = newValue.size ?? bucket
+        }
+    }
+    fileprivate var offloading: Offloading {
+        get { Offloading(what: offload, target: offloadTarget) }
+        set { (offload, offloadTarget) = (newValue.what, newValue.target) }
     }
 }

@@ -7,10 +7,58 @@ import Simulation
 enum SoftwareSection {
     private enum GradientFormat: String, CaseIterable { case fp32, bf16, fp16 }
 
+    /// Measurements that a scenario names, and where it does.
+    struct Measured {
+        let item: Item
+        let path: String
+        let rows: [Measurement]
+
+        /// The kernels of one device, fitted; nil when a fault was reported.
+        func kernels(of device: String, _ reader: inout Reader) -> MeasuredKernels? {
+            do throws(CalibrationError) {
+                let kernels = try MeasuredKernels(rows, device: device)
+                for remark in kernels.remarks { reader.remark("\(path): not used: \(remark)") }
+                return kernels
+            } catch {
+                reader.report(item, "\(path): \(error.message)", "give measurements of \(device), or remove the key")
+                return nil
+            }
+        }
+    }
+    private struct Draft {
+        var stack = SoftwareStack(framework: usualFramework)
+        var measured: Measured?
+    }
+
     static var entries: [SchemaEntry] { section.entries }
     static let usualFramework = "megatron-lm"
 
-    private static var section: Section<SoftwareStack> {
+    private static var section: Section<Draft> {
+        Section(
+            stack.fields.map { $0.within(\.stack) } + [
+                Field(
+                    "measurements", \.measured, measurements, default: "none",
+                    "path, relative to this file, of measured kernels of the cluster's GPU (docs/measurements.md); they replace formulas")
+            ])
+    }
+
+    private static var measurements: Kind<Measured> {
+        Kind("path", example: "kernels.csv") { item, reader in
+            guard let path = item.scalar("a path", example: "kernels.csv", &reader) else { return nil }
+            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            do throws(MeasurementFault) {
+                return Measured(item: item, path: full, rows: try MeasurementFile.read(path: full).measurements)
+            } catch {
+                for fault in error.faults {
+                    let name = fault.name.isEmpty ? "" : "\(fault.name): "
+                    reader.report(item, "\(full):\(fault.line):\(fault.column): \(name)\(fault.reason)", fault.suggestion)
+                }
+                return nil
+            }
+        }
+    }
+
+    private static var stack: Section<SoftwareStack> {
         Section([
             Field("framework", \.framework, .text, default: usualFramework, "program that trains, as calibration knows it"),
             Field("release", \.release, .text, default: "the profile's", "version of the framework"),
@@ -42,10 +90,10 @@ enum SoftwareSection {
         }
     }
 
-    static func read(_ item: Item, _ reader: inout Reader) -> SoftwareStack {
-        var stack = SoftwareStack(framework: usualFramework)
-        section.read(item, into: &stack, &reader)
-        return stack
+    static func read(_ item: Item, _ reader: inout Reader) -> (stack: SoftwareStack, measured: Measured?) {
+        var draft = Draft()
+        section.read(item, into: &draft, &reader)
+        return (draft.stack, draft.measured)
     }
 }
 
@@ -104,6 +152,10 @@ enum SimulateSection {
             Field("samples", \.samples, .integer(1...1_000_000, example: 200), default: "200", "draws of what is random"),
             Field("seed", \.seed, seed, default: "1", "of everything random"),
             Field("detail", \.detail, .choice, default: "auto", "how finely a step is simulated"),
+            Field(
+                "network", \.network, .choice, default: "auto",
+                "how communication is timed: each collective alone in closed form, or as flows that share the cluster's links; auto takes flows where the network is oversubscribed"
+            ),
             Field("timeline", \.timeline, .flag, default: "true", "record a timeline for reports"),
         ])
     }

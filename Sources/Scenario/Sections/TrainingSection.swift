@@ -6,7 +6,7 @@ import Quantities
 enum TrainingSection {
     private struct Draft {
         var spec = TrainingSpec()
-        var optimizer: OptimizerKind?
+        var compression: GradientCompression??
         var tokens: Int?
         var steps: Int?
         var data = DataDraft()
@@ -34,8 +34,12 @@ enum TrainingSection {
                 "number formats; a word is that of the matrix products"),
             Field(
                 "recompute", \.spec.recompute, recompute, default: "none",
-                "activations that the backward pass computes again; layers: so many of each stage"),
+                "activations that the backward pass computes again; auto: the fewest layers of each rank that fit; layers: so many of each rank"
+            ),
             Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
+            Field(
+                "compression", \.compression, CompressionSection.kind, default: "none",
+                "codec of the gradients between replicas, its size taken by really encoding; for zero 0 and 1"),
             Field(
                 "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",
                 "length of the run in tokens; or give steps"),
@@ -53,29 +57,52 @@ enum TrainingSection {
         ])
     }
 
-    private enum RecomputeName: String, CaseIterable { case none, selective, full }
+    private enum RecomputeName: String, CaseIterable { case none, selective, full, auto }
+    private enum ModuleName: String, CaseIterable {
+        case norms, activation
+        case latentUp = "mla-up"
+        var value: RecomputedModules {
+            switch self {
+            case .norms: .norms
+            case .activation: .activation
+            case .latentUp: .latentUp
+            }
+        }
+    }
     private static var recompute: Kind<Recompute> {
-        struct Draft { var layers: Int? }
+        struct Draft {
+            var layers: Int?
+            var modules: [ModuleName]?
+        }
         let section = Section<Draft>([
-            Field("layers", \.layers, .integer(0...10_000), default: "required", "layers of each stage that are recomputed in full")
+            Field("layers", \.layers, .integer(0...10_000), default: "none", "layers of each stage that are recomputed in full"),
+            Field(
+                "modules", \.modules, Kind.list(of: .choice, atMost: 3), default: "none",
+                "parts of every layer whose outputs are recomputed"),
         ])
         let short = Kind<RecomputeName>.choice.map { name -> Recompute in
             switch name {
             case .none: .none
             case .selective: .selective
             case .full: .full
+            case .auto: .auto
             }
         }
-        return Kind<Recompute>("{layers: n}", example: "{layers: 2}", children: section.entries) { item, reader in
+        return Kind<Recompute>("{layers: n} or {modules: [...]}", example: "{layers: 2}", children: section.entries) { item, reader in
             var draft = Draft()
             let before = reader.errors.count
             section.read(item, into: &draft, &reader)
             guard reader.errors.count == before else { return nil }
-            guard let layers = draft.layers else {
-                reader.report(item, "the key layers is missing", "write recompute: {layers: 2}, or full")
+            switch (draft.layers, draft.modules) {
+            case (let layers?, nil): return .layers(layers)
+            case (nil, let modules?) where !modules.isEmpty: return .modules(RecomputedModules(modules.map(\.value)))
+            case (.some, .some):
+                reader.report(item, "both layers and modules are given", "remove one of the two")
+                return nil
+            default:
+                reader.report(item, "the key layers is missing", "write recompute: {layers: 2}, {modules: [norms]}, or full")
                 return nil
             }
-            return .layers(layers)
         }.abbreviated(by: short)
     }
 
@@ -109,6 +136,7 @@ enum TrainingSection {
             reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
         }
         draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
+        draft.spec.compression = draft.compression ?? nil
         draft.spec.dataLoading = draft.data.loading
         draft.spec.dataPrefetch = draft.data.prefetch
         return draft.spec
@@ -122,6 +150,7 @@ enum PrecisionSection {
         var gradients: Precision?
         var master: Precision?
         var reduce: Precision?
+        var activations: Precision?
     }
     /// Formats that training computes in.
     static let formats: [Precision] = [.bf16, .fp32, .tf32, .fp16, .fp8, .mxfp8, .nvfp4]
@@ -133,12 +162,16 @@ enum PrecisionSection {
             Field("gradients", \.gradients, .choice(wide), default: "software's", "format that gradients are kept in"),
             Field("master", \.master, .choice(wide), default: "fp32", "format of the master copy of the parameters"),
             Field("reduce", \.reduce, .choice(wide + [.fp8]), default: "that of gradients", "format that gradients are sent in"),
+            Field(
+                "activations", \.activations, .choice([.bf16, .fp16, .fp8]), default: "software's",
+                "format in which inputs of matrix products and activation functions are kept"),
         ])
-        return section.kind(Draft(), name: "{compute:, gradients:, master:, reduce:}").map { draft in
+        return section.kind(Draft(), name: "{compute:, gradients:, master:, reduce:, activations:}").map { draft in
             var policy = PrecisionPolicy(compute: draft.compute ?? .bf16)
             policy.gradients = draft.gradients
             policy.master = draft.master
             policy.reduce = draft.reduce
+            policy.activations = draft.activations
             return policy
         }.abbreviated(by: Kind<Precision>.choice(formats).map { PrecisionPolicy(compute: $0) })
     }

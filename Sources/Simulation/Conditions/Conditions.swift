@@ -23,6 +23,10 @@ public struct Conditions: Sendable, Hashable {
         public enum Which: Sendable, Hashable {
             case share(Double)
             case node(Int)
+            /// The port that a GPU sends through, both directions.
+            case gpu(Int)
+            /// Links by name, as results name them ("leaf 0 of rail 3 to spine 5"); `network: flow` only.
+            case link(String)
         }
         public var which: Which
         /// Transfers of the node's network ports take this many times as long.
@@ -43,6 +47,16 @@ public struct Conditions: Sendable, Hashable {
     public var isUniform: Bool { kernelJitter == 0 && networkJitter == 0 && slowGPUs.isEmpty && slowLinks.isEmpty }
 }
 
+/// How communication is timed.
+public enum NetworkModel: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Flows where the closed form cannot be right (an oversubscribed network), else the closed form.
+    case auto
+    /// Each collective alone on its links, in closed form.
+    case alphaBeta = "alpha-beta"
+    /// As flows on the cluster's links, which they share.
+    case flow
+}
+
 /// How finely a step is simulated.
 public enum Detail: String, Sendable, Hashable, Codable, CaseIterable { case auto, stage, layer, kernel }
 
@@ -52,6 +66,7 @@ public struct SimulationSettings: Sendable, Hashable {
     public var samples = 200
     public var seed: UInt64 = 1
     public var detail = Detail.auto
+    public var network = NetworkModel.auto
     public var timeline = true
     /// Worker threads; never changes a result.
     public var jobs = 1

@@ -15,7 +15,8 @@ struct Disturbances {
     private let slowCompute: [[(factor: Double, from: Duration)]]
     private let slowNetwork: [[(factor: Double, from: Duration)]]
 
-    init(conditions: Conditions, seed: UInt64, plan: Plan, lanes: Int) {
+    /// `onLinks`: slow links are left to a simulation of the links themselves.
+    init(conditions: Conditions, seed: UInt64, plan: Plan, lanes: Int, onLinks: Bool = false) {
         self.conditions = conditions
         self.seed = seed
         let ranks = plan.schedule.ranks.count
@@ -40,9 +41,13 @@ struct Disturbances {
             }
         }
         var network = [[(factor: Double, from: Duration)]](repeating: [], count: lanes * ranks)
-        for (index, slow) in conditions.slowLinks.enumerated() {
+        for (index, slow) in conditions.slowLinks.enumerated() where !onLinks {
             var nodes: [Int] = []
             switch slow.which {
+            case .link: continue
+            case .gpu(let gpu):
+                network[place(of: gpu)].append((slow.slowdown, slow.from))
+                continue
             case .node(let node): nodes = [node]
             case .share(let share): nodes = Self.draw(share: share, of: job.cluster.nodes, seed: seed, purpose: "slow-links-\(index)")
             }

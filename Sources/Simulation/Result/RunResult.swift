@@ -188,6 +188,8 @@ public struct RunResult: Sendable {
     public var evidence: Evidence
     public var warnings: [String]
     public var assumptions: [Assumption]
+    /// What was on which link; nil where collectives were timed in closed form.
+    public var fabric: FabricLoad?
     /// Filled when the scenario asks for a timeline: one entry per stage of the first replica and per stream.
     public var timeline: [Span]
     /// Time of every simulated step, seconds.

@@ -16,7 +16,7 @@ struct StepAccount {
         let model = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
         let causal = job.model.modelFLOPsCausal(sequence: job.training.sequence, globalBatch: batch)
         let executed = model + recomputedFLOPs(model: model, tokens: tokens)
-        let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * gpus * mean
+        let capacity = job.cluster.totalPeak(job.training.precision.compute) * mean
         return StepResult(
             timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
             samplesPerS: Double(batch) / mean,
@@ -35,15 +35,26 @@ struct StepAccount {
         let head = 6 * Double(job.model.vocab * job.model.hidden) * tokens
         let attention = max(0, model - 6 * Double(job.model.parameters.activeMultiplying) * tokens)
         switch job.training.recompute {
-        case .none: return 0
+        case .none, .auto: return 0
         case .full: return (model - head) / 3
         case .layers(let count):
             let perRank = Double(job.model.layers) / Double(max(1, job.layout.pipeline))
             return (model - head) / 3 * min(1, Double(count) / max(1, perRank))
+        case .perRank(let counts):
+            return (model - head) / 3 * min(1, Double(counts.reduce(0, +)) / Double(max(1, job.model.layers)))
+        // What the dropped outputs take: norms and activations no products, the up-projections of MLA theirs.
+        case .modules(let chosen): return chosen.contains(.latentUp) ? 2 * latentUpParameters * Double(job.model.layers) * tokens : 0
         case .selective:
             if plan.behaviour.selective == .half { return (model - head - attention) / 3 * plan.model.constants[.selectiveShare] }
             return plan.behaviour.flashAttention ? 0 : attention / 3
         }
+    }
+
+    /// Parameters of the products that make queries, keys and values from the latents, of a layer.
+    private var latentUpParameters: Double {
+        guard case .mla(let queryRank, let kvRank, let rope, let nope, let value) = job.model.attention else { return 0 }
+        let heads = Double(job.model.heads)
+        return Double(queryRank ?? 0) * heads * Double(nope + rope) + Double(kvRank) * heads * Double(nope + value)
     }
 
     private func distribution(_ times: [Double]) -> Distribution {
@@ -90,15 +101,17 @@ struct StepAccount {
             for unit in stage {
                 for op in plan.work.ops[unit] {
                     guard case .communication(let communication) = op.work else { continue }
-                    let (group, key) = groupOf(communication)
                     let repeats = op.pass == .forward && job.training.recompute == .full ? 2.0 : 1
-                    add(key, communication.kind.collective, bytes: communication.bytes, group: group, times: micro * repeats)
+                    let sent = plan.model.traffic(communication)
+                    nvlink += sent.nvlink * micro * repeats / ranks
+                    network += sent.network * micro * repeats / ranks
+                    byGroup[key(communication), default: 0] += (sent.nvlink + sent.network) * micro * repeats / ranks
                 }
             }
         }
         let zero = job.layout.zero
         for parameters in plan.work.parameters where plan.hasReplicas {
-            let times = plan.gathersByUnit ? micro : 1
+            let times = plan.gathersByUnit ? micro : Double(plan.reductions)
             for (count, group) in [(parameters.dense, plan.model.groups.dataContext), (parameters.expert, plan.model.groups.expertData)]
             where count > 0 {
                 let bytes = count * max(plan.behaviour.reduceBytes, job.sharding.activationBytes)
@@ -119,12 +132,22 @@ struct StepAccount {
         return Traffic(nvlink: nvlink, network: network, byGroup: byGroup)
     }
 
-    private func groupOf(_ communication: Communication) -> (GroupShape, String) {
+    private func key(_ communication: Communication) -> String {
         switch communication.group {
-        case .tensor: (plan.model.groups.tensor, communication.kind == .allReduce ? "tensor" : "sequence")
-        case .context: (plan.model.groups.context, "context")
-        case .expert: (plan.model.groups.expert, "expert")
+        case .tensor: communication.kind == .allReduce ? "tensor" : "sequence"
+        case .tensorRow, .tensorColumn: "tensor"
+        case .context: "context"
+        case .expert: "expert"
         }
+    }
+
+    /// How communication was timed, where it ran as flows.
+    var flowAssumption: Assumption {
+        let shares = plan.reachedShares
+        return Assumption(
+            subject: "communication",
+            value: "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside",
+            source: "docs/contention.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
     }
 
     /// What the prediction takes for granted, with where it is from.

@@ -8,9 +8,13 @@ struct RankTimeline {
     let times: TaskTimes
     private(set) var overlapped = 0.0
     private(set) var interpolated = 0.0
+    private(set) var measured = 0.0
     private let costs: [PassCost]
+    /// [tasks] nanoseconds without contention; what a pass takes longer is its communication.
+    private let closed: [Int64]?
 
-    init(graph: StepGraph, result: CriticalTimes, times: TaskTimes) {
+    init(graph: StepGraph, result: CriticalTimes, times: TaskTimes, closed: [Int64]? = nil) {
+        self.closed = closed
         self.graph = graph
         self.result = result
         self.times = times
@@ -51,12 +55,19 @@ struct RankTimeline {
 
     /// Splits a task's own time over its activities, by running sums so that the parts add up.
     private mutating func share(_ task: Int, into sums: inout [Activity: Int64]) {
-        let duration = result.times.finish[task] - result.times.start[task]
+        var duration = result.times.finish[task] - result.times.start[task]
         let cost = costs[Int(graph.kindOf[task])]
+        if let closed, duration > closed[task] {
+            let waiting: [Activity] = [.tensorComm, .sequenceComm, .contextComm, .expertComm]
+            let most = waiting.max { cost.seconds[$0] < cost.seconds[$1] } ?? .other
+            sums[most, default: 0] += duration - closed[task]
+            duration = closed[task]
+        }
         let total = cost.total
         guard duration > 0, total > 0 else { return }
         overlapped += cost.overlapped
         interpolated += cost.interpolated
+        measured += cost.measured
         var running = 0.0
         var given: Int64 = 0
         for activity in Activity.allCases {
@@ -89,6 +100,7 @@ struct RankTimeline {
         let kind = graph.kinds[Int(graph.kindOf[task])]
         if kind.isHop { return .pipelineComm }
         if kind.isData { return .dataComm }
+        if kind.isOffload { return .offloadComm }
         if graph.place[task] < 0 { return .bubble }
         if case .optimizer = kind { return .optimizer }
         let isOwnReplica = Int(graph.place[task]) / graph.ranks == place / graph.ranks
@@ -112,7 +124,7 @@ struct RankTimeline {
         tasks.sort { (result.times.start[$0], $0) < (result.times.start[$1], $1) }
         return tasks.prefix(limit).map { task in
             let kind = graph.kinds[Int(graph.kindOf[task])]
-            let names = ["compute", "data", "send forward", "send backward"]
+            let names = ["compute", "data", "send forward", "send backward", "to host", "from host"]
             return Span(
                 rank: Int(graph.place[task]), stream: names[graph.stream(task)], activity: activity(kind), label: label(kind, task),
                 startNS: result.times.start[task], durationNS: result.times.finish[task] - result.times.start[task])
@@ -122,9 +134,10 @@ struct RankTimeline {
     private func activity(_ kind: StepTask) -> Activity {
         switch kind {
         case .forward, .firstPiece, .unitForward: .forward
-        case .backward, .weight, .lastPiece, .unitBackward: .backward
+        case .backward, .weight, .fullBackward, .pair, .lastPiece, .unitBackward: .backward
         case .hop: .pipelineComm
-        case .gather, .reduce, .unitGather, .unitReduce: .dataComm
+        case .gather, .reduce, .reduceAll, .unitGather, .unitReduce: .dataComm
+        case .offload, .offloadAll, .unitFetch, .unitOffload: .offloadComm
         case .optimizer: .optimizer
         case .join: .other
         }
@@ -136,10 +149,15 @@ struct RankTimeline {
         case .forward(let stage), .firstPiece(let stage): return chunked("F\(micro)", stage)
         case .backward(let stage): return chunked("B\(micro)", stage)
         case .weight(let stage): return chunked("W\(micro)", stage)
+        case .fullBackward(let stage): return chunked("BW\(micro)", stage)
+        case .pair(let forward, let backward): return "F\(micro) stage \(forward) + BW stage \(backward)"
         case .lastPiece(let stage): return chunked("\(times.plan.schedule.splitsBackward ? "W" : "B")\(micro)", stage)
         case .hop: return "send \(micro)"
         case .gather(let stage): return chunked("gather parameters", stage)
-        case .reduce(let stage): return chunked("reduce gradients", stage)
+        case .reduce(let stage), .reduceAll(let stage): return chunked("reduce gradients", stage)
+        case .offload(let stage), .offloadAll(let stage): return chunked("gradients to host", stage)
+        case .unitFetch(let unit): return "fetch \(name(unit))"
+        case .unitOffload(let unit): return "gradients of \(name(unit)) to host"
         case .unitForward(let unit, _): return "F\(micro) \(name(unit))"
         case .unitBackward(let unit, _): return "B\(micro) \(name(unit))"
         case .unitGather(let unit): return "gather \(name(unit))"

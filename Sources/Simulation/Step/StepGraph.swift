@@ -17,9 +17,9 @@ struct StepGraph: Sendable {
     /// [tasks] micro-batch, for labels; -1 where there is none.
     let microBatch: [Int32]
 
-    static let streamsPerRank = 4
+    static let streamsPerRank = 6
 
-    /// Stream of a rank: 0 compute, 1 data-parallel collectives, 2 and 3 sends forward and backward.
+    /// Stream of a rank: 0 compute, 1 data-parallel collectives, 2 and 3 sends forward and backward, 4 and 5 to and from the host.
     func stream(_ task: Int) -> Int { Int(graph.streams[task]) % Self.streamsPerRank }
 
     init(plan: Plan, lanes: Int) throws(SimulationError) {
@@ -120,62 +120,34 @@ private struct Builder {
         // [lane x 2 directions][stage x micro-batch] what arrives there.
         var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
         var waiting: [(arrival: Int, slot: Int, task: TaskID)] = []
-        var finals = [[TaskID]](repeating: [], count: places * schedule.chunks)
+        // [places] gradients that are ready, in order: to be reduced, sent to the host, or both.
+        var ready = [[Gradients]](repeating: [], count: places)
         for lane in 0..<lanes {
             for rank in 0..<ranks {
                 let at = lane * ranks + rank
                 var lastCompute: TaskID?
                 let last = Self.lastGradients(of: schedule.ranks[rank], chunks: schedule.chunks, splits: schedule.splitsBackward)
-                for (position, instruction) in schedule.ranks[rank].enumerated() {
-                    let stage = schedule.virtualStage[rank][instruction.chunk]
-                    let slot = stage * schedule.microBatches + instruction.microBatch
-                    let isLast = last[instruction.chunk] == position && plan.reducesInPieces
-                    var first: TaskID
-                    var final: TaskID
-                    if isLast {
-                        let pieces = plan.pieces[stage]
-                        first = add(.lastPiece(stage: stage), place: at, stream: 0, microBatch: instruction.microBatch)
-                        final = first
-                        finals[at * schedule.chunks + instruction.chunk].append(final)
-                        for _ in 1..<max(1, pieces) {
-                            final = add(.lastPiece(stage: stage), place: at, stream: 0, microBatch: instruction.microBatch)
-                            finals[at * schedule.chunks + instruction.chunk].append(final)
+                for block in Self.blocks(of: schedule.ranks[rank]) {
+                    let list = schedule.ranks[rank][block]
+                    let task = addBlock(list, at: at, last: last, gathered: &gathered, ready: &ready[at])
+                    lastCompute = task.final
+                    for instruction in list where instruction.kind != .weight {
+                        let stage = schedule.virtualStage[rank][instruction.chunk]
+                        let slot = stage * schedule.microBatches + instruction.microBatch
+                        let isForward = instruction.kind == .forward
+                        let needs = isForward ? stage > 0 : stage < stages - 1
+                        if needs { waiting.append((lane * 2 + (isForward ? 0 : 1), slot, task.first)) }
+                        // Send on: to the next stage's slot, over the link unless the next stage is this rank's own.
+                        let next = isForward ? stage + 1 : stage - 1
+                        guard next >= 0, next < stages else { continue }
+                        let target = next * schedule.microBatches + instruction.microBatch
+                        if let transfer = map.transfer(of: instruction, rank: rank, sent: true), transfer.toRank != rank {
+                            let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
+                            tasks.addDependency(from: task.final, to: hop)
+                            arrivals[lane * 2 + (isForward ? 0 : 1)][target] = hop
+                        } else {
+                            arrivals[lane * 2 + (isForward ? 0 : 1)][target] = task.final
                         }
-                    } else if instruction.kind == .forward, !gathered[at * schedule.chunks + instruction.chunk].isEmpty {
-                        // The chunk's first pass goes piece by piece behind the gathers.
-                        let gathers = gathered[at * schedule.chunks + instruction.chunk]
-                        gathered[at * schedule.chunks + instruction.chunk] = []
-                        var pieces: [TaskID] = []
-                        for gather in gathers {
-                            pieces.append(add(.firstPiece(stage: stage), place: at, stream: 0, microBatch: instruction.microBatch))
-                            tasks.addDependency(from: gather, to: pieces[pieces.count - 1])
-                        }
-                        (first, final) = (pieces[0], pieces[pieces.count - 1])
-                    } else {
-                        let kind: StepTask =
-                            switch instruction.kind {
-                            case .forward: .forward(stage: stage)
-                            case .backward: .backward(stage: stage)
-                            case .weight: .weight(stage: stage)
-                            }
-                        first = add(kind, place: at, stream: 0, microBatch: instruction.microBatch)
-                        final = first
-                    }
-                    lastCompute = final
-                    guard instruction.kind != .weight else { continue }
-                    let isForward = instruction.kind == .forward
-                    let needs = isForward ? stage > 0 : stage < stages - 1
-                    if needs { waiting.append((lane * 2 + (isForward ? 0 : 1), slot, first)) }
-                    // Send on: to the next stage's slot, over the link unless the next stage is this rank's own.
-                    let next = isForward ? stage + 1 : stage - 1
-                    guard next >= 0, next < stages else { continue }
-                    let target = next * schedule.microBatches + instruction.microBatch
-                    if let transfer = map.transfer(of: instruction, rank: rank, sent: true), transfer.toRank != rank {
-                        let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
-                        tasks.addDependency(from: final, to: hop)
-                        arrivals[lane * 2 + (isForward ? 0 : 1)][target] = hop
-                    } else {
-                        arrivals[lane * 2 + (isForward ? 0 : 1)][target] = final
                     }
                 }
                 if let lastCompute { beforeOptimizer[at].append(lastCompute) }
@@ -184,38 +156,118 @@ private struct Builder {
         for wait in waiting {
             if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
         }
-        if plan.reducesInPieces { addReductions(finals) } else if plan.reducesAtEnd { addLateReductions() }
+        if plan.reducesInPieces { addReductions(ready) } else if plan.reducesAtEnd { addLateReductions() } else { addOffloads(ready) }
     }
 
-    /// Position of the last gradient-making instruction of each chunk.
+    /// Gradients of a stage that are ready at the end of a task: one of its equal pieces, or all.
+    private struct Gradients {
+        var stage: Int
+        var isPiece: Bool
+        var task: TaskID
+    }
+
+    /// Instructions that run as one block, [blocks] ranges of the list.
+    private static func blocks(of list: [Instruction]) -> [Range<Int>] {
+        var blocks: [Range<Int>] = []
+        var start = 0
+        for (position, instruction) in list.enumerated() where !instruction.joinsNext {
+            blocks.append(start..<(position + 1))
+            start = position + 1
+        }
+        return blocks
+    }
+
+    /// The tasks of one block on the compute stream.
+    private mutating func addBlock(
+        _ list: ArraySlice<Instruction>, at: Int, last: [Int], gathered: inout [[TaskID]], ready: inout [Gradients]
+    ) -> (first: TaskID, final: TaskID) {
+        let schedule = plan.schedule
+        let rank = at % ranks
+        let forward = list.first { $0.kind == .forward }
+        let gradient = list.last { $0.kind == (schedule.splitsBackward ? .weight : .backward) }
+        let micro = list.first?.microBatch ?? -1
+        func stage(_ instruction: Instruction) -> Int { schedule.virtualStage[rank][instruction.chunk] }
+        let isLast = gradient.map { last[$0.chunk] == $0.microBatch } ?? false
+        let leaves = plan.reducesInPieces || plan.offloads && !plan.hasReplicas
+        let everyPass = plan.reducesEveryPass || plan.offloads && plan.job.gradientsLeave
+        if let gradient, list.count == 1, leaves, isLast {
+            // The last gradients leave piece by piece.
+            var pieces: [TaskID] = []
+            for _ in 0..<max(1, plan.pieces[stage(gradient)]) {
+                pieces.append(add(.lastPiece(stage: stage(gradient)), place: at, stream: 0, microBatch: micro))
+            }
+            ready += pieces.map { Gradients(stage: stage(gradient), isPiece: true, task: $0) }
+            return (pieces[0], pieces[pieces.count - 1])
+        }
+        var gathers: [TaskID] = []
+        if let forward {
+            gathers = gathered[at * schedule.chunks + forward.chunk]
+            gathered[at * schedule.chunks + forward.chunk] = []
+        }
+        if let forward, list.count == 1, !gathers.isEmpty {
+            // The chunk's first pass goes piece by piece behind the gathers.
+            var pieces: [TaskID] = []
+            for gather in gathers {
+                pieces.append(add(.firstPiece(stage: stage(forward)), place: at, stream: 0, microBatch: micro))
+                tasks.addDependency(from: gather, to: pieces[pieces.count - 1])
+            }
+            return (pieces[0], pieces[pieces.count - 1])
+        }
+        let backward = list.first { $0.kind == .backward }
+        let kind: StepTask
+        switch (forward, backward) {
+        case (let forward?, let backward?): kind = .pair(forward: stage(forward), backward: stage(backward))
+        case (let forward?, nil): kind = .forward(stage: stage(forward))
+        case (nil, let backward?):
+            kind = list.contains { $0.kind == .weight } ? .fullBackward(stage: stage(backward)) : .backward(stage: stage(backward))
+        case (nil, nil): kind = .weight(stage: list.first.map(stage) ?? 0)
+        }
+        let task = add(kind, place: at, stream: 0, microBatch: micro)
+        for gather in gathers { tasks.addDependency(from: gather, to: task) }
+        if let gradient, leaves, isLast || everyPass { ready.append(Gradients(stage: stage(gradient), isPiece: false, task: task)) }
+        return (task, task)
+    }
+
+    /// Micro-batch of the last gradient-making instruction of each chunk.
     private static func lastGradients(of list: [Instruction], chunks: Int, splits: Bool) -> [Int] {
         var last = [Int](repeating: -1, count: chunks)
-        for (position, instruction) in list.enumerated() where instruction.kind == (splits ? .weight : .backward) {
-            last[instruction.chunk] = position
+        for instruction in list where instruction.kind == (splits ? .weight : .backward) {
+            last[instruction.chunk] = instruction.microBatch
         }
         return last
     }
 
-    /// Each bucket's reduction starts when all lanes have made it, in the order in which chunks finish.
-    private mutating func addReductions(_ finals: [[TaskID]]) {
-        let chunks = plan.schedule.chunks
+    /// Each bucket's reduction starts when all lanes have made it, in the order in which they are ready.
+    private mutating func addReductions(_ ready: [[Gradients]]) {
         for rank in 0..<ranks {
-            let order = (0..<chunks).sorted { a, b in
-                let left = finals[rank * chunks + a].last?.index ?? 0
-                return left < finals[rank * chunks + b].last?.index ?? 0
-            }
-            for chunk in order {
-                let stage = plan.schedule.virtualStage[rank][chunk]
-                for piece in finals[rank * chunks + chunk].indices {
-                    let ready = meet((0..<lanes).map { finals[($0 * ranks + rank) * chunks + chunk][piece] })
-                    for lane in 0..<lanes {
-                        let at = lane * ranks + rank
-                        let reduce = add(.reduce(stage: stage), place: at, stream: 1)
-                        if let ready { tasks.addDependency(from: ready, to: reduce) }
-                        beforeOptimizer[at].append(reduce)
-                    }
+            for index in ready[rank].indices {
+                let gradients = ready[rank][index]
+                let made = meet((0..<lanes).map { ready[$0 * ranks + rank][index].task })
+                for lane in 0..<lanes {
+                    let at = lane * ranks + rank
+                    let kind: StepTask = gradients.isPiece ? .reduce(stage: gradients.stage) : .reduceAll(stage: gradients.stage)
+                    let reduce = add(kind, place: at, stream: 1)
+                    if let made { tasks.addDependency(from: made, to: reduce) }
+                    addOffload(gradients, at: at, after: reduce)
                 }
             }
+        }
+    }
+
+    /// What the optimizer waits for: the reduction itself, or the way to the host behind it.
+    private mutating func addOffload(_ gradients: Gradients, at: Int, after task: TaskID) {
+        guard plan.offloads else { return beforeOptimizer[at].append(task) }
+        let kind: StepTask = gradients.isPiece ? .offload(stage: gradients.stage) : .offloadAll(stage: gradients.stage)
+        let offload = add(kind, place: at, stream: 4)
+        tasks.addDependency(from: task, to: offload)
+        beforeOptimizer[at].append(offload)
+    }
+
+    /// Without replicas gradients go straight to the host.
+    private mutating func addOffloads(_ ready: [[Gradients]]) {
+        guard plan.offloads else { return }
+        for at in ready.indices {
+            for gradients in ready[at] { addOffload(gradients, at: at, after: gradients.task) }
         }
     }
 
@@ -229,7 +281,7 @@ private struct Builder {
                     for _ in 0..<plan.pieces[stage] {
                         let reduce = add(.reduce(stage: stage), place: at, stream: 1)
                         if let ready { tasks.addDependency(from: ready, to: reduce) }
-                        beforeOptimizer[at].append(reduce)
+                        addOffload(Gradients(stage: stage, isPiece: true, task: reduce), at: at, after: reduce)
                     }
                 }
             }
@@ -262,10 +314,18 @@ private struct Builder {
                         let task: TaskID
                         if gathers {
                             // One unit ahead: the gather waits for the unit before the one that now runs.
-                            let gather = add(.unitGather(unit: unit), place: at, stream: 1)
-                            if done[lane].count >= 2 { tasks.addDependency(from: done[lane][done[lane].count - 2], to: gather) }
+                            var gather: TaskID?
+                            if plan.fetches { gather = add(.unitFetch(unit: unit), place: at, stream: 5) }
+                            let ahead = done[lane].count >= 2 ? done[lane][done[lane].count - 2] : nil
+                            if let gather, let ahead { tasks.addDependency(from: ahead, to: gather) }
+                            if plan.hasReplicas {
+                                let fetched = gather
+                                let own = add(.unitGather(unit: unit), place: at, stream: 1)
+                                if let from = fetched ?? ahead { tasks.addDependency(from: from, to: own) }
+                                gather = own
+                            }
                             task = add(unitKind(unit, isForward, gathers), place: at, stream: 0, microBatch: instruction.microBatch)
-                            tasks.addDependency(from: gather, to: task)
+                            if let gather { tasks.addDependency(from: gather, to: task) }
                         } else {
                             task = add(unitKind(unit, isForward, gathers), place: at, stream: 0, microBatch: instruction.microBatch)
                         }
@@ -299,9 +359,18 @@ private struct Builder {
         let ready = meet(computed)
         for lane in 0..<lanes {
             let at = lane * ranks + rank
-            let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
-            if let ready { tasks.addDependency(from: ready, to: reduce) }
-            beforeOptimizer[at] = [computed[lane], reduce]
+            var last = ready
+            if plan.hasReplicas {
+                let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
+                if let ready { tasks.addDependency(from: ready, to: reduce) }
+                last = reduce
+            }
+            if plan.offloads {
+                let offload = add(.unitOffload(unit: unit), place: at, stream: 4)
+                if let last { tasks.addDependency(from: last, to: offload) }
+                last = offload
+            }
+            beforeOptimizer[at] = [computed[lane]] + (last.map { [$0] } ?? [])
         }
     }
 

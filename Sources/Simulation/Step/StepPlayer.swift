@@ -11,6 +11,8 @@ struct PlayedStep {
     var overlapped: Double
     /// Seconds of that rank's kernels whose constants measured kernels determine.
     var interpolated: Double
+    /// Seconds of that rank's kernels that were timed at their shape.
+    var measured: Double
     /// Mean share of the step in which compute streams are busy.
     var utilization: Double
 }
@@ -41,12 +43,14 @@ struct StepPlayer {
         return Double(try total(of: core().nanoseconds)) * 1e-9
     }
 
-    /// - Parameter durations: [tasks] nanoseconds.
-    mutating func play(_ durations: [Int64]) throws(SimulationError) -> PlayedStep {
+    /// - Parameters:
+    ///   - durations: [tasks] nanoseconds.
+    ///   - closed: [tasks] nanoseconds that tasks would take if their communication met none; nil: the same.
+    mutating func play(_ durations: [Int64], closed: [Int64]? = nil) throws(SimulationError) -> PlayedStep {
         try sweep(durations)
         let core = core()
         let total = try total(of: core.nanoseconds)
-        var timeline = RankTimeline(graph: graph, result: result, times: times)
+        var timeline = RankTimeline(graph: graph, result: result, times: times, closed: closed)
         var breakdown = timeline.breakdown(place: core.place, until: core.end)
         let exposed = try Simulation.nanoseconds(exposedData)
         let fixed = try Simulation.nanoseconds(times.costs.fixed)
@@ -56,6 +60,7 @@ struct StepPlayer {
         if rest > 0 { breakdown[.stragglerWait, default: 0] += rest }
         return PlayedStep(
             nanoseconds: total, breakdown: breakdown, overlapped: timeline.overlapped, interpolated: timeline.interpolated,
+            measured: timeline.measured,
             utilization: total > 0 ? timeline.meanBusy() / Double(total) : 0)
     }
 
@@ -75,7 +80,7 @@ struct StepPlayer {
         for rank in 0..<graph.ranks {
             var sum = 0.0
             for stage in plan.ownStages(of: rank) {
-                sum += times.costs.data[stage].reduce + (plan.gathersAhead ? times.costs.data[stage].gather : 0)
+                sum += times.costs.data[stage].reduce * Double(plan.reductions) + (plan.gathersAhead ? times.costs.data[stage].gather : 0)
             }
             most = max(most, sum)
         }

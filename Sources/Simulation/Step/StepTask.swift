@@ -6,6 +6,10 @@ enum StepTask: Hashable, Sendable {
     /// Gradient of the input, with the weights' unless the schedule parts them.
     case backward(stage: Int)
     case weight(stage: Int)
+    /// B and W as one block.
+    case fullBackward(stage: Int)
+    /// A forward and a full backward of two micro-batches side by side, each computing while the other's tokens travel (DualPipe).
+    case pair(forward: Int, backward: Int)
     /// One of the equal pieces of a stage's first forward pass, each behind the gather of its parameters.
     case firstPiece(stage: Int)
     /// One of the equal pieces of a stage's last gradient pass, after each of which a bucket is reduced.
@@ -15,11 +19,18 @@ enum StepTask: Hashable, Sendable {
     case gather(stage: Int)
     /// One bucket of a stage's gradients.
     case reduce(stage: Int)
+    /// All of a stage's gradients at once.
+    case reduceAll(stage: Int)
+    /// Gradients of a stage on their way to the host: a bucket, or all.
+    case offload(stage: Int)
+    case offloadAll(stage: Int)
     /// Layer by layer (FSDP): a unit of StageWork, with what travels beside it.
     case unitForward(unit: Int, gathers: Bool)
     case unitBackward(unit: Int, gathers: Bool)
     case unitGather(unit: Int)
     case unitReduce(unit: Int)
+    case unitFetch(unit: Int)
+    case unitOffload(unit: Int)
     case optimizer(rank: Int)
     /// Meeting point without duration.
     case join
@@ -28,7 +39,14 @@ enum StepTask: Hashable, Sendable {
     /// On the stream of the data-parallel collectives.
     var isData: Bool {
         switch self {
-        case .gather, .reduce, .unitGather, .unitReduce: true
+        case .gather, .reduce, .reduceAll, .unitGather, .unitReduce: true
+        default: false
+        }
+    }
+    /// On the link to the host.
+    var isOffload: Bool {
+        switch self {
+        case .offload, .offloadAll, .unitFetch, .unitOffload: true
         default: false
         }
     }
@@ -50,16 +68,27 @@ struct TaskTimes {
             var both = costs.stages[stage].backward
             guard !plan.schedule.splitsBackward else { return both }
             both += costs.stages[stage].weight
-            return slowed(both, beside: plan.reducesInPieces ? costs.data[stage].reduce / passes : 0)
+            return slowed(both, beside: besideReduction(stage))
+        case .fullBackward(let stage):
+            var both = costs.stages[stage].backward
+            both += costs.stages[stage].weight
+            return slowed(both, beside: besideReduction(stage))
+        case .pair(let forward, let backward): return overlapped(forward: forward, backward: backward)
         case .weight(let stage):
-            return slowed(costs.stages[stage].weight, beside: plan.reducesInPieces ? costs.data[stage].reduce / passes : 0)
+            return slowed(costs.stages[stage].weight, beside: besideReduction(stage))
         case .firstPiece(let stage): return cost(.forward(stage: stage)) * (1 / Double(pieces[stage]))
         case .lastPiece(let stage):
-            let whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
+            var whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
+            if costs.synchronous.indices.contains(stage) { whole.seconds[.dataComm] += costs.synchronous[stage] }
             return whole * (1 / Double(pieces[stage]))
         case .hop: return communication(.pipelineComm, costs.hop)
         case .gather(let stage): return communication(.dataComm, costs.data[stage].gather / Double(pieces[stage]))
         case .reduce(let stage): return communication(.dataComm, costs.data[stage].reduce / Double(pieces[stage]))
+        case .reduceAll(let stage): return communication(.dataComm, costs.data[stage].reduce)
+        case .offload(let stage): return communication(.offloadComm, costs.host[stage].down / Double(pieces[stage]))
+        case .offloadAll(let stage): return communication(.offloadComm, costs.host[stage].down)
+        case .unitFetch(let unit): return communication(.offloadComm, costs.unitHost[unit].fetch)
+        case .unitOffload(let unit): return communication(.offloadComm, costs.unitHost[unit].down)
         case .unitForward(let unit, let gathers):
             return slowed(costs.units[unit].forward, beside: gathers ? costs.unitData[unit].gather : 0)
         case .unitBackward(let unit, let gathers):
@@ -75,6 +104,32 @@ struct TaskTimes {
             return sum
         case .join: return PassCost()
         }
+    }
+
+    /// Seconds of a stage's reduction that run beside one of its gradient passes.
+    private func besideReduction(_ stage: Int) -> Double {
+        guard plan.reducesInPieces else { return 0 }
+        return costs.data[stage].reduce * Double(plan.reductions) / passes
+    }
+
+    /// The exchange with experts and the sends of one direction hide behind the computation of the other; the kernels that move them slow it
+    /// (arXiv:2412.19437 section 3.2.1). What is longer, computing or moving, decides.
+    private func overlapped(forward: Int, backward: Int) -> PassCost {
+        var sum = cost(.forward(stage: forward))
+        sum += cost(.fullBackward(stage: backward))
+        let moving = sum.seconds[.expertComm] + sum.seconds[.pipelineComm]
+        let computing = sum.total - moving
+        guard moving > 0, computing > 0 else { return sum }
+        let slower = 1 + costs.overlapSlowdown * min(1, moving / computing)
+        let left = max(0, moving - computing * slower) / moving
+        var result = sum
+        result.seconds[.expertComm] = 0
+        result.seconds[.pipelineComm] = 0
+        result.seconds = result.seconds * slower
+        result.seconds[.expertComm] = sum.seconds[.expertComm] * left
+        result.seconds[.pipelineComm] = sum.seconds[.pipelineComm] * left
+        result.overlapped += moving * (1 - left)
+        return result
     }
 
     /// A stage's collectives run beside whichever micro-batches pass meanwhile, so what they slow is spread over all of them.

@@ -73,6 +73,8 @@ public struct Muon<Scalar: TrainingScalar>: UpdateRule {
         let n = Double(max(rows, columns))
         let products = Double(Self.iterations) * (4 * m * m * n + 2 * m * m * m)
         let size = Double(MemoryLayout<Scalar>.size)
-        return StepCost(flops: products + 12 * m * n, bytes: size * (8 * m * n + Double(Self.iterations) * (5 * m * n + 5 * m * m)))
+        return StepCost(
+            flops: products + 12 * m * n, bytes: size * (8 * m * n + Double(Self.iterations) * (5 * m * n + 5 * m * m)),
+            productFLOPs: products)
     }
 }

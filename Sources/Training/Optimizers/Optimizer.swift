@@ -1,3 +1,5 @@
+import CNumerics
+
 /// Applies update rules to a model's tensors, by groups, and keeps their state.
 public struct Optimizer<Rule: UpdateRule>: Sendable {
     public typealias Scalar = Rule.Scalar
@@ -43,8 +45,15 @@ public struct Optimizer<Rule: UpdateRule>: Sendable {
     private static func zeroState(_ rule: Rule, _ shape: [Int]) -> TensorState<Scalar> {
         let n = shape.reduce(1, *)
         return TensorState(
-            real: rule.slots(for: shape).map { [Scalar](repeating: 0, count: $0.length(n)) },
+            real: rule.slots(for: shape).map { zeros($0.length(n)) },
             coded: rule.codedSlots(for: shape).map { [UInt8](repeating: 0, count: $0.length(n)) })
+    }
+
+    private static func zeros(_ count: Int) -> [Scalar] {
+        [Scalar](unsafeUninitializedCapacity: count) { buffer, filled in
+            if let base = buffer.baseAddress { cn_zero(base, count * MemoryLayout<Scalar>.stride) }
+            filled = count
+        }
     }
 
     /// One step on `parameters` [tensors] along `gradients` [tensors][elements].

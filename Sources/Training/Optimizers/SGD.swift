@@ -19,6 +19,16 @@ public struct SGD<Scalar: TrainingScalar>: UpdateRule {
         self.nesterov = nesterov
     }
 
+    /// Polyak's heavy ball, or plain descent with a momentum of 0; never Nesterov's form, so that nothing can be wrong.
+    public static func heavyBall(momentum: Double = 0, weightDecay: Double = 0) -> SGD { SGD(momentum, weightDecay) }
+
+    private init(_ momentum: Double, _ weightDecay: Double) {
+        self.momentum = momentum
+        dampening = 0
+        self.weightDecay = weightDecay
+        nesterov = false
+    }
+
     public var name: String { momentum == 0 ? "SGD" : nesterov ? "SGD Nesterov" : "SGD momentum" }
     public func slots(for shape: [Int]) -> [SlotLayout] { momentum == 0 ? [] : [.elements] }
 

@@ -85,10 +85,15 @@ public struct StepPoint: Sendable {
 public struct StepCost: Equatable, Sendable {
     public var flops: Double
     public var bytes: Double
+    /// Of the operations, those of matrix products, which an accelerator does at another speed.
+    public var productFLOPs: Double
     public static let zero = StepCost(flops: 0, bytes: 0)
-    public init(flops: Double, bytes: Double) {
+    public init(flops: Double, bytes: Double, productFLOPs: Double = 0) {
         self.flops = flops
         self.bytes = bytes
+        self.productFLOPs = productFLOPs
     }
-    public static func + (a: StepCost, b: StepCost) -> StepCost { StepCost(flops: a.flops + b.flops, bytes: a.bytes + b.bytes) }
+    public static func + (a: StepCost, b: StepCost) -> StepCost {
+        StepCost(flops: a.flops + b.flops, bytes: a.bytes + b.bytes, productFLOPs: a.productFLOPs + b.productFLOPs)
+    }
 }

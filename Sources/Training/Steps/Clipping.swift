@@ -6,6 +6,13 @@ public protocol GradientClipper<Scalar>: Sendable {
     mutating func clip(_ gradients: inout [[Scalar]], parameters: [Tensor<Scalar>]) -> ClipReport
 }
 
+extension GradientClipper {
+    /// Of one call on `count` elements that clips nothing, as most do: the norm reads every element once; scaling would read and write it again.
+    public static func cost(count: Int) -> StepCost {
+        StepCost(flops: 2 * Double(count), bytes: Double(count * MemoryLayout<Scalar>.size))
+    }
+}
+
 public struct ClipReport: Equatable, Sendable {
     /// Global norm before clipping.
     public var norm: Double

@@ -1,5 +1,5 @@
 /// A JSON value (RFC 8259). Objects keep the order of their keys; of equal keys the last counts.
-enum JSON: Hashable, Sendable {
+package enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
     case number(Double)
@@ -7,29 +7,29 @@ enum JSON: Hashable, Sendable {
     case array([JSON])
     case object([Member])
 
-    struct Member: Hashable, Sendable {
-        var key: String
-        var value: JSON
+    package struct Member: Hashable, Sendable {
+        package var key: String
+        package var value: JSON
     }
 
-    subscript(key: String) -> JSON? {
+    package subscript(key: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.key == key }?.value
     }
 
     /// Parses a whole document.
     /// - Throws: `JSONError` with line and column, also for documents deeper than 100 levels.
-    init(parsing bytes: [UInt8]) throws(JSONError) {
+    package init(parsing bytes: [UInt8]) throws(JSONError) {
         var parser = JSONParser(bytes: bytes)
         self = try parser.document()
     }
 }
 
-struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-    var line: Int
-    var column: Int
-    var reason: String
-    var description: String { "line \(line), column \(column): \(reason)" }
+package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+    package var line: Int
+    package var column: Int
+    package var reason: String
+    package var description: String { "line \(line), column \(column): \(reason)" }
 }
 
 private struct JSONParser {

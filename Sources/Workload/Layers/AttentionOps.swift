@@ -20,9 +20,16 @@ extension LayerBuilder {
             if a.biases || a.qkvBias { biasGradient(Double(tokens) * Double(width)) }
         }
         heading(heads: heads, widths: widths)
-        contextExchange(elementsPerToken: Double(heads.kv) * Double(widths.key + widths.value))
+        let keysPerToken = Double(heads.kv) * Double(widths.key + widths.value)
+        if sharding.contextByHeads {
+            headExchange(
+                "context heads", elementsPerToken: Double(heads.query) * Double(widths.key) + keysPerToken * Double(headCopies(heads.kv)))
+        } else {
+            contextExchange(elementsPerToken: keysPerToken)
+        }
         core(heads: heads, widths: widths, windowed: windowed)
         let contextWidth = clampedProduct(heads.query, widths.value)
+        if sharding.contextByHeads { headExchange("context sequence", elementsPerToken: Double(contextWidth)) }
         let merged = 2 * Double(tokens) * Double(contextWidth)
         elementwise("context merge", Traffic(forward: merged, backward: merged))
         if a.biases || a.attentionOutputBias { biasGradient(Double(residualTokens) * Double(a.hidden)) }
@@ -78,17 +85,36 @@ extension LayerBuilder {
         addBackward(Op("context ring", .attention, .inputGradient, ring(2 * bytes), kernels: clampedProduct(6, c)))
     }
 
+    /// Key-value heads that are fewer than the context ranks are copied, so that each rank gets one.
+    private func headCopies(_ kvHeads: Int) -> Int { max(1, ceilDivide(max(1, sharding.context), max(1, kvHeads))) }
+
+    /// All-to-all that gives a rank some heads of the whole sequence, or back (arXiv:2309.14509 section 3.1); the gradients go the other way.
+    private mutating func headExchange(_ name: String, elementsPerToken: Double) {
+        guard sharding.context > 1 else { return }
+        let bytes = Double(tokens) * elementsPerToken * elementBytes
+        let exchange = Communication(kind: .allToAll, group: .context, bytes: bytes)
+        communicate(name, .attention, .forward, exchange)
+        communicate(name, .attention, .inputGradient, exchange)
+    }
+
     private mutating func core(heads: (query: Int, kv: Int), widths: (key: Int, value: Int), windowed: Bool) {
-        let queries = max(1, sharding.sequence / max(1, sharding.context))
+        let ranks = max(1, sharding.context)
+        let byHeads = sharding.contextByHeads && ranks > 1
+        let queries = byHeads ? max(1, sharding.sequence) : max(1, sharding.sequence / ranks)
+        let heads = byHeads ? (query: max(1, ceilDivide(heads.query, ranks)), kv: max(1, ceilDivide(heads.kv, ranks))) : heads
         var keys = sharding.sequence
         var visible = a.visibleShare(windowed: windowed, sequence: sharding.sequence)
+        if !byHeads, !sharding.contextBalanced, a.causal, !windowed {
+            // The rank with the last tokens sees every block but half of its own, and the ring goes at its pace.
+            visible = min(1, visible * (2 - 1 / Double(ranks)))
+        }
         if case .sparse(let topK) = a.attention {
             keys = max(1, min(topK, sharding.sequence))
             visible *= Double(sharding.sequence) / Double(keys)
             scoring(heads: heads.kv, queries: queries)
         }
         let core = AttentionCore(
-            batch: sharding.microBatch, heads: heads.query, kvHeads: heads.kv, queries: queries, keys: keys, headDim: widths.key,
+            batch: sequences, heads: heads.query, kvHeads: heads.kv, queries: queries, keys: keys, headDim: widths.key,
             valueDim: widths.value, causal: a.causal, visible: visible)
         addForward(Op("attention", .attention, .forward, .attention(core), kernels: 2))
         addBackward(Op("attention", .attention, .inputGradient, .attention(core), kernels: 4))
@@ -98,7 +124,7 @@ extension LayerBuilder {
     /// scores. The selection has no gradient.
     private mutating func scoring(heads: Int, queries: Int) {
         let keys = max(1, a.causal ? sharding.sequence / 2 : sharding.sequence)
-        let count = max(1, clampedProduct(sharding.microBatch, heads))
+        let count = max(1, clampedProduct(sequences, heads))
         let scores = Double(count) * Double(queries) * Double(keys)
         addForward(
             Op(

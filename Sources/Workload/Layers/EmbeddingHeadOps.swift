@@ -5,7 +5,15 @@ extension LayerBuilder {
     mutating func embedding() {
         let elements = Double(tokens) * Double(a.hidden)
         elementwise("embedding", Traffic(forward: 4 * elements, backward: 6 * elements, kernels: (4, 5)), part: .embedding)
-        if t > 1 {
+        if grid > 1 {
+            // Each rank of a column looks up its part of the vocabulary for the column's tokens; the sums are parted again.
+            communicate(
+                "grid column reduction", .embedding, .forward,
+                Communication(kind: .reduceScatter, group: .tensorColumn, bytes: hiddenBytes))
+            communicate(
+                "grid column broadcast", .embedding, .inputGradient,
+                Communication(kind: .allGather, group: .tensorColumn, bytes: hiddenBytes))
+        } else if t > 1 {
             let kind: CollectiveKind = isSequenceParallel ? .reduceScatter : .allReduce
             let name = isSequenceParallel ? "tensor reduce-scatter" : "tensor all-reduce"
             communicate(name, .embedding, .forward, Communication(kind: kind, group: .tensor, bytes: hiddenBytes))
@@ -43,7 +51,7 @@ extension LayerBuilder {
         addForward(Op("cross-entropy", .loss, .forward, .memory(MemoryPass(bytes: 14 * logits, rowLength: vocab)), kernels: 8))
         addBackward(Op("cross-entropy", .loss, .inputGradient, .memory(MemoryPass(bytes: 8 * logits, rowLength: vocab)), kernels: 4))
         guard t > 1 else { return }
-        let perToken = Communication(kind: .allReduce, group: .tensor, bytes: 4 * Double(tokens))
+        let perToken = Communication(kind: .allReduce, group: grid > 0 ? .tensorRow : .tensor, bytes: 4 * Double(tokens))
         for name in ["loss maximum", "loss sum", "loss target"] { communicate(name, .loss, .forward, perToken) }
     }
 

@@ -17,11 +17,13 @@ extension LayerBuilder {
 
         router(moe, tokens: own)
         permutation("permute", elements: copies * Double(a.hidden))
-        exchange("expert dispatch", bytes: exchanged, isReduction: false)
+        // Tokens may travel in fewer bits than their results (arXiv:2412.19437 section 3.3.2).
+        let dispatched = exchanged / elementBytes * (sharding.dispatchBytes ?? elementBytes)
+        exchange("expert dispatch", bytes: (there: dispatched, back: exchanged), isReduction: false)
         grouped("expert in", GEMM(m: perExpert, n: inputs * f, k: a.hidden, count: local, grouped: true))
         activation(copies * Double(f), part: .experts)
         grouped("expert out", GEMM(m: perExpert, n: a.hidden, k: f, count: local, grouped: true))
-        exchange("expert combine", bytes: exchanged, isReduction: true)
+        exchange("expert combine", bytes: (there: dispatched, back: exchanged), isReduction: true)
         permutation("unpermute", elements: copies * Double(a.hidden))
         if moe.sharedWidth > 0 { mlp(width: moe.sharedWidth, part: .experts) }
     }
@@ -46,24 +48,26 @@ extension LayerBuilder {
         products(Linear(name: name, part: .experts, gemm: gemm), kernels: gemm.count + 4)
     }
 
-    /// All-to-all over the expert group, and gather or reduction over the expert-tensor group, which lies in the tensor group.
-    private mutating func exchange(_ name: String, bytes: Double, isReduction: Bool) {
+    /// All-to-all over the expert group, and gather or reduction over the expert-tensor group, which lies in the tensor group. `bytes` of all
+    /// routed copies on the way to the experts and back; gradients of results take the way there.
+    private mutating func exchange(_ name: String, bytes: (there: Double, back: Double), isReduction: Bool) {
         let e = max(1, sharding.expert)
         let et = max(1, sharding.expertTensor)
-        let allToAll = Communication(kind: .allToAll, group: .expert, bytes: bytes)
+        let there = Communication(kind: .allToAll, group: .expert, bytes: bytes.there)
+        let back = Communication(kind: .allToAll, group: .expert, bytes: bytes.back)
         // With all experts at home the tokens are gathered before they are copied to their experts.
-        let copies = e > 1 ? bytes : Double(ceilDivide(tokens, t)) * Double(a.hidden) * elementBytes
+        let copies = e > 1 ? bytes.back : Double(ceilDivide(tokens, t)) * Double(a.hidden) * elementBytes
         let gather = Communication(kind: .allGather, group: .tensor, bytes: copies * Double(et))
         let reduce = Communication(kind: .reduceScatter, group: .tensor, bytes: copies * Double(et))
         if isReduction {
             if et > 1 { communicate("tensor reduce-scatter", .experts, .forward, reduce) }
-            if e > 1 { communicate(name, .experts, .forward, allToAll) }
+            if e > 1 { communicate(name, .experts, .forward, back) }
             if et > 1 { communicate("tensor all-gather", .experts, .inputGradient, gather) }
-            if e > 1 { communicate(name, .experts, .inputGradient, allToAll) }
+            if e > 1 { communicate(name, .experts, .inputGradient, there) }
         } else {
-            if e > 1 { communicate(name, .experts, .forward, allToAll) }
+            if e > 1 { communicate(name, .experts, .forward, there) }
             if et > 1 { communicate("tensor all-gather", .experts, .forward, gather) }
-            if e > 1 { communicate(name, .experts, .inputGradient, allToAll) }
+            if e > 1 { communicate(name, .experts, .inputGradient, back) }
             if et > 1 { communicate("tensor reduce-scatter", .experts, .inputGradient, reduce) }
         }
     }

@@ -24,7 +24,12 @@ struct LayerBuilder {
     let sharding: Sharding
     /// Tokens of the micro-batch on this context rank.
     let tokens: Int
+    /// Parts that widths are cut into.
     let t: Int
+    /// Edge of the tensor group's grid; 0: there is none.
+    let grid: Int
+    /// Sequences of the micro-batch on this row of the grid.
+    let sequences: Int
     /// Sequence parallelism has an effect only within a tensor group.
     let isSequenceParallel: Bool
     let counter: TransformerCounter
@@ -34,9 +39,19 @@ struct LayerBuilder {
     init(_ architecture: Architecture, _ sharding: Sharding) {
         a = architecture
         self.sharding = sharding
-        tokens = sharding.tokens
-        t = max(1, sharding.tensor)
-        isSequenceParallel = sharding.sequenceParallel && t > 1
+        grid = max(0, sharding.grid)
+        if grid > 0 {
+            // A grid parts tokens and widths alike: its rows stand for the batch, its columns for the width (arXiv:2104.05343 section 3.2).
+            let rows = clampedProduct(grid, max(1, sharding.gridDepth))
+            tokens = max(1, sharding.tokens / rows)
+            sequences = max(1, sharding.microBatch / rows)
+            t = grid
+        } else {
+            tokens = sharding.tokens
+            sequences = sharding.microBatch
+            t = max(1, sharding.tensor)
+        }
+        isSequenceParallel = sharding.sequenceParallel && t > 1 || grid > 0
         counter = TransformerCounter(architecture)
         forward.reserveCapacity(40)
         backward.reserveCapacity(70)
@@ -64,6 +79,7 @@ struct LayerBuilder {
     /// gather is free and a reduction an all-reduce. With it, the input that was not kept whole is gathered once more for the weight
     /// gradient (arXiv:2205.05198 section 4.2.2), beside the input gradient's product.
     mutating func linear(_ l: Linear) {
+        if grid > 0, l.cut != .none { return gridProducts(l) }
         let g = l.gemm
         let bytes = Double(g.m) * Double(l.cut == .column ? g.k : g.n) * elementBytes
         let isCut = t > 1 && l.cut != .none
@@ -84,6 +100,29 @@ struct LayerBuilder {
             backward.append(inputGradient)
             if isSequenceParallel { communicate("weight-gradient all-gather", l.part, .weightGradient, gather) }
         }
+    }
+
+    /// SUMMA on a grid of q x q (arXiv:2104.05343 section 3.1): a rank holds out[m, n/q] and takes q steps over k, for which the blocks of the
+    /// input pass along its row and those of the weights along its column. Both gradients broadcast one operand and reduce the other, so each of
+    /// the three products moves m k elements along rows and k n / q along columns.
+    private mutating func gridProducts(_ l: Linear) {
+        var step = l.gemm
+        let k = l.cut == .row ? clampedProduct(step.k, grid) : step.k
+        if l.cut == .row { step.n = ceilDivide(step.n, grid) }
+        step.k = ceilDivide(k, grid)
+        step.count = grid
+        let along = Double(step.m) * Double(k) * elementBytes
+        let across = Double(k) * Double(step.n) * elementBytes
+        func move(_ name: String, _ kind: CollectiveKind, _ group: GroupKind, _ bytes: Double, _ pass: Pass) {
+            communicate(name, l.part, pass, Communication(kind: kind, group: group, bytes: bytes))
+        }
+        move("grid row broadcast", .allGather, .tensorRow, along, .forward)
+        move("grid column broadcast", .allGather, .tensorColumn, across, .forward)
+        products(Linear(name: l.name, part: l.part, gemm: step), kernels: grid)
+        move("grid row reduction", .reduceScatter, .tensorRow, along, .inputGradient)
+        move("grid column broadcast", .allGather, .tensorColumn, across, .inputGradient)
+        move("grid row broadcast", .allGather, .tensorRow, along, .weightGradient)
+        move("grid column reduction", .reduceScatter, .tensorColumn, across, .weightGradient)
     }
 
     /// The three products without communication.
@@ -117,6 +156,11 @@ struct LayerBuilder {
     mutating func norm(_ name: String = "norm", rows: Double, width: Int) {
         let elements = rows * Double(width)
         elementwise(name, Traffic(forward: 2 * elements, backward: 5 * elements, kernels: (1, 2), rowLength: width))
+        guard grid > 1 else { return }
+        // A row of the grid shares a token: mean and variance, and their gradients, are summed over it.
+        let statistics = Communication(kind: .allReduce, group: .tensorRow, bytes: 8 * Double(tokens))
+        communicate("norm statistics", .elementwise, .forward, statistics)
+        communicate("norm statistics", .elementwise, .inputGradient, statistics)
     }
 
     /// Bias, dropout and residual addition: reads block output and residual, writes the sum and a mask of a byte; backward reads gradient and mask,

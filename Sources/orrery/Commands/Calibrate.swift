@@ -21,7 +21,13 @@ struct CalibrateFit: ParsableCommand {
             Prints the score of predictions made with constants fitted without the rows of the same stack, width and number of experts.
             The fit starts from the priors (constants.yaml) and does not depend on the profiles that are installed.
             """)
-    @Argument(help: "Tables of measured runs (CSV).", completion: .file(extensions: ["csv"])) var files: [String]
+    @Argument(help: "Tables of measured runs (CSV).", completion: .file(extensions: ["csv"])) var files: [String] = []
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Fit kernels in place of profiles: tables of measured kernels (docs/measurements.md, or one that `orrery import table` reads).",
+            valueName: "files"), completion: .file(extensions: ["csv", "json"]))
+    var kernels: [String] = []
     @Option(name: .shortAndLong, help: ArgumentHelp("Write the fitted profiles here (YAML).", valueName: "file"), completion: .file())
     var output: String?
     @Option(help: "Gauss-Newton steps of the fit to all rows.") var iterations = 7
@@ -33,11 +39,15 @@ struct CalibrateFit: ParsableCommand {
         guard (1...100).contains(iterations), (1...20).contains(refine) else {
             throw ValidationError("--iterations is 1 to 100 and --refine 1 to 20")
         }
+        if files.isEmpty == kernels.isEmpty {
+            throw ValidationError("give tables of measured runs, or tables of measured kernels behind --kernels")
+        }
     }
 
     func run() throws {
         try report.prepare()
         if let output { try checkWritable(output) }
+        if !kernels.isEmpty { return try fitKernels() }
         var data = try CalibrationData.shipped()
         data.profiles = ProfileTable(adjustments: [], residual: [:], provenance: "")
         var runs: [PreparedRun] = []

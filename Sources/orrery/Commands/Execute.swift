@@ -43,15 +43,21 @@ struct Execute: ParsableCommand {
             let report = try execute(spec)
             if !output.json, !output.csv { try Console.output(report.summary() + (index + 1 < specs.count ? "\n" : "")) }
             reports.append(report)
+            // After every run, so that a break leaves what is finished.
+            if let table { try write(reports, to: table) }
         }
         if output.json {
             let values = reports.map(\.json)
             try Console.output((values.count == 1 ? values[0] : .array(values)).text() + "\n")
         }
         if output.csv { try Console.output(csvText(reports.csvRows)) }
-        guard let table else { return }
-        try uninterrupted { () throws(FileError) in try writeFile(Array(RunComparison(reports).markdown(date: today()).utf8), to: table) }
-        output.note("table: \(table)")
+        if let table { output.note("table: \(table)") }
+    }
+
+    private func write(_ reports: [ExecutionReport], to table: String) throws(FileError) {
+        try uninterrupted { () throws(FileError) in
+            try writeFile(Array(RunComparison(reports).markdown(date: today()).utf8), to: table)
+        }
     }
 
     private func execute(_ spec: ExecutionSpec) throws -> ExecutionReport {

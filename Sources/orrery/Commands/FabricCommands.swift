@@ -11,17 +11,20 @@ struct Traffic: ParsableCommand {
         abstract: "Simulate flows that share the links of a network.",
         discussion: """
             FLOWS.csv has the columns start_s,source,destination,bytes; hosts count from 0. The cluster file names hosts, fairness and topology \
-            (star, fat_tree, torus, dragonfly, graph, nvswitch, rail_optimized), or is a scenario.
+            (star, fat_tree, leaf_spine, torus, dragonfly, graph, nvswitch, nvl72, rail_optimized, pcie), and may name faults; or it is a network file of \
+            ASTRA-sim, or a scenario. docs/fabric.md has all keys.
             """)
     @Option(help: ArgumentHelp("Description of the hosts and their network (YAML).", valueName: "file"), completion: .file()) var cluster:
         String
     @Option(help: ArgumentHelp("Table of flows (CSV).", valueName: "file"), completion: .file()) var flows: String
+    @Option(help: "Also tell how full the ten hottest links were in so many spans of time (a second run).") var timeline = 0
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
+        guard (0...100_000).contains(timeline) else { throw InputError("--timeline is \(timeline); give 0 to 100000 spans") }
         let report = try faults {
             try TrafficReport(
-                cluster: try contents(of: cluster), clusterFile: cluster, flows: try contents(of: flows), flowsFile: flows)
+                cluster: try contents(of: cluster), clusterFile: cluster, flows: try contents(of: flows), flowsFile: flows, spans: timeline)
         }
         guard json else { return try Console.output(report.table()) }
         let encoder = JSONEncoder()
@@ -34,33 +37,68 @@ struct Traffic: ParsableCommand {
 struct Collective: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Time a collective on a simulated network, size by size.",
-        discussion: "The cluster file is that of `orrery traffic`, or a scenario, of which the cluster section is used.")
+        discussion: """
+            The cluster file is that of `orrery traffic`, or a scenario, of which the cluster section is used. Algorithm and protocol are those that NCCL would \
+            choose, unless --algorithm says otherwise. --op tensor_parallel compares what one transformer block sends in 1D, 2D and 2.5D tensor parallelism.
+            """)
     @Option(help: ArgumentHelp("Description of the hosts and their network, or a scenario (YAML).", valueName: "file"), completion: .file())
     var cluster: String
-    @Option(help: "all_reduce, reduce_scatter, all_gather, all_to_all, broadcast or send_receive.") var op: String
+    @Option(help: "all_reduce, reduce_scatter, all_gather, all_to_all, broadcast, send_receive or tensor_parallel.") var op: String
     @Option(help: "Ranks, on the first hosts.") var ranks: Int
     @Option(help: "Smallest buffer: a number of bytes, with k, M or G for 2^10, 2^20, 2^30 as nccl-tests writes them.") var from = "8"
     @Option(help: "Largest buffer.") var to = "1G"
     @Option(help: "Each size is this many times the one before.") var factor = 2
-    @Option(help: "ring, tree, halving-doubling, hierarchical or direct (default: the fastest at each size).") var algorithm: String?
+    @Option(
+        help: ArgumentHelp(
+            "auto (what NCCL would choose), fastest, or ring, tree, halving-doubling, hierarchical, direct, chain, nvls, nvls-tree, sharp.",
+            valueName: "name")) var algorithm = "auto"
+    @Option(name: .customLong("protocol"), help: "Count the flags of LL or LL128 as bytes on the wire (default: none are counted).")
+    var wire: String?
+    @Option(help: "Chunks that follow each other through the pattern (default: what is usual for it).") var chunks: Int?
+    @Option(help: "Independent copies that share the bytes (default: rings over nodes one a port, others one).") var channels: Int?
+    @Option(help: "Tokens of the block, batch x sequence, for tensor_parallel.") var tokens = 8192
+    @Option(help: "Hidden size of the block, for tensor_parallel.") var hidden = 8192
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        let operation = try named(op, "--op", CollectiveOp.allCases.map { (snakeCase($0.rawValue), $0) })
-        let way = try algorithm.map { try named($0, "--algorithm", CollectiveWay.allCases.map { ($0.rawValue, $0) }) }
+        if op == "tensor_parallel" { return try runTensorParallel() }
+        let operation = try named(op, "--op", CollectiveOp.allCases.map { (snakeCase($0.rawValue), $0) }, also: ["tensor_parallel"])
+        let selections: [(String, CollectiveReport.Selection)] =
+            [("auto", .library), ("fastest", .fastest)] + CollectiveWay.allCases.map { ($0.rawValue, .way($0)) }
+        let selection = try named(algorithm, "--algorithm", selections)
+        let options = CollectiveReport.Options(
+            chunks: chunks, channels: channels,
+            wire: try wire.map { try named($0, "--protocol", WireProtocol.allCases.map { ($0.rawValue, $0) }) })
         guard (2...1024).contains(factor) else { throw InputError("--factor is \(factor); give 2 to 1024") }
         let sizes = CollectiveReport.Sizes(from: try size(from, "--from"), to: try size(to, "--to"), factor: factor)
-        let report = try faults { try CollectiveReport(operation, by: way, ranks: ranks, sizes: sizes, on: try network(cluster)) }
+        let report = try faults {
+            try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection)
+        }
         guard json else { return try Console.output(report.table) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try Console.output(String(decoding: try encoder.encode(report.rows), as: UTF8.self) + "\n")
     }
 
-    private func named<Value>(_ text: String, _ option: String, _ known: [(String, Value)]) throws -> Value {
+    private func runTensorParallel() throws {
+        guard (1...1 << 40).contains(tokens), (1...1 << 24).contains(hidden) else {
+            throw InputError("--tokens \(tokens), --hidden \(hidden): give 1 to 2^40 tokens and a hidden size of 1 to 2^24")
+        }
+        guard (2...4096).contains(ranks) else { throw InputError("--ranks is \(ranks); tensor_parallel takes 2 to 4096") }
+        let report = try faults {
+            try TensorParallelReport(TransformerBlock(tokens: tokens, hidden: hidden), ranks: ranks, on: try network(cluster))
+        }
+        guard json else { return try Console.output(report.table) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try Console.output(String(decoding: try encoder.encode(report.rows), as: UTF8.self) + "\n")
+    }
+
+    private func named<Value>(_ text: String, _ option: String, _ known: [(String, Value)], also: [String] = []) throws -> Value {
         if let match = known.first(where: { $0.0 == text }) { return match.1 }
-        let hint = nearest(text, in: known.map(\.0)).map { "; did you mean \($0)?" } ?? ""
-        throw InputError("\(option) \(text) is not one of \(known.map(\.0).joined(separator: ", "))\(hint)")
+        let names = known.map(\.0) + also
+        let hint = nearest(text, in: names).map { "; did you mean \($0)?" } ?? ""
+        throw InputError("\(option) \(text) is not one of \(names.joined(separator: ", "))\(hint)")
     }
 
     /// "8", "64k", "8G": powers of two, the habit of nccl-tests; "8 GB" and "8 GiB" as everywhere else.

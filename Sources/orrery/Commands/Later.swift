@@ -2,13 +2,12 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Train.self, Claims.self, Serve.self, Import.self,
+    Train.self, Claims.self, Serve.self,
 ]
 
 struct Train: LaterCommand { static let comesWith = "co-simulation" }
 struct Claims: LaterCommand { static let comesWith = "co-simulation" }
 struct Serve: LaterCommand { static let comesWith = "the what-if page" }
-struct Import: LaterCommand { static let comesWith = "the readers of other tools' files" }
 
 protocol LaterCommand: ParsableCommand {
     static var comesWith: String { get }

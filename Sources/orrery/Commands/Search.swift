@@ -2,10 +2,10 @@ import ArgumentParser
 import Cost
 import Plan
 import Planner
+import Quantities
 import Report
 import Scenario
 import Simulation
-import Synchronization
 
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,17 +13,30 @@ struct Search: ParsableCommand {
         discussion: """
             Keeps the file's model, cluster, global batch, sequence, precision and software, and goes through every legal layout, schedule,
             micro-batch, recomputation and ZeRO stage. Lower bounds leave out what cannot win; the rest is simulated without conditions.
-            Exit status 1 where no layout fits.
+            Given tables of measured runs (CSV) instead of a scenario, searches for each of their jobs and compares with the layout that was run.
+            Exit status 1 where no layout holds to the constraints.
             """)
-    @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
-    @Option(help: "What is made small: time, cost or energy.") var objective = Objective.Kind.time
+    @Argument(help: "Scenario file (YAML), or tables of measured runs (CSV).", completion: .file(extensions: ["yaml", "yml", "csv"]))
+    var files: [String]
+    @Option(
+        help:
+            "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together."
+    )
+    var objective = Objective.Kind.time
     @Option(help: ArgumentHelp("Answer with the best so far after this many seconds.", valueName: "seconds")) var timeBudget: Double?
     @Option(help: ArgumentHelp("Most memory on a GPU, below what it has.", valueName: "GB")) var memory: Double?
+    @Option(help: ArgumentHelp("Longest time for the whole run, for instance \"30 days\".", valueName: "time")) var deadline:
+        Quantities.Duration?
+    @Option(help: ArgumentHelp("Most that the whole run may cost, storage apart, for instance \"2 MUSD\".", valueName: "amount"))
+    var budget: Money?
+    @Option(help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Schedules to try (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] = []
+        help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
+            []
     @Option(help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
+    @OptionGroup var journal: JournalOption
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
     @Option(
@@ -31,49 +44,115 @@ struct Search: ParsableCommand {
         help: ArgumentHelp("Lay a setting over the file, for instance training.sequence=8192; may be repeated.", valueName: "key=value"))
     var overrides: [String] = []
 
+    private var isOfTables: Bool { files.contains { $0.lowercased().hasSuffix(".csv") } }
+
     func validate() throws {
         if let timeBudget, !(timeBudget >= 0) { throw ValidationError("--time-budget is \(timeBudget); give seconds, zero or more") }
         if let memory, !(memory > 0) { throw ValidationError("--memory is \(memory); give gigabytes above zero") }
+        if let deadline, deadline.seconds <= 0 { throw ValidationError("--deadline is \(deadline); give a time above zero") }
+        if let budget, budget.dollars <= 0 { throw ValidationError("--budget is \(budget); give an amount above zero") }
+        if let batch, batch < 1 { throw ValidationError("--batch is \(batch); give a number of sequences above zero") }
         if exhaustive < 0 { throw ValidationError("--exhaustive is \(exhaustive); give a number of layouts, zero or more") }
+        if isOfTables {
+            guard files.allSatisfy({ $0.lowercased().hasSuffix(".csv") }) else {
+                throw ValidationError("tables of measured runs and scenarios cannot be searched together; give one kind")
+            }
+            guard objective == .time, deadline == nil, budget == nil, batch == nil, journal.path == nil, overrides.isEmpty, !output.json
+            else {
+                throw ValidationError(
+                    "tables of measured runs are searched for time; --objective, --deadline, --budget, --batch, --journal, --set and --json need a scenario"
+                )
+            }
+        } else if files.count > 1 {
+            throw ValidationError("\(files.count) scenarios are given; search takes one")
+        }
     }
 
     func run() throws {
-        let scenario = try Scenario.load(path: file, overrides: overrides)
-        if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         let data = try CalibrationData.shipped()
-        let constraints = try constraints()
+        if isOfTables {
+            return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
+        }
+        let file = files[0]
+        let scenario = try Scenario.load(path: file, overrides: overrides + (batch.map { ["training.global_batch=\($0)"] } ?? []))
+        if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         if !scenario.conditions.isUniform { output.note("search: conditions are left out; orrery run shows the winner under them") }
         let result: SearchResult
-        let space = SearchSpace(job: scenario.job, constraints: constraints)
-        do throws(PlannerError) {
-            let goal = try Objective(objective, job: scenario.job, prices: scenario.prices)
-            result = try search(space, objective: goal, data: data, settings: settings())
-        } catch {
+        let space = SearchSpace(job: scenario.job, constraints: try constraints())
+        var settings = settings()
+        do {
+            let goal = try goal(scenario)
+            settings.journal = try journal.open(
+                "search", identity: "\(scenario.hash) \(goal.0) \(space.choices.count) \(space.constraints)")
+            result = try search(space, objective: goal.1, data: data, settings: settings)
+        } catch let error as PlannerError {
             throw ScenarioErrors([
                 ScenarioError(
                     file: file, line: 1, column: 1, keyPath: error.keyPath, reason: error.reason, suggestion: error.suggestion)
             ])
         }
+        journal.report(settings.journal, output)
         let answer = SearchAnswer(
             result: result, objective: objective,
             ranked: try result.ranked.map { try report(space.job($0.choice), scenario, data) },
-            own: try? report(scenario.job, scenario, data))
+            own: try? report(scenario.job, scenario, data), showsTime: settings.journal == nil)
+        if settings.journal != nil {
+            output.note("search: \(rounded(result.seconds, 2)) s, of them \(rounded(result.boundSeconds, 2)) s for bounds")
+        }
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? csvText(answer.rows) : answer.text)
         if result.ranked.isEmpty {
-            Console.error(
-                "\(file): none of the \(result.space) legal layouts fits into the memory; use more GPUs, or GPUs with more memory")
+            Console.error("\(file): \(refusal(result, scenario))")
             throw ExitCode.doesNotHold
         }
+    }
+
+    /// The objective, and what its evaluations depend on.
+    private func goal(_ scenario: Scenario) throws -> (String, Objective) {
+        let steps = Double(scenario.job.steps)
+        let limits = (deadline: deadline.map { $0.seconds / steps }, budget: budget.map { $0.dollars / steps })
+        if deadline != nil || budget != nil, scenario.job.training.length == .oneStep {
+            throw PlannerError(
+                keyPath: "training.tokens", reason: "the length of the run is unknown, so --deadline and --budget say nothing",
+                suggestion: "write tokens: 1T or steps: 100000")
+        }
+        let goal = try Objective(
+            objective, job: scenario.job, prices: scenario.prices, deadline: limits.deadline, budget: limits.budget)
+        return ("\(objective) \(String(describing: limits.deadline)) \(String(describing: limits.budget))", goal)
+    }
+
+    /// Which constraint removed how many layouts.
+    private func refusal(_ result: SearchResult, _ scenario: Scenario) -> String {
+        let removed = result.removed
+        let steps = Double(scenario.job.steps)
+        let capacity = rounded(scenario.job.cluster.accelerator.memory.baseValue / 1e9, 1)
+        var parts: [String] = []
+        if removed.memory > 0 { parts.append("\(removed.memory) need more than the \(capacity) GB of a GPU") }
+        if removed.memoryLimit > 0 { parts.append("\(removed.memoryLimit) more than --memory \(rounded(memory ?? 0, 1)) GB") }
+        if removed.deadline > 0 {
+            let least = try? Quantities.Duration(seconds: result.least.seconds * steps)
+            parts.append("\(removed.deadline) take longer than --deadline (no layout takes less than \(least.map { "\($0)" } ?? "that"))")
+        }
+        if removed.budget > 0 {
+            let least = try? Money(baseValue: result.least.dollars * steps)
+            parts.append("\(removed.budget) cost more than --budget (no layout costs less than \(least.map { "\($0)" } ?? "that"))")
+        }
+        if removed.impossible > 0 { parts.append("\(removed.impossible) have no schedule") }
+        let memoryOnly = removed.memory + removed.memoryLimit == removed.all
+        return "none of the \(result.space) legal layouts \(memoryOnly ? "fits into the memory" : "holds to the constraints"): "
+            + parts.joined(separator: ", ")
+            + (memoryOnly ? "; use more GPUs, or GPUs with more memory" : "; loosen a constraint, or use more GPUs")
     }
 
     private func constraints() throws -> SearchConstraints {
         var constraints = SearchConstraints()
         constraints.memory = memory.map { $0 * 1e9 }
-        if !schedules.isEmpty {
+        if schedules == ["all"] {
+            constraints.schedules = SearchSpace.schedules
+        } else if !schedules.isEmpty {
             constraints.schedules = try schedules.map { name in
                 guard let kind = ScheduleKind(rawValue: name), SearchSpace.schedules.contains(kind) else {
                     let known = SearchSpace.schedules.map(\.rawValue).joined(separator: ", ")
-                    throw InputError("--schedules: \"\(name)\" cannot be searched; choose from \(known)")
+                    throw InputError("--schedules: \"\(name)\" cannot be searched; choose from \(known), or write all")
                 }
                 return kind
             }
@@ -97,152 +176,26 @@ struct Search: ParsableCommand {
         own.job = job
         own.conditions = Conditions()
         own.settings.timeline = false
-        return try project(own, from: file, data)
+        return try project(own, from: files[0], data)
     }
 }
 
 extension Objective.Kind: ExpressibleByArgument {}
 
-/// What a search found, as text and as a document.
-private struct SearchAnswer {
-    let result: SearchResult
-    let objective: Objective.Kind
-    /// Best first.
-    let ranked: [RunReport]
-    /// The file's own layout; nil where it cannot run.
-    let own: RunReport?
-
-    private static let columns = ["layout", "schedule", "micro-batch", "recompute", "ZeRO", "step s", "MFU %", "memory GB", "USD/step"]
-
-    var rows: [[String]] { [Self.columns] + ranked.map(row) }
-
-    private func row(_ report: RunReport) -> [String] {
-        let job = report.job
-        let layout = job.layout
-        let schedule = layout.pipeline == 1 ? "-" : layout.schedule.rawValue + (layout.virtual > 1 ? " x\(layout.virtual)" : "")
-        return [
-            Self.degrees(job), schedule, "\(job.training.microBatch)", Self.name(job.training.recompute), "\(layout.zero)",
-            rounded(report.result.step.timeS.mean, 4), rounded(report.result.step.mfu * 100, 1),
-            rounded(report.result.memory.peak / 1e9, 1),
-            report.bill.totalUSD > 0 && report.result.run.steps > 0
-                ? rounded(report.bill.totalUSD / Double(report.result.run.steps), 4) : "-",
-        ]
-    }
-
-    private static func degrees(_ job: Job) -> String {
-        let layout = job.layout
-        var text = "t\(layout.tensor)\(layout.sequenceParallel ? "+sp" : "") p\(layout.pipeline) d\(job.data)"
-        if layout.context > 1 { text += " c\(layout.context)" }
-        if layout.expert > 1 { text += " e\(layout.expert)" }
-        if layout.expertTensor > 1 { text += " et\(layout.expertTensor)" }
-        return text
-    }
-
-    static func name(_ recompute: Recompute) -> String {
-        switch recompute {
-        case .none: "none"
-        case .selective: "selective"
-        case .full: "full"
-        case .layers(let count): "\(count) layers"
-        }
-    }
-
-    var text: String {
-        var lines: [String] = []
-        var cells = rows
-        if let own { cells.append(row(own)) }
-        let widths = Self.columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-        for (index, row) in cells.enumerated() {
-            let place = index == 0 ? "  #" : index <= ranked.count ? String(repeating: " ", count: index < 10 ? 2 : 1) + "\(index)" : "own"
-            var line = place
-            for (cell, width) in zip(row, widths) { line += "  " + cell + String(repeating: " ", count: width - cell.count) }
-            while line.last == " " { line.removeLast() }
-            if index > ranked.count, own?.result.memory.fits == false { line += "  (does not fit)" }
-            lines.append(line)
-        }
-        if let best = ranked.first {
-            if ranked.count > 1 { lines.append(why(best, over: ranked[1], name: "the runner-up")) }
-            if let own { lines.append(why(best, over: own, name: "the file's layout")) }
-        }
-        lines.append(statistics)
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// The step's parts that differ most, in seconds of the critical path.
-    private func why(_ best: RunReport, over other: RunReport, name: String) -> String {
-        let (mine, theirs) = (best.result.breakdownS, other.result.breakdownS)
-        let gain = other.result.step.timeS.mean - best.result.step.timeS.mean
-        let parts = Activity.allCases.map { (activity: $0, seconds: (theirs[$0] ?? 0) - (mine[$0] ?? 0)) }
-            .filter { abs($0.seconds) > max(1e-6, 0.02 * abs(gain)) }
-            .enumerated().sorted { (-abs($0.element.seconds), $0.offset) < (-abs($1.element.seconds), $1.offset) }.prefix(5)
-            .map { "\($0.element.activity.rawValue) \($0.element.seconds > 0 ? "-" : "+")\(rounded(abs($0.element.seconds), 4)) s" }
-        let share = other.result.step.timeS.mean > 0 ? gain / other.result.step.timeS.mean * 100 : 0
-        let verdict =
-            gain == 0 ? "as fast as \(name)" : "\(rounded(abs(share), 2)) % \(gain > 0 ? "faster" : "slower") a step than \(name)"
-        return "#1 is \(verdict)" + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))
-    }
-
-    private var statistics: String {
-        var text =
-            "\(result.space) legal layouts, \(result.bounded) bounded, \(result.simulated) simulated, \(result.unfit) of those looked at do not fit; "
-            + "\(rounded(result.seconds, 2)) s"
-        if let gap = result.exhaustiveGap {
-            text += "; all were simulated to check: \(rounded(gap * 100, 3)) % from the optimum"
-        } else if result.isProven {
-            text += "; no layout of the space is better"
-        } else if let left = result.unexplored, let best = result.ranked.first, best.value > 0 {
-            text += "; cut short: what was not looked at can be better by at most \(rounded(max(0, 1 - left / best.value) * 100, 2)) %"
-        }
-        return text
-    }
-
-    // MARK: JSON
-
-    var json: JSONValue {
-        let entries = zip(ranked, result.ranked).map(entry)
-        return .object([
-            ("space", .integer(result.space)), ("bounded", .integer(result.bounded)), ("simulated", .integer(result.simulated)),
-            ("unfit", .integer(result.unfit)), ("seconds", .number(result.seconds)), ("bound_seconds", .number(result.boundSeconds)),
-            ("objective", .string(objective.rawValue)), ("proven", .bool(result.isProven)), ("unexplored", .optional(result.unexplored)),
-            ("exhaustive_gap", .optional(result.exhaustiveGap)), ("best", entries.first ?? .null), ("ranked", .array(entries)),
-            ("own", own.map { .object(members($0)) } ?? .null),
-        ])
-    }
-
-    private func entry(_ report: RunReport, _ layout: RankedLayout) -> JSONValue {
-        .object([("value", .number(layout.value)), ("bound", .number(layout.bound))] + members(report))
-    }
-
-    private func members(_ report: RunReport) -> [(key: String, value: JSONValue)] {
-        let job = report.job
-        let layout = job.layout
-        let degrees: [(key: String, value: JSONValue)] = [
-            ("tensor", .integer(layout.tensor)), ("pipeline", .integer(layout.pipeline)), ("virtual", .integer(layout.virtual)),
-            ("context", .integer(layout.context)), ("expert", .integer(layout.expert)), ("expert_tensor", .integer(layout.expertTensor)),
-            ("data", .integer(job.data)), ("sequence_parallel", .bool(layout.sequenceParallel)), ("zero", .integer(layout.zero)),
-            ("schedule", .string(layout.schedule.rawValue)),
-        ]
-        let training: [(key: String, value: JSONValue)] = [
-            ("global_batch", .integer(job.training.globalBatch)), ("micro_batch", .integer(job.training.microBatch)),
-            ("sequence", .integer(job.training.sequence)), ("recompute", .string(Self.name(job.training.recompute))),
-        ]
-        var result: [(key: String, value: JSONValue)] = [("layout", .object(degrees)), ("training", .object(training))]
-        if case .object(let all) = report.jsonValue() {
-            result += all.filter { ["step", "breakdown_s", "memory", "bill"].contains($0.key) }
-        }
-        return result
-    }
+extension ExpressibleByArgument where Self: Quantity {
+    public init?(argument: String) { try? self.init(parsing: argument) }
 }
+extension Quantities.Duration: ExpressibleByArgument {}
+extension Money: ExpressibleByArgument {}
 
-/// `value` with at most `decimals` digits behind the point.
-func rounded(_ value: Double, _ decimals: Int) -> String {
-    guard value.isFinite else { return "-" }
-    var scale = 1.0
-    for _ in 0..<decimals { scale *= 10 }
-    let number = (abs(value) * scale).rounded()
-    guard number < 1e15 else { return "\(value)" }
-    let digits = String(Int(number))
-    let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
-    let text = decimals == 0 ? padded : padded.dropLast(decimals) + "." + padded.suffix(decimals)
-    return value < 0 && number > 0 ? "-" + text : String(text)
+extension Job {
+    /// Optimizer steps of the whole run; 1 where its length is not known.
+    fileprivate var steps: Int {
+        switch training.length {
+        case .oneStep: 1
+        case .steps(let count): max(1, count)
+        case .tokens(let tokens):
+            max(1, Int((Double(tokens) / max(1, Double(training.globalBatch) * Double(training.sequence))).rounded(.up)))
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Plan
+import Planner
 import Report
 import Scenario
 import Simulation
@@ -12,10 +13,19 @@ struct Sweep: ParsableCommand {
         discussion: """
             Goes through the products of --vary, times what the file itself varies (vary, zip). A combination that is not possible is listed with
             its reason. --scaling varies cluster.gpus (or takes the values that --vary gives it): strong keeps the global batch, weak keeps the batch
-            a GPU. Exit status 1 where no combination fits.
+            a GPU. --sample draws points from ranges (--vary key=lo..hi, key=log lo..hi, or lists) instead, and says which key matters most: the
+            share of the variance that it explains (Sobol indices; samples x (keys + 2) runs). Exit status 1 where no combination fits.
             """)
     @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Keys with their values.", valueName: "key=v1,v2")) var vary: [String] = []
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Keys whose values go together, the first with the first.", valueName: "key=v1,v2"))
+    var zip: [String] = []
+    @Option(help: "Sample ranges: sobol or lhs (Latin hypercube).") var sample: SampleDesign.Kind?
+    @Option(help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
+    @Option(help: "What a sample explains: step_time, samples_per_s, mfu, memory or cost.") var response = SweepResponse.stepTime
+    @OptionGroup var journal: JournalOption
+    @OptionGroup var report: ReportOption
     @Option(help: "Scaling study over cluster.gpus: strong or weak.") var scaling: Scaling?
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
@@ -25,31 +35,95 @@ struct Sweep: ParsableCommand {
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))
     var overrides: [String] = []
 
+    func validate() throws {
+        if sample == nil, samples != nil { throw ValidationError("--samples needs --sample; add --sample sobol") }
+        if sample != nil, scaling != nil || !zip.isEmpty {
+            throw ValidationError("--sample excludes --scaling and --zip; give one of them")
+        }
+    }
+
     func run() throws {
+        try report.prepare()
         let axes = try axes()
-        let runs = try combinations(axes).flatMap(expanded)
+        let design = try design(axes)
+        let runs = try runs(axes, design)
         guard runs.contains(where: { $0.scenario != nil }) else {
             throw ScenarioErrors(runs.first?.faults ?? [])
         }
         guard runs.count > 1 else { throw InputError("\(file): nothing varies; give --vary layout.tensor=1,2,4 or --scaling strong") }
         let data = try CalibrationData.shipped()
+        let journal = try self.journal.open("sweep", identity: identity(runs))
         let progress = Progress("simulating", of: runs.count, quiet: output.quiet)
-        let results = parallelMap(runs, jobs: jobs.count, progress: progress) { run in SweepRow(run, file: file, data) }
-        let table = SweepTable(rows: results, scaling: scaling)
+        let results = parallelMap(Array(runs.indices), jobs: jobs.count, progress: progress) { index -> SweepRow in
+            let run = runs[index]
+            if let line = journal?[index], let row = SweepRecord(line: line)?.row(of: run) { return row }
+            let row = SweepRow(run, file: file, data)
+            if let line = SweepRecord(row).line { journal?.append(index, line) }
+            return row
+        }
+        self.journal.report(journal, output)
+        var table = SweepTable(rows: results, scaling: scaling)
+        if let design {
+            table.sensitivity = SweepSensitivity(results, axes: axes.map(\.key), design: design, response: response, seed: seed ?? 1)
+        }
+        if let directory = report.directory {
+            var path = ""
+            try uninterrupted { () throws(ReportError) in path = try table.page(file: file).write(to: directory, version: Orrery.version) }
+            output.note("report: \(path)")
+        }
         try Console.output(output.json ? table.json.text() + "\n" : output.csv ? csvText(table.cells) : table.text)
         if !results.contains(where: { $0.report?.valid == true }) { throw ExitCode.doesNotHold }
+    }
+
+    private func runs(_ axes: [SweepAxis], _ design: SampleDesign?) throws -> [SweepRun] {
+        if let design { return try points(of: design, axes) }
+        return try combinations(axes).flatMap(expanded)
+    }
+
+    /// Everything that the rows depend on.
+    private func identity(_ runs: [SweepRun]) -> String {
+        runs.map { run in
+            let point = run.point.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            return "\(run.scenario?.hash ?? "-") \(run.scenario?.settings.seed ?? 0) \(point)"
+        }.joined(separator: "\n")
+    }
+
+    // MARK: samples
+
+    private func design(_ axes: [SweepAxis]) throws -> SampleDesign? {
+        guard let kind = sample else { return nil }
+        if let variation = try base().variation { throw ScenarioErrors([variation]) }
+        do throws(PlannerError) { return try SampleDesign(kind, inputs: axes.count, count: samples ?? 64, seed: seed ?? 1) } catch {
+            throw InputError("\(error)")
+        }
+    }
+
+    private func points(of design: SampleDesign, _ axes: [SweepAxis]) throws -> [SweepRun] {
+        guard design.count * (axes.count + 2) <= 100_000 else {
+            throw InputError("--samples: \(design.count) x (\(axes.count) + 2) are more than 100000 runs; give fewer samples or keys")
+        }
+        return design.points.flatMap { point in expanded(Swift.zip(axes, point).map { (key: $0.key, value: $0.value(at: $1)) }) }
     }
 
     // MARK: axes
 
     private func axes() throws -> [SweepAxis] {
         var axes = try vary.map { try SweepAxis($0) }
-        for (index, axis) in axes.enumerated() where axes[..<index].contains(where: { $0.key == axis.key }) {
+        let zipped = try zip.map { try SweepAxis($0, option: "--zip") }
+        for (index, axis) in (axes + zipped).enumerated() where (axes + zipped)[..<index].contains(where: { $0.key == axis.key }) {
             throw InputError("--vary: \(axis.key) is given twice; give all its values at once")
         }
-        let points = axes.reduce(1) { $0.multipliedReportingOverflow(by: $1.values.count).partialValue }
+        for axis in zipped where axis.values.count != zipped[0].values.count || axis.range != nil {
+            throw InputError(
+                "--zip: \(axis.key) has \(axis.values.count) values, \(zipped[0].key) has \(zipped[0].values.count); give equally many")
+        }
+        guard sample == nil else { return axes }
+        if let axis = axes.first(where: { $0.range != nil }) {
+            throw InputError("--vary: \(axis.key) is a range; add --sample sobol, or list its values")
+        }
+        let points = axes.reduce(zipped.first?.values.count ?? 1) { $0.multipliedReportingOverflow(by: $1.values.count).partialValue }
         guard points <= 10_000 else { throw InputError("--vary: there are more than 10000 combinations; vary fewer keys, or use search") }
-        guard scaling != nil, !axes.contains(where: { $0.key == "cluster.gpus" }) else { return axes }
+        guard scaling != nil, !(axes + zipped).contains(where: { $0.key == "cluster.gpus" }) else { return axes }
         // Where no numbers are given: the file's machines, doubled three times.
         let scenario = try base()
         axes.insert(SweepAxis(key: "cluster.gpus", values: [1, 2, 4, 8].map { "\(scenario.job.cluster.gpus * $0)" }), at: 0)
@@ -62,6 +136,10 @@ struct Sweep: ParsableCommand {
     private func combinations(_ axes: [SweepAxis]) throws -> [[(key: String, value: String)]] {
         var points: [[(key: String, value: String)]] = [[]]
         for axis in axes { points = points.flatMap { point in axis.values.map { point + [(axis.key, $0)] } } }
+        let zipped = try zip.map { try SweepAxis($0, option: "--zip") }
+        if let first = zipped.first {
+            points = points.flatMap { point in first.values.indices.map { row in point + zipped.map { ($0.key, $0.values[row]) } } }
+        }
         guard scaling == .weak else { return points }
         let job = try base().job
         return try points.map { point in
@@ -88,162 +166,4 @@ struct Sweep: ParsableCommand {
     }
 }
 
-/// A key with the values it goes through.
-private struct SweepAxis {
-    var key: String
-    var values: [String]
-
-    init(key: String, values: [String]) { (self.key, self.values) = (key, values) }
-
-    /// Reads `key=v1,v2`; commas within brackets, braces and quotes belong to a value.
-    init(_ text: String) throws(InputError) {
-        guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-            throw InputError("--vary: \"\(text)\" names no values; write for instance layout.tensor=1,2,4")
-        }
-        key = String(text[..<equals])
-        values = [""]
-        var depth = 0
-        var quote: Character?
-        for character in text[text.index(after: equals)...] {
-            if let open = quote {
-                if character == open { quote = nil }
-            } else if character == "\"" || character == "'" {
-                quote = character
-            } else if character == "[" || character == "{" {
-                depth += 1
-            } else if character == "]" || character == "}" {
-                depth -= 1
-            } else if character == ",", depth == 0 {
-                values.append("")
-                continue
-            }
-            values[values.count - 1].append(character)
-        }
-        guard !values.contains("") else { throw InputError("--vary: \(key) has an empty value; write for instance \(key)=1,2,4") }
-    }
-}
-
-private struct SweepRun: Sendable {
-    var point: [(key: String, value: String)]
-    var scenario: Scenario?
-    var faults: [ScenarioError] = []
-}
-
-/// A combination with its result, or why there is none.
-private struct SweepRow: Sendable {
-    var point: [(key: String, value: String)]
-    var report: RunReport?
-    var reason: String?
-
-    init(_ run: SweepRun, file: String, _ data: CalibrationData) {
-        point = run.point
-        guard let scenario = run.scenario else {
-            reason = Self.text(run.faults)
-            return
-        }
-        do { report = try project(scenario, from: file, data) } catch {
-            reason = (error as? ScenarioErrors).map { Self.text($0.errors) } ?? "\(error)"
-        }
-    }
-
-    private static func text(_ faults: [ScenarioError]) -> String { faults.map { "\($0.keyPath): \($0.reason)" }.joined(separator: "; ") }
-}
-
-private struct SweepTable {
-    let rows: [SweepRow]
-    let scaling: Sweep.Scaling?
-
-    /// Keys in order of appearance.
-    private var keys: [String] {
-        var keys: [String] = []
-        for row in rows { for entry in row.point where !keys.contains(entry.key) { keys.append(entry.key) } }
-        return keys
-    }
-
-    private func value(_ row: SweepRow, _ key: String) -> String { row.point.last { $0.key == key }?.value ?? "" }
-
-    /// Throughput over that of the first run with the same other values, and that over the GPUs added.
-    private func scale(_ row: SweepRow) -> (speedup: Double, efficiency: Double)? {
-        guard scaling != nil, let report = row.report, let first = rows.first(where: { isSibling($0, row) })?.report else { return nil }
-        let (mine, base) = (report.result.step, first.result.step)
-        let gpus = Double(report.job.cluster.gpus) / Double(first.job.cluster.gpus)
-        let speedup = mine.samplesPerS / base.samplesPerS
-        return (speedup, speedup / gpus)
-    }
-
-    private func isSibling(_ a: SweepRow, _ b: SweepRow) -> Bool {
-        guard a.report != nil else { return false }
-        return keys.filter { $0 != "cluster.gpus" && $0 != "training.global_batch" }.allSatisfy { value(a, $0) == value(b, $0) }
-    }
-
-    /// Header and rows; empty cells where a combination is not possible.
-    var cells: [[String]] {
-        let names = keys
-        var header = names + ["step_time_s", "tokens_per_s", "samples_per_s", "mfu", "memory_bytes", "fits", "total_usd"]
-        if scaling != nil { header += ["speedup", "efficiency"] }
-        return [header + ["reason"]]
-            + rows.map { row in
-                var cells = names.map { value(row, $0) }
-                if let result = row.report?.result, let bill = row.report?.bill {
-                    let step = result.step
-                    cells += [step.timeS.mean, step.tokensPerS, step.samplesPerS, step.mfu, result.memory.peak].map { "\($0)" }
-                    cells += ["\(result.memory.fits)", bill.totalUSD > 0 ? "\(bill.totalUSD)" : ""]
-                } else {
-                    cells += Array(repeating: "", count: 7)
-                }
-                if scaling != nil { cells += scale(row).map { ["\($0.speedup)", "\($0.efficiency)"] } ?? ["", ""] }
-                return cells + [row.reason ?? ""]
-            }
-    }
-
-    var text: String {
-        let names = keys
-        let short = names.map { key in key.split(separator: ".").last.map(String.init) ?? key }
-        var table = [short + ["step s", "samples/s", "MFU %", "memory GB", "USD"] + (scaling == nil ? [] : ["speedup", "efficiency %"])]
-        for row in rows {
-            var cells = names.map { value(row, $0) }
-            if let result = row.report?.result, let bill = row.report?.bill {
-                cells += [
-                    rounded(result.step.timeS.mean, 4), rounded(result.step.samplesPerS, 2), rounded(result.step.mfu * 100, 1),
-                    rounded(result.memory.peak / 1e9, 1) + (result.memory.fits ? "" : " ✗"),
-                    bill.totalUSD > 0 ? rounded(bill.totalUSD, 2) : "-",
-                ]
-                if scaling != nil { cells += scale(row).map { [rounded($0.speedup, 2), rounded($0.efficiency * 100, 1)] } ?? ["-", "-"] }
-            }
-            table.append(cells)
-        }
-        let widths = table[0].indices.map { column in table.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-        var lines: [String] = []
-        for (index, cells) in table.enumerated() {
-            var line = " "
-            for (cell, width) in zip(cells, widths) { line += " " + String(repeating: " ", count: width - cell.count) + cell + " " }
-            while line.last == " " { line.removeLast() }
-            if index > 0, let reason = rows[index - 1].reason { line += "  not possible: \(reason)" }
-            lines.append(line)
-        }
-        if rows.contains(where: { $0.report?.valid == false }) { lines.append("  ✗ needs more memory than a GPU has") }
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    var json: JSONValue {
-        let axes = keys.map { key in
-            var values: [String] = []
-            for row in rows {
-                if let value = row.point.last(where: { $0.key == key })?.value, !values.contains(value) { values.append(value) }
-            }
-            return (key: key, value: JSONValue.array(values.map { .string($0) }))
-        }
-        let runs = rows.map { row in
-            var members: [(key: String, value: JSONValue)] = [
-                ("point", .object(row.point.map { (key: $0.key, value: .string($0.value)) })),
-                ("result", row.report.map { $0.jsonValue() } ?? .null),
-            ]
-            if let scale = scale(row) {
-                members += [("speedup", .number(scale.speedup)), ("efficiency", .number(scale.efficiency))]
-            }
-            if let reason = row.reason { members.append(("reason", .string(reason))) }
-            return JSONValue.object(members)
-        }
-        return .object([("axes", .object(axes)), ("runs", .array(runs))])
-    }
-}
+extension SampleDesign.Kind: ExpressibleByArgument {}

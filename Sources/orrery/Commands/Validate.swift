@@ -50,10 +50,17 @@ extension ValidationRow {
     /// A measured run that nothing has been said about yet.
     init(_ run: MeasuredRun) {
         let training = run.job?.training
+        var origin = Origin(
+            id: run.id, file: run.file, source: run.source, hardware: run.hardware, framework: run.framework,
+            completeness: run.completeness ?? "")
+        if let job = run.job {
+            origin.kinds = [job.model.moe == nil ? "dense" : "MoE"]
+            if job.layout.zero == 3 { origin.kinds.append("FSDP") }
+            if job.layout.pipeline > 1 { origin.kinds.append("pipeline") }
+            origin.tensor = job.layout.tensor
+        }
         self.init(
-            Origin(
-                id: run.id, file: run.file, source: run.source, hardware: run.hardware, framework: run.framework,
-                completeness: run.completeness ?? ""),
+            origin,
             Shape(
                 gpus: run.job?.cluster.gpus ?? run.integer("gpus"), layers: run.job?.model.layers ?? run.integer("layers"),
                 hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
@@ -64,8 +71,11 @@ extension ValidationRow {
     /// A measured run and what the simulator says about it.
     init(_ run: MeasuredRun, _ data: CalibrationData) {
         self.init(run)
+        assumptions = run.warnings
         do {
-            let plan = try PreparedRun(run, data: data).plan
+            let prepared = try PreparedRun(run, data: data)
+            let plan = prepared.plan
+            assumptions = prepared.run.warnings
             var settings = SimulationSettings()
             settings.timeline = false
             let result = try simulate(plan, settings: settings)

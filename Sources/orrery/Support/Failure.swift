@@ -23,7 +23,7 @@ struct InputError: Error, CustomStringConvertible {
 func exitStatus(reporting error: any Error) -> Int32 {
     switch error {
     case let code as ExitCode: return code.rawValue
-    case is ScenarioErrors, is InputError, is FileError, is ReportError:
+    case is ScenarioErrors, is InputError, is MeasurementFault, is FileError, is ReportError:
         Console.error("\(error)")
         return ExitCode.badInput.rawValue
     default:

@@ -79,3 +79,10 @@ func uninterrupted<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Fa
     }
     try body()
 }
+
+/// The folder that relative paths of the command line start from.
+func workingFolder() -> String {
+    guard let path = getcwd(nil, 0) else { return "." }
+    defer { free(path) }
+    return String(cString: path)
+}

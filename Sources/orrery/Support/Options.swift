@@ -54,7 +54,19 @@ struct SimulationOptions: ParsableArguments {
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))
-    var overrides: [String] = []
+    var settings: [String] = []
+    @Option(
+        help: ArgumentHelp("Measured kernels of the cluster's GPU (docs/measurements.md), as software.measurements.", valueName: "file"),
+        completion: .file(extensions: ["csv"]))
+    var measurements: String?
+
+    /// Everything that is laid over the file. A path of the command line starts from the working folder, not from the scenario's.
+    var overrides: [String] {
+        guard let measurements else { return settings }
+        let path = measurements.hasPrefix("/") ? measurements : "\(workingFolder())/\(measurements)"
+        let escaped = path.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        return settings + ["software.measurements=\"\(escaped)\""]
+    }
 
     /// The scenario with what the command line says of seed, threads and timeline.
     func applied(to scenario: Scenario, jobs count: Int) -> Scenario {

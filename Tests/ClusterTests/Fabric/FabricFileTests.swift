@@ -4,6 +4,7 @@ import Testing
 @testable import Cluster
 
 @Suite struct FabricFileTests {
+    private static let star = "hosts: 8\ntopology: {kind: star, link: {bandwidth: 1 GB/s, latency: 1 us}}\n"
     private let tree = """
         hosts: 32
         fairness: rtt
@@ -50,6 +51,13 @@ import Testing
         "hosts: 64\ntopology: {kind: fat_tree, levels: 3, hosts_per_leaf: 4, leaves_per_pod: 4, spines: 4, cores_per_spine: 4, link: {bandwidth: 1 GB/s, latency: 1 us}, routing: ecmp, seed: 3}",
         "hosts: 64\ntopology: {kind: rail_optimized, gpus_per_node: 8, spines: 4, link: {bandwidth: 50 GB/s, latency: 1 us}, nvlink: {bandwidth: 450 GB/s, latency: 1 us}}",
         "cluster: {hosts: 2, topology: {kind: graph, switches: 1, links: [{between: [h0, s0], bandwidth: 1 GB/s, latency: 1 us}, {between: [s0, h1], bandwidth: 1 GB/s, latency: 1 us, duplex: half}]}}",
+        "hosts: 16\ntopology: {kind: pcie, gpus_per_switch: 2, switches_per_socket: 2, link: {bandwidth: 25 GB/s, latency: 1 us}, socket_link: {bandwidth: 20 GB/s, latency: 1 us}, port: {bandwidth: 100 Gb/s, latency: 5 us}}",
+        "hosts: 72\ngpu_generation: blackwell\ntopology: {kind: nvl72, nvlink: {bandwidth: 900 GB/s, latency: 500 ns}}",
+        "hosts: 144\ntopology: {kind: nvl72, spines: 2, nvlink: {bandwidth: 900 GB/s, latency: 500 ns}, link: {bandwidth: 50 GB/s, latency: 2 us}}",
+        "hosts: 64\ntopology: {kind: leaf_spine, hosts_per_leaf: 16, oversubscription: 2, link: {bandwidth: 100 Gb/s, latency: 1 us}}\nefficiency: {half_size: 64 kB, peak: 95%}\ncongestion: {threshold: 4, loss_per_flow: 2%, floor: 0.5, recovery: 50 us}",
+        "topology: [ Ring, FullyConnected, Switch ]\nnpus_count: [ 2, 8, 4 ]\nbandwidth: [ 200.0, 100.0, 50.0 ]\nlatency: [ 50.0, 500.0, 2000.0 ]",
+        "topology: [ Ring ]\nnpus_count: [ 5 ]\nbandwidth: [ 50 ]\nlatency: [ 500 ]",
+        "hosts: 8\ntopology: {kind: star, link: {bandwidth: 1 GB/s, latency: 1 us}}\nefficiency: {table: [{bytes: 1 kB, share: 10%}, {bytes: 1 MB, share: 90%}]}\nfaults: [{link: host 7 to switch, from: 1 s}, {host: 3, rate: 50%}, {host: 2, down: 1 ms, every: 10 ms, until: 1 s}]",
         "hosts: 2\ntopology: {kind: graph, routing: table, links: [{between: [h0, h1], bandwidth: 1 GB/s, latency: 1 us}], routes: [{source: 0, destination: 1, links: [0]}]}",
     ])
     func everyKindIsRead(_ yaml: String) throws {
@@ -95,6 +103,58 @@ import Testing
             "belong together"
         ),
         ("hosts: 8\nfairness: rtt\ntopology: {kind: star, link: {bandwidth: 1 GB/s, latency: 0 us}}", "fairness: rtt weighs"),
+        (
+            "topology: [Ring, Swich]\nnpus_count: [2, 4]\nbandwidth: [1, 1]\nlatency: [1, 1]",
+            "1:18: topology[1]: \"Swich\" is not known here; did you mean Switch?"
+        ),
+        ("topology: [Ring, Switch]\nnpus_count: [2]\nbandwidth: [1, 1]\nlatency: [1, 1]", "npus_count: has 1 entries, but topology has 2"),
+        ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [0]\nlatency: [1]", "bandwidth: entry 1 is 0.0; GB/s above zero"),
+        ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [x]\nlatency: [1]", "bandwidth: every entry must be a number"),
+        ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [1]", "latency: is missing"),
+        ("topology: [Ring]\nnpus_count: [-2]\nbandwidth: [1]\nlatency: [1]", "npus_count: every entry must be a whole number"),
+        ("topology: [Ring]\nnpus_count: [2]\nbandwidth: [1]\nlatency: [1]\nbandwith: 3", "bandwith: unknown key; did you mean bandwidth?"),
+        (
+            "topology: [Switch, Switch, FullyConnected]\nnpus_count: [1000, 1000, 1000]\nbandwidth: [1, 1, 1]\nlatency: [1, 1, 1]",
+            "are more than"
+        ),
+        (
+            "hosts: 9\ntopology: {kind: pcie, link: {bandwidth: 1 GB/s, latency: 1 us}, socket_link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "port: 9 hosts are more than the 8"
+        ),
+        ("hosts: 8\ntopology: {kind: pcie, link: {bandwidth: 1 GB/s, latency: 1 us}}", "socket_link: is missing"),
+        ("hosts: 144\ntopology: {kind: nvl72, nvlink: {bandwidth: 900 GB/s, latency: 500 ns}}", "topology.spines: is missing"),
+        (
+            "hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, spines: 2, oversubscription: 2, link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "say the same; give one"
+        ),
+        (
+            "hosts: 8\ntopology: {kind: leaf_spine, hosts_per_leaf: 4, oversubscription: nan, link: {bandwidth: 1 GB/s, latency: 1 us}}",
+            "oversubscription: \"nan\" is not a number above 0"
+        ),
+        (
+            Self.star + "faults: [{link: host 9 to switch}]",
+            "faults[0].link: \"host 9 to switch\" is no link of this network; names are like \"host"
+        ),
+        (Self.star + "faults: [{host: 9}]", "faults[0].host: 9 is not a whole number from 0 to 7"),
+        (Self.star + "faults: [{host: 1, link: 3}]", "one link or one host"),
+        (Self.star + "faults: [{rate: 50%}]", "one link or one host"),
+        (Self.star + "faults: [{host: 1, rate: 150%}]", "is not a share from 0% to 100%"),
+        (Self.star + "faults: [{host: 1, from: 3 s, until: 2 s}]", "until: must be later than from"),
+        (Self.star + "faults: [{host: 1, from: 3}]", "faults[0].from: \"3\" has no unit"),
+        (Self.star + "faults: [{host: 1, down: 1 ms, every: 10 ms}]", "needs until"),
+        (Self.star + "faults: [{host: 1, down: 1 ms, until: 1 s}]", "belong together"),
+        (Self.star + "faults: [{host: 1, down: 20 ms, every: 10 ms, until: 1 s}]", "shorter than every"),
+        (Self.star + "faults: [{host: 1, down: 1 ns, every: 2 ns, until: 1 s}]", "makes more than 100000 changes"),
+        (Self.star + "faults: [{host: 1, reroute: maybe}]", "reroute: \"maybe\" is not known here"),
+        (Self.star + "faults: {host: 1}", "faults: must be a list"), (Self.star + "faults: [3]", "faults[0]: must be a mapping"),
+        (Self.star + "efficiency: {peak: 95%}", "efficiency.half_size: is missing"),
+        (Self.star + "efficiency: {half_size: 1 kB, peak: 0}", "efficiency.peak: \"0\" is not a share from 0.1% to 100%"),
+        (Self.star + "efficiency: {table: [{bytes: 2 kB, share: 1}, {bytes: 1 kB, share: 1}]}", "efficiency.table[1].bytes: sizes must"),
+        (Self.star + "efficiency: {table: []}", "efficiency.table: needs rows"),
+        (Self.star + "efficiency: 3", "efficiency: must be a mapping"),
+        (Self.star + "congestion: {loss_per_flow: 2%}", "congestion.threshold: is missing"),
+        (Self.star + "congestion: {threshold: 0, loss_per_flow: 2%}", "congestion.threshold: 0 is not a whole number from 1"),
+        (Self.star + "gpu_generation: maxwell", "gpu_generation: \"maxwell\" is not known here"),
         ("hosts: [8\n", "2:1"), ("", "a mapping with the keys"), ("- 1\n- 2", "a mapping with the keys"), ("\u{0}\u{1}\u{2}", ""),
         ("hosts: 8\ntopology: 7", "topology: must be a mapping"),
     ])
@@ -156,7 +216,8 @@ import Testing
         let expected = 14 * (Double(1 << 30) / 8 / 450e9 + 2e-6)
         #expect(abs((report.rows.last?.microseconds ?? 0) - expected * 1e6) < 1e-6)
         #expect(abs((report.rows.last?.busbw ?? 0) - Double(1 << 30) / expected * 1e-9 * 1.75) < 1e-6)
-        #expect(report.table.hasPrefix("    size B      count   type  algorithm  time us"))
+        let header = report.table.prefix { $0 != "\n" }.split(separator: " ")
+        #expect(header == ["size", "B", "count", "type", "algorithm", "protocol", "time", "us", "algbw", "GB/s", "busbw", "GB/s", "by"])
         // small sizes go by fewer steps than a ring has
         let small = try CollectiveReport(.allReduce, ranks: 8, sizes: .init(from: .init(64), to: .init(64)), on: network)
         #expect(small.rows.first?.algorithm != "ring")

@@ -8,12 +8,17 @@ public struct CollectiveReport: Sendable {
         /// Elements of four bytes.
         public var count: Int
         public var algorithm: String
+        /// What the library would use with this algorithm at this size: LL, LL128 or Simple.
+        public var `protocol`: String
         public var microseconds: Double
         /// GB/s: size over time, and that times what the operation must put on every port over the size (2(n-1)/n for all-reduce).
         public var algbw: Double
         public var busbw: Double
         /// "closed form" or "flows".
         public var method: String
+        /// With faults or congestion: the link that held messages back the longest, and the rank that was through last.
+        public var held_by: String?
+        public var last_rank: Int?
     }
     public let op: CollectiveOp
     public let ranks: Int
@@ -40,42 +45,127 @@ public struct CollectiveReport: Sendable {
         }
     }
 
+    /// Which algorithm each size gets.
+    public enum Selection: Sendable, Hashable {
+        /// What NCCL would choose (`LibraryTuning`).
+        case library
+        /// Whichever takes the least simulated time.
+        case fastest
+        case way(CollectiveWay)
+    }
+
+    /// What patterns are made of beside operation, ranks and size; nil takes what is usual.
+    public struct Options: Sendable {
+        public var chunks: Int?
+        public var channels: Int?
+        /// Counts the flags of this protocol as bytes on the wire; nil: none.
+        public var wire: WireProtocol?
+        public init(chunks: Int? = nil, channels: Int? = nil, wire: WireProtocol? = nil) {
+            self.chunks = chunks
+            self.channels = channels
+            self.wire = wire
+        }
+    }
+
     /// Ranks are placed on the first hosts. `way` nil takes the fastest at each size.
     /// - Throws: `FabricError` for more ranks than hosts and ways that cannot do the operation.
     public init(
         _ op: CollectiveOp, by way: CollectiveWay? = nil, ranks: Int, sizes: Sizes, on network: Network
+    ) throws(FabricError) {
+        try self.init(op, ranks: ranks, sizes: (sizes, Options()), on: network, selection: way.map { .way($0) } ?? .fastest)
+    }
+
+    /// Ranks are placed on the first hosts.
+    /// - Throws: `FabricError` for more ranks than hosts, ways that cannot do the operation, and impossible chunks or channels.
+    public init(
+        _ op: CollectiveOp, ranks: Int, sizes: (Sizes, Options), on network: Network, selection: Selection
     ) throws(FabricError) {
         self.op = op
         self.ranks = ranks
         guard ranks >= 2, ranks <= network.hostCount else {
             throw FabricError(key: "ranks", "\(ranks) ranks on \(network.hostCount) hosts: from 2 to \(network.hostCount) are possible")
         }
-        let group = network.nodeSize
-        for size in sizes.all {
-            var best: (way: CollectiveWay, timing: PatternTiming)?
-            for candidate in way.map({ [$0] }) ?? CommunicationPattern.ways(of: op) {
-                // Where the choice is ours, a way that needs whole nodes is left out without them.
-                if way == nil, candidate == .hierarchical, group < 2 || ranks % group != 0 || ranks <= group { continue }
-                let pattern = try CommunicationPattern.collective(op, by: candidate, ranks: ranks, bytes: size, group: max(1, group))
-                let timing = try network.time(pattern, on: Array(0..<ranks))
-                if timing.seconds < best?.timing.seconds ?? .infinity { best = (candidate, timing) }
+        let maker = Maker(op: op, ranks: ranks, options: sizes.1, network: network, situation: network.situation(ranks: ranks))
+        for size in sizes.0.all {
+            var best: (choice: LibraryTuning.Choice, timing: PatternTiming)?
+            for choice in try maker.candidates(selection, size) {
+                let timing = try maker.timing(choice, size)
+                if timing.seconds < best?.timing.seconds ?? .infinity { best = (choice, timing) }
             }
             guard let best else { continue }
             let algbw = size / best.timing.seconds * 1e-9
+            let held = best.timing.waits.first.map { network.name(ofLink: $0.link) }
             rows.append(
                 Row(
-                    size: size, count: Int(size / 4), algorithm: best.way.rawValue, microseconds: best.timing.seconds * 1e6, algbw: algbw,
-                    busbw: algbw * op.busFactor(ranks: Double(ranks)), method: best.timing.method.rawValue))
+                    size: size, count: Int(size / 4), algorithm: best.choice.way.rawValue, protocol: best.choice.wire.rawValue,
+                    microseconds: best.timing.seconds * 1e6, algbw: algbw, busbw: algbw * op.busFactor(ranks: Double(ranks)),
+                    method: best.timing.method.rawValue, held_by: held, last_rank: best.timing.lastRank))
+        }
+    }
+
+    /// Patterns of one operation on one network.
+    private struct Maker {
+        let op: CollectiveOp
+        let ranks: Int
+        let options: Options
+        let network: Network
+        let situation: LibraryTuning.Situation
+        // The file is part of the module and a test reads it; were it broken, rings with Simple remain.
+        let tuning = try? LibraryTuning.nccl()
+
+        func candidates(_ selection: Selection, _ size: Double) throws(FabricError) -> [LibraryTuning.Choice] {
+            func choice(_ way: CollectiveWay?) -> LibraryTuning.Choice {
+                tuning?.choice(op, bytes: size, situation, way: way) ?? .init(way: way ?? .ring, wire: .simple, estimate: 0)
+            }
+            switch selection {
+            case .library: return [choice(nil)]
+            case .way(let way): return [choice(way)]
+            case .fastest: return CommunicationPattern.ways(of: op).filter(isPossible).map { choice($0) }
+            }
+        }
+
+        /// Ways that need whole nodes, or switches that reduce, are left out without them.
+        private func isPossible(_ way: CollectiveWay) -> Bool {
+            let node = situation.perNode
+            let fillsNodes = node > 1 && ranks % node == 0 && ranks > node
+            switch way {
+            case .hierarchical: return fillsNodes
+            case .nvls: return situation.hasNVSwitch && situation.nodes == 1
+            case .nvlsTree: return situation.hasNVSwitch && fillsNodes
+            // A plain switch does not compute; whoever has one that does asks for it by name.
+            case .sharp: return false
+            case .halvingDoubling: return op == .allReduce || ranks & (ranks - 1) == 0
+            default: return true
+            }
+        }
+
+        func timing(_ choice: LibraryTuning.Choice, _ size: Double) throws(FabricError) -> PatternTiming {
+            let way = choice.way
+            let pipelined: [CollectiveWay] = [.nvls, .nvlsTree, .chain, .hierarchical, .sharp]
+            let chunks = options.chunks ?? (pipelined.contains(way) && op != .allToAll ? tuning?.chunks(size) : nil)
+            // As many rings as a node has ranks, so that each leaves it by another port.
+            let usual =
+                way == .ring && situation.perNode > 1 && situation.nodes > 1 && ranks % situation.perNode == 0 ? situation.perNode : 1
+            let group = way == .sharp ? network.leafSize : situation.perNode
+            let form = PatternForm(group: max(1, group), chunks: chunks, channels: options.channels ?? usual)
+            let bytes = options.wire.map { size / (tuning?.dataShare($0) ?? 1) } ?? size
+            let pattern = try CommunicationPattern.collective(op, by: way, ranks: ranks, bytes: bytes, form: form)
+            return try network.time(pattern, on: Array(0..<ranks))
         }
     }
 
     public var table: String {
-        var table = TextTable(["size B", "count", "type", "algorithm", "time us", "algbw GB/s", "busbw GB/s", "by"], left: [3, 7])
+        let isHeld = rows.contains { $0.held_by != nil }
+        var table = TextTable(
+            ["size B", "count", "type", "algorithm", "protocol", "time us", "algbw GB/s", "busbw GB/s", "by"]
+                + (isHeld ? ["last rank", "held by"] : []), left: [3, 4, 8, 10])
         for row in rows {
-            table.add([
-                fixed(row.size, decimals: 0), "\(row.count)", "float", row.algorithm, fixed(row.microseconds, decimals: 2),
-                fixed(row.algbw, decimals: 2), fixed(row.busbw, decimals: 2), row.method,
-            ])
+            table.add(
+                [
+                    fixed(row.size, decimals: 0), "\(row.count)", "float", row.algorithm, row.protocol,
+                    fixed(row.microseconds, decimals: 2),
+                    fixed(row.algbw, decimals: 2), fixed(row.busbw, decimals: 2), row.method,
+                ] + (isHeld ? [row.last_rank.map { "\($0)" } ?? "-", row.held_by ?? "-"] : []))
         }
         return table.text
     }

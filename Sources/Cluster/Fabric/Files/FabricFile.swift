@@ -7,9 +7,11 @@ import Yams
 /// fairness: equal          # or rtt
 /// topology: {kind: fat_tree, hosts_per_leaf: 16, spines: 4, link: {bandwidth: 100 Gb/s, latency: 1 us}, routing: d-mod-k}
 /// ```
-/// The keys may also stand below `cluster:`, as in a scenario.
+/// The keys may also stand below `cluster:`, as in a scenario. A file with `npus_count` is a network of ASTRA-sim (`AstraSimFile`).
 public enum FabricFile {
-    public static let kinds = ["star", "fat_tree", "torus", "dragonfly", "graph", "nvswitch", "rail_optimized"]
+    public static let kinds = [
+        "star", "fat_tree", "torus", "dragonfly", "graph", "nvswitch", "rail_optimized", "leaf_spine", "nvl72", "pcie",
+    ]
     /// Networks with more links than this are refused.
     static let linkLimit = 20_000_000
     static let textLimit = 64 << 20
@@ -29,8 +31,9 @@ public enum FabricFile {
             throw refused(FabricError(key: "", "a mapping with the keys hosts and topology is needed", line: 1, column: 1))
         }
         var reader = FabricReader(mapping, path: "", errors: errors)
+        let isAstraSim = mapping["npus_count"] != nil || mapping["topology"]?.sequence != nil
         if let cluster = mapping["cluster"]?.mapping { reader = FabricReader(cluster, path: "cluster", errors: errors) }
-        let network = network(&reader)
+        let network = isAstraSim ? astraSim(&reader) : network(&reader)
         guard let network, errors.errors.isEmpty else {
             throw FabricFileError(
                 file: file, errors: errors.errors.sorted { ($0.line ?? 0, $0.column ?? 0) < ($1.line ?? 0, $1.column ?? 0) })
@@ -49,6 +52,10 @@ public enum FabricFile {
     private static func network(_ reader: inout FabricReader) -> Network? {
         let hosts: Int? = reader.has("hosts") ? reader.integer("hosts") : nil
         _ = reader.node("hosts")
+        let generation = Generation(
+            rawValue: reader.name("gpu_generation", default: Generation.hopper.rawValue, among: Generation.allCases.map(\.rawValue)))
+        let models = LinkModels(&reader)
+        let faults = reader.node("faults")
         let fairness = Fairness(rawValue: reader.name("fairness", default: "equal", among: Fairness.allCases.map(\.rawValue))) ?? .equal
         guard var topology = reader.section("topology") else {
             reader.close()
@@ -63,7 +70,10 @@ public enum FabricFile {
             case "fat_tree": fatTree(&topology, form)
             case "torus": torus(&topology, form)
             case "dragonfly": dragonfly(&topology, form)
-            case "rail_optimized": rails(&topology, form)
+            case "rail_optimized": rails(&topology, form, perNode: 8)
+            case "nvl72": rails(&topology, form, perNode: 72)
+            case "leaf_spine": leafSpine(&topology, form)
+            case "pcie": pcie(&topology, form)
             default: graph(&topology, form)
             }
         topology.close()
@@ -71,7 +81,12 @@ public enum FabricFile {
         if fairness == .rtt, (0..<min(shape.linkCount, 1000)).allSatisfy({ shape.properties(of: $0).latency == 0 }) {
             reader.fail("fairness", "rtt weighs flows by one over their latency, and the links have none; give them one or choose equal")
         }
-        return Network(shape: shape, routing: form.routing, fairness: fairness)
+        var network = Network(shape: shape, routing: form.routing, fairness: fairness)
+        network.generation = generation ?? .hopper
+        network.efficiency = models.efficiency
+        network.congestion = models.congestion
+        if let faults { network.faults = FaultReader(network: network, errors: reader.errors).faults(faults, path: reader.full("faults")) }
+        return network
     }
 
     struct Form {
@@ -88,14 +103,16 @@ public enum FabricFile {
     private static func routing(_ reader: inout FabricReader, kind: String) -> Routing {
         let own: [String] =
             switch kind {
-            case "fat_tree", "rail_optimized": ["d-mod-k"]
+            case "fat_tree", "rail_optimized", "nvl72": ["d-mod-k"]
+            // Ethernet hashes; nobody routes it by destination.
+            case "leaf_spine": ["ecmp", "adaptive", "d-mod-k"]
             case "torus": ["dimension-order"]
             case "dragonfly": ["minimal"]
             case "graph": ["shortest", "table"]
             default: ["shortest"]
             }
-        let hasChoice = ["fat_tree", "rail_optimized", "graph"].contains(kind)
-        let name = reader.name("routing", default: own[0], among: own + (hasChoice ? ["ecmp", "adaptive"] : []))
+        let hasChoice = ["fat_tree", "rail_optimized", "nvl72", "leaf_spine", "graph"].contains(kind)
+        let name = reader.name("routing", default: own[0], among: own + (hasChoice && kind != "leaf_spine" ? ["ecmp", "adaptive"] : []))
         let seed = hasChoice ? reader.integer("seed", default: 0, in: 0...Int.max) : 0
         return name == "ecmp" ? .ecmp(seed: UInt64(seed)) : name == "adaptive" ? .adaptive : .fixed
     }
@@ -198,19 +215,5 @@ public enum FabricFile {
         }
         checkHosts(form.hosts, hosts, "groups, chassis, routers and hosts_per_router", reader)
         return DragonflyShape(shape, link: link, duplex: form.duplex)
-    }
-
-    private static func rails(_ reader: inout FabricReader, _ form: Form) -> (any NetworkShape)? {
-        let perNode = reader.integer("gpus_per_node", default: 8)
-        let perGroup = reader.integer("nodes_per_group", default: 32)
-        let spines = reader.integer("spines")
-        let link = link(&reader, "link")
-        let nvlink = FabricFile.link(&reader, "nvlink")
-        guard let hosts = hosts(reader, form), product([(hosts + perNode - 1) / perNode, perNode], "the ports", reader) != nil,
-            product([(hosts + perNode - 1) / perNode / perGroup + 1, perNode, spines], "the links", reader) != nil
-        else { return nil }
-        return RailShape(
-            .init(gpus: hosts, gpusPerNode: perNode, nodesPerGroup: perGroup, spines: spines), link: link, nvlink: nvlink,
-            duplex: form.duplex)
     }
 }

@@ -73,6 +73,42 @@ struct FabricReader {
         }
     }
 
+    /// A share: 0.5 or 50%.
+    mutating func share(_ key: String, default fallback: Double? = nil, in range: ClosedRange<Double> = 0...1) -> Double {
+        guard let node = node(key) else {
+            if fallback == nil { fail(key, "is missing; write for instance \(key): 50%") }
+            return fallback ?? range.upperBound
+        }
+        let text = node.string ?? ""
+        let value = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
+        guard let value, range.contains(value) else {
+            func written(_ value: Double) -> String { "\(significant(value * 100, digits: 4))%" }
+            fail(
+                key,
+                "\"\(text)\" is not a share from \(written(range.lowerBound)) to \(written(range.upperBound)); write for instance \(key): 50%"
+            )
+            return range.upperBound
+        }
+        return value
+    }
+
+    mutating func flag(_ key: String) -> Bool { name(key, default: "false", among: ["true", "false"]) == "true" }
+
+    /// The mappings of a list below a key; none where it is missing.
+    static func mappings(_ node: Node, path: String, errors: ErrorList) -> [FabricReader] {
+        guard let list = node.sequence else {
+            errors.add(path, "must be a list of mappings", node)
+            return []
+        }
+        return list.enumerated().compactMap { index, one in
+            guard let mapping = one.mapping else {
+                errors.add("\(path)[\(index)]", "must be a mapping of keys and values", one)
+                return nil
+            }
+            return FabricReader(mapping, path: "\(path)[\(index)]", errors: errors)
+        }
+    }
+
     /// The keys `bandwidth` and `latency`.
     mutating func linkProperties() -> LinkProperties? {
         let bandwidth: Bandwidth? = quantity("bandwidth")

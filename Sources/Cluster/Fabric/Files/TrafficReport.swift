@@ -5,26 +5,54 @@ public struct TrafficReport: Sendable {
     public let network: Network
     public let flows: [Flow]
     public let result: TrafficResult
+    /// How full the ten hottest links were over time, where it was asked for.
+    public private(set) var load: LoadOverTime?
 
     /// Runs the flows of a CSV text on the network of a YAML text.
     /// - Throws: `FabricFileError` for what is wrong in either.
     public init(cluster yaml: String, clusterFile: String, flows csv: String, flowsFile: String) throws(FabricFileError) {
-        network = try FabricFile.network(yaml: yaml, file: clusterFile)
-        flows = try FlowsCSV.flows(csv: csv, file: flowsFile)
-        do { result = try network.simulate(flows) } catch { throw FabricFileError(file: flowsFile, errors: [error]) }
+        try self.init(cluster: yaml, clusterFile: clusterFile, flows: csv, flowsFile: flowsFile, spans: 0)
     }
 
-    /// `{flows: [{finish_s, bottleneck}], end_s, links: [{name, utilization}]}`; flows as given, all links that carried anything.
+    /// - Parameter spans: into so many the time is cut to see how full the ten hottest links were; 0: not asked for. It takes a second run.
+    /// - Throws: `FabricFileError` for what is wrong in either file, and for too many spans.
+    public init(cluster yaml: String, clusterFile: String, flows csv: String, flowsFile: String, spans: Int) throws(FabricFileError) {
+        network = try FabricFile.network(yaml: yaml, file: clusterFile)
+        flows = try FlowsCSV.flows(csv: csv, file: flowsFile)
+        do throws(FabricError) {
+            result = try network.simulate(flows)
+            if spans != 0 { load = try network.load(of: flows, on: hottest, until: result.end, spans: spans) }
+        } catch { throw FabricFileError(file: flowsFile, errors: [error]) }
+    }
+
+    /// `{flows: [{finish_s, bottleneck}], end_s, links: [{name, utilization}]}`; flows as given, all links that carried anything. With faults or congestion
+    /// flows also say `waits: [{link, seconds}]`, and where it was asked for `over_time: {span_s, links: [{name, utilization: [...]}]}` tells how the
+    /// ten hottest links were used.
     public struct Document: Encodable, Sendable {
+        public struct Wait: Encodable, Sendable {
+            public var link: String
+            public var seconds: Double
+        }
+        public struct OverTime: Encodable, Sendable {
+            public struct Link: Encodable, Sendable {
+                public var name: String
+                public var utilization: [Double]
+            }
+            public var span_s: Double
+            public var links: [Link]
+        }
         public struct Flow: Encodable, Sendable {
             public var finish_s: Double
             /// The link that held the flow back for the longest time; null where none did.
             public var bottleneck: String?
-            private enum CodingKeys: CodingKey { case finish_s, bottleneck }
+            /// Every link that held it back, the longest first.
+            public var waits: [Wait]?
+            private enum CodingKeys: CodingKey { case finish_s, bottleneck, waits }
             public func encode(to encoder: any Encoder) throws {
                 var container = encoder.container(keyedBy: CodingKeys.self)
                 try container.encode(finish_s, forKey: .finish_s)
                 try container.encode(bottleneck, forKey: .bottleneck)
+                try container.encodeIfPresent(waits, forKey: .waits)
             }
         }
         public struct Link: Encodable, Sendable {
@@ -35,17 +63,43 @@ public struct TrafficReport: Sendable {
         public var flows: [Flow]
         public var end_s: Double
         public var links: [Link]
+        public var over_time: OverTime?
     }
 
     public var document: Document {
         Document(
             flows: flows.indices.map {
-                Document.Flow(finish_s: result.finish[$0], bottleneck: result.bottleneck[$0].map(network.name(ofLink:)))
+                Document.Flow(
+                    finish_s: result.finish[$0], bottleneck: result.bottleneck[$0].map(network.name(ofLink:)),
+                    waits: result.waits.isEmpty
+                        ? nil : result.waits[$0].map { Document.Wait(link: network.name(ofLink: $0.link), seconds: $0.seconds) })
             },
             end_s: result.end,
             links: result.carried.indices.filter { result.carried[$0] > 0 }.map {
                 Document.Link(name: network.name(ofLink: $0), utilization: result.utilization[$0])
+            },
+            over_time: load.map { load in
+                .init(
+                    span_s: load.span,
+                    links: load.links.indices.map { .init(name: network.name(ofLink: load.links[$0]), utilization: load.utilization[$0]) })
             })
+    }
+
+    /// The ten links used most that carried anything.
+    private var hottest: [Int] {
+        result.utilization.indices.sorted { (result.utilization[$1], $0) < (result.utilization[$0], $1) }.prefix(10)
+            .filter { result.carried[$0] > 0 }
+    }
+
+    /// A row of marks a link, from ' ' (idle) to '#' (full), over the time of the traffic.
+    private func strips(_ load: LoadOverTime) -> String {
+        let marks = Array(" .:-=+*%@#")
+        var table = TextTable(["link", "0 s to \(fixed(result.end, decimals: 6)) s, full is #"], left: [0, 1])
+        for (link, values) in zip(load.links, load.utilization) {
+            let strip = values.map { String(marks[max(0, min(9, Int(($0 * 9).rounded())))]) }.joined()
+            table.add([network.name(ofLink: link), "|\(strip)|"])
+        }
+        return "\n" + table.text
     }
 
     /// The first `rows` flows, the ten hottest links, and the end.
@@ -61,13 +115,13 @@ public struct TrafficReport: Sendable {
         }
         var text = table.text
         if flows.count > rows { text += "... and \(flows.count - rows) more flows\n" }
-        let hottest = result.utilization.indices.sorted { (result.utilization[$1], $0) < (result.utilization[$0], $1) }.prefix(10)
         var links = TextTable(["link", "utilization", "carried"], left: [0])
-        for link in hottest where result.carried[link] > 0 {
+        for link in hottest {
             let carried = (try? Bytes(baseValue: result.carried[link]).description) ?? ""
             links.add([network.name(ofLink: link), fixed(100 * result.utilization[link], decimals: 1) + " %", carried])
         }
         text += "\n" + links.text
+        if let load { text += strips(load) }
         return text + "\n\(flows.count) flows, \(network.hostCount) hosts, end \(fixed(result.end, decimals: 9)) s\n"
     }
 }

@@ -18,14 +18,14 @@ struct BottleneckAccount {
         for index in 0..<sharing.bottleneckChanges.count {
             let (slot, before) = sharing.bottleneckChanges[index]
             if before >= 0 {
-                entries.append(Entry(owner: sharing.loads[Int(slot)].owner, link: before, seconds: now - since[Int(slot)]))
+                entries.append(Entry(owner: sharing.flows[Int(slot)].owner, link: before, seconds: now - since[Int(slot)]))
             }
             since[Int(slot)] = now
         }
     }
 
     mutating func end(_ slot: Int, _ sharing: borrowing FairSharing, at time: Double) {
-        entries.append(Entry(owner: sharing.loads[slot].owner, link: sharing.flows[slot].bottleneck, seconds: time - since[slot]))
+        entries.append(Entry(owner: sharing.flows[slot].owner, link: sharing.flows[slot].bottleneck, seconds: time - since[slot]))
     }
 
     /// [flows] the link that held each flow back for the longest time (of equals the later), -1 where none did.
@@ -48,6 +48,21 @@ struct BottleneckAccount {
                 result[Int(owner)] = Int(link)
             }
         }
+        return result
+    }
+
+    /// [flows] every link that held the flow back, the longest first.
+    func waits(flows count: Int, links: Int) -> [[LinkWait]] {
+        var result = [[LinkWait]](repeating: [], count: count)
+        for entry in entries where (0..<links).contains(Int(entry.link)) && entry.seconds > 0 {
+            let owner = Int(entry.owner)
+            if let known = result[owner].firstIndex(where: { $0.link == Int(entry.link) }) {
+                result[owner][known].seconds += entry.seconds
+            } else {
+                result[owner].append(LinkWait(link: Int(entry.link), seconds: entry.seconds))
+            }
+        }
+        for index in result.indices { result[index].sort { ($1.seconds, $0.link) < ($0.seconds, $1.link) } }
         return result
     }
 }

@@ -19,10 +19,21 @@ public struct FlowSimulation: ~Copyable {
     var carried: Column<Double>
     private var latencies: Column<Double>
     private var starts = EventQueue<Int32>()
-    private var faults = EventQueue<LinkFault>()
+    private var faults = EventQueue<LinkEvent>()
     private var route = Column<Int32>()
     private var candidate = Column<Int32>()
     private var finishedSlots = Column<Int32>()
+    private enum LinkEvent {
+        case fault(LinkFault)
+        /// A port gets back what incast took.
+        case recovery(link: Int)
+    }
+    /// [links] share of the capacity that faults leave; flows that drain into a host by the link, and as how many they still weigh. Only with congestion.
+    private var healthy = Column<Double>()
+    private var incast = Column<Int32>()
+    private var felt = Column<Int32>()
+    /// Whether flows may begin and end at switches that reduce.
+    private let placeCount: Int
     struct Finished: BitwiseCopyable {
         var owner: Int32
         var at: Double
@@ -47,8 +58,15 @@ public struct FlowSimulation: ~Copyable {
 
     public init(_ network: Network) { self.init(network, noting: false) }
 
-    init(_ network: Network, noting: Bool) {
+    init(_ network: Network, noting: Bool = false, reaching: Bool) {
+        self.init(network, noting: noting, places: network.hostCount + (reaching ? network.shape.reducerCount : 0))
+    }
+
+    init(_ network: Network, noting: Bool) { self.init(network, noting: noting, places: network.hostCount) }
+
+    private init(_ network: Network, noting: Bool, places: Int) {
         self.network = network
+        placeCount = places
         let properties = (0..<network.linkCount).map { network.properties(ofLink: $0) }
         sharing = FairSharing(capacities: properties.map(\.bandwidth))
         latencies = Column(count: properties.count, repeating: 0)
@@ -59,6 +77,14 @@ public struct FlowSimulation: ~Copyable {
         if noting {
             account = BottleneckAccount()
             sharing.notesBottlenecks = true
+        }
+        if network.congestion != nil {
+            healthy = Column(count: properties.count, repeating: 1)
+            incast = Column(count: properties.count, repeating: 0)
+            felt = Column(count: properties.count, repeating: 0)
+        }
+        for fault in network.faults where (0..<properties.count).contains(fault.link) && fault.time >= 0 && fault.factor >= 0 {
+            faults.schedule(at: Self.instant(fault.time), .fault(fault))
         }
     }
 
@@ -82,7 +108,8 @@ public struct FlowSimulation: ~Copyable {
         }
         if case .adaptive = network.routing { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
         if flow.cap < .infinity, !route.isEmpty { route.append(privateLink(capacity: flow.cap)) }
-        let slot = sharing.reserve(owner: owner, route: route, weight: weight, bytes: flow.bytes)
+        let slot = sharing.reserve(
+            owner: owner, route: route, weight: weight, bytes: network.efficiency?.wireBytes(flow.bytes) ?? flow.bytes)
         note(ends: Ends(source: Int32(truncatingIfNeeded: flow.source), destination: Int32(truncatingIfNeeded: flow.destination)), of: slot)
         active += 1
         starts.schedule(at: Self.instant(max(now, flow.start) + latency), Int32(truncatingIfNeeded: slot))
@@ -96,7 +123,7 @@ public struct FlowSimulation: ~Copyable {
         guard fault.factor >= 0, fault.factor.isFinite, fault.time >= 0 else {
             throw FabricError(key: "link", "the factor \(fault.factor) at \(fault.time) s: both must be zero or more")
         }
-        faults.schedule(at: Self.instant(max(now, fault.time)), fault)
+        faults.schedule(at: Self.instant(max(now, fault.time)), .fault(fault))
     }
 
     private func check(_ flow: Flow) throws(FabricError) {
@@ -117,7 +144,7 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private func check(host: Int, _ key: String) throws(FabricError) {
-        guard host >= 0, host < network.hostCount else {
+        guard host >= 0, host < placeCount else {
             throw FabricError(key: key, "host \(host) does not exist; hosts are numbered from 0 to \(network.hostCount - 1)")
         }
     }
@@ -226,7 +253,14 @@ public struct FlowSimulation: ~Copyable {
         finishedSlots.removeAll()
         sharing.collectDone(by: limit, into: &finishedSlots)
         for index in 0..<finishedSlots.count { finish(Int(finishedSlots[index])) }
-        while Self.seconds(faults.nextTime) <= limit, let (_, fault) = faults.pop() { apply(fault) }
+        while Self.seconds(faults.nextTime) <= limit, let (_, event) = faults.pop() {
+            switch event {
+            case .fault(let fault): apply(fault)
+            case .recovery(let link):
+                felt[link] = incast[link]
+                setCapacity(link)
+            }
+        }
     }
 
     private mutating func settle() {
@@ -238,31 +272,33 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func begin(_ slot: Int, at time: Double) {
-        if sharing.flows[slot].routeLength == 0 || sharing.loads[slot].remaining == 0 {
+        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].remaining == 0 {
             conclude(slot, at: time)
             sharing.discard(slot)
         } else {
             sharing.admit(slot, now: now)
             account?.begin(slot, now: now)
+            if network.congestion != nil { meet(slot, 1) }
         }
     }
 
     private mutating func finish(_ slot: Int) {
         let at = sharing.done(slot)
         account?.end(slot, sharing, at: at)
+        if network.congestion != nil { meet(slot, -1) }
         conclude(slot, at: at)
         sharing.remove(slot)
     }
 
     /// Reports a flow, books what it has carried, and gives back its private link.
     private mutating func conclude(_ slot: Int, at time: Double) {
-        finishedFlows.append(Finished(owner: sharing.loads[slot].owner, at: time))
+        finishedFlows.append(Finished(owner: sharing.flows[slot].owner, at: time))
         active -= 1
-        let bytes = sharing.loads[slot].bytes
+        let bytes = sharing.flows[slot].bytes
         let adaptive = network.routing == .adaptive
         let start = Int(sharing.flows[slot].routeStart)
         for hop in start..<start + Int(sharing.flows[slot].routeLength) {
-            let link = Int(sharing.routes[hop])
+            let link = Int(sharing.routes[hop].link)
             if link >= carried.count {
                 capLinks.append(Int32(truncatingIfNeeded: link))
                 continue
@@ -274,7 +310,12 @@ public struct FlowSimulation: ~Copyable {
 
     private mutating func apply(_ fault: LinkFault) {
         let capacity = network.properties(ofLink: fault.link).bandwidth * fault.factor
-        sharing.setCapacity(fault.link, to: capacity)
+        if network.congestion == nil {
+            sharing.setCapacity(fault.link, to: capacity)
+        } else {
+            healthy[fault.link] = fault.factor
+            setCapacity(fault.link)
+        }
         let avoids = capacity == 0 && fault.reroutes
         avoidedCount += (avoids ? 1 : 0) - (avoided[fault.link] ? 1 : 0)
         avoided[fault.link] = avoids
@@ -287,22 +328,45 @@ public struct FlowSimulation: ~Copyable {
     /// Moves a draining flow to a way without dead links, where there is one; it goes on with the bytes that it has left, and all its bytes are booked on
     /// the way that it finishes on.
     private mutating func reroute(_ slot: Int) {
-        let (place, flow, load) = (ends[slot], sharing.flows[slot], sharing.loads[slot])
-        guard load.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
+        let (place, flow) = (ends[slot], sharing.flows[slot])
+        guard flow.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
         let start = Int(flow.routeStart)
         let adaptive = network.routing == .adaptive
         for hop in start..<start + Int(flow.routeLength) {
-            let link = Int(sharing.routes[hop])
+            let link = Int(sharing.routes[hop].link)
             if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if adaptive { crossing[link] -= 1 }
         }
         if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
         account?.end(slot, sharing, at: now)
+        if network.congestion != nil { meet(slot, -1) }
         sharing.remove(slot)
-        let moved = sharing.reserve(owner: load.owner, route: route, weight: flow.weight, bytes: load.bytes)
-        sharing.loads[moved].remaining = max(0, load.remaining - flow.rate * (now - load.since))
+        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: flow.bytes)
+        sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)
         account?.begin(moved, now: now)
+        if network.congestion != nil { meet(moved, 1) }
+    }
+
+    /// A flow begins (1) or ends (-1) to drain into its host, by the last link of its route that others use too.
+    private mutating func meet(_ slot: Int, _ change: Int32) {
+        guard let congestion = network.congestion, Int(ends[slot].destination) < network.hostCount else { return }
+        var hop = Int(sharing.flows[slot].routeStart) + Int(sharing.flows[slot].routeLength) - 1
+        if Int(sharing.routes[hop].link) >= incast.count { hop -= 1 }
+        let link = Int(sharing.routes[hop].link)
+        incast[link] += change
+        if incast[link] > felt[link] || congestion.recovery == 0 {
+            felt[link] = incast[link]
+            setCapacity(link)
+        } else if change < 0 {
+            faults.schedule(at: Self.instant(now + congestion.recovery), .recovery(link: link))
+        }
+    }
+
+    private mutating func setCapacity(_ link: Int) {
+        let share = network.congestion?.share(flows: Int(felt[link])) ?? 1
+        let capacity = network.properties(ofLink: link).bandwidth * healthy[link] * share
+        if capacity != sharing.links[link].capacity { sharing.setCapacity(link, to: capacity) }
     }
 
     private mutating func note(ends place: Ends, of slot: Int) {

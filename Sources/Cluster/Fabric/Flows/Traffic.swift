@@ -14,6 +14,8 @@ public struct TrafficResult: Sendable {
     public var utilization: [Double]
     /// Times that shares were solved.
     public var solves: Int
+    /// [flows] every link that held the flow back, the longest first; empty where the network has neither faults nor congestion.
+    public var waits: [[LinkWait]] = []
 
     /// Finish times in whole nanoseconds, rounded up.
     /// - Throws: `QuantityError` beyond the end of the clock.
@@ -59,7 +61,9 @@ extension Network {
         let carried = (0..<linkCount).map { simulation.carried[$0] }
         let utilization = carried.enumerated().map { end > 0 ? $1 / (properties(ofLink: $0).bandwidth * end) : 0 }
         let bottleneck = (simulation.account?.longest(flows: flows.count) ?? []).map { (0..<linkCount).contains($0) ? $0 : nil }
+        let isDisturbed = !faults.isEmpty || !self.faults.isEmpty || congestion != nil
         return TrafficResult(
-            finish: finish, bottleneck: bottleneck, end: end, carried: carried, utilization: utilization, solves: simulation.solves)
+            finish: finish, bottleneck: bottleneck, end: end, carried: carried, utilization: utilization, solves: simulation.solves,
+            waits: isDisturbed ? simulation.account?.waits(flows: flows.count, links: linkCount) ?? [] : [])
     }
 }

@@ -30,6 +30,15 @@ public struct Network: Sendable {
     let shape: any NetworkShape
     public var routing: Routing
     public var fairness: Fairness
+    /// Links that change while flows run.
+    public var faults: [LinkFault] = []
+    /// Nil: every byte costs the same, however short the message.
+    public var efficiency: EfficiencyCurve?
+    /// Nil: a port carries its full rate however many flows meet there.
+    public var congestion: CongestionModel?
+
+    /// Of the GPUs at the hosts; it decides what a library chooses, and nothing else.
+    public var generation = Generation.hopper
 
     init(shape: some NetworkShape, routing: Routing = .fixed, fairness: Fairness = .equal) {
         self.shape = shape

@@ -14,12 +14,20 @@ protocol NetworkShape: Sendable {
     func staticChoice(from source: Int, to destination: Int) -> Int
     /// Appends the links from one host to the other.
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>)
+    /// Switches that can reduce and multicast; they are numbered behind the hosts, and routes may begin and end there.
+    var reducerCount: Int { get }
+    func reducer(above host: Int) -> Int?
+    /// The switch that all others that reduce hang on.
+    var rootReducer: Int? { get }
 }
 
 extension NetworkShape {
     func isReachable(from source: Int, to destination: Int) -> Bool { true }
     func choices(from source: Int, to destination: Int) -> Int { 1 }
     func staticChoice(from source: Int, to destination: Int) -> Int { 0 }
+    var reducerCount: Int { 0 }
+    func reducer(above host: Int) -> Int? { nil }
+    var rootReducer: Int? { nil }
 }
 
 /// Bytes a second and seconds of one link.

@@ -15,9 +15,13 @@ struct StarShape: NetworkShape {
     func name(of link: Int) -> String { access.name(link) { ("host \($0)", hub) } }
 
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
-        links.append(access.up(source))
-        links.append(access.down(destination))
+        if source < hostCount { links.append(access.up(source)) }
+        if destination < hostCount { links.append(access.down(destination)) }
     }
+
+    var reducerCount: Int { 1 }
+    func reducer(above host: Int) -> Int? { hostCount }
+    var rootReducer: Int? { hostCount }
 }
 
 /// Leaves and spines. Choice = port of the leaf, spine = port mod spines, cable = port div spines; the way down enters by cable (source mod cables).
@@ -58,6 +62,7 @@ struct LeafSpineShape: NetworkShape {
     func staticChoice(from source: Int, to destination: Int) -> Int { destination % (spines * linksPerSpine) }
 
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        if source >= hostCount || destination >= hostCount { return appendReduction(source, destination, &links) }
         let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
         links.append(access.up(source))
         if a != b {
@@ -66,6 +71,32 @@ struct LeafSpineShape: NetworkShape {
             links.append(core.down((b * spines + spine) * linksPerSpine + source % linksPerSpine))
         }
         links.append(access.down(destination))
+    }
+
+    // Leaves reduce, and spine 0 is the root above them.
+    private var leaves: Int { (hostCount + hostsPerLeaf - 1) / hostsPerLeaf }
+    var reducerCount: Int { leaves + 1 }
+    func reducer(above host: Int) -> Int? { hostCount + host / hostsPerLeaf }
+    var rootReducer: Int? { hostCount + leaves }
+
+    func isReachable(from source: Int, to destination: Int) -> Bool {
+        let root = hostCount + leaves
+        func isNext(_ place: Int, _ other: Int) -> Bool {
+            place < hostCount ? other == hostCount + place / hostsPerLeaf : place < root ? other == root : false
+        }
+        return source < hostCount && destination < hostCount || isNext(source, destination) || isNext(destination, source)
+    }
+
+    private func appendReduction(_ source: Int, _ destination: Int, _ links: inout Column<Int32>) {
+        if source < hostCount {
+            links.append(access.up(source))
+        } else if destination < hostCount {
+            links.append(access.down(destination))
+        } else if source < destination {
+            links.append(core.up((source - hostCount) * spines * linksPerSpine))
+        } else {
+            links.append(core.down((destination - hostCount) * spines * linksPerSpine))
+        }
     }
 }
 
@@ -202,7 +233,19 @@ struct RailShape: NetworkShape {
     func choices(from source: Int, to destination: Int) -> Int { group(of: source) == group(of: destination) ? 1 : spines }
     func staticChoice(from source: Int, to destination: Int) -> Int { destination % spines }
 
+    // The NVSwitches of every node reduce.
+    var reducerCount: Int { (hostCount + gpusPerNode - 1) / gpusPerNode }
+    func reducer(above host: Int) -> Int? { hostCount + host / gpusPerNode }
+    func isReachable(from source: Int, to destination: Int) -> Bool {
+        if source >= hostCount { return destination < hostCount && reducer(above: destination) == source }
+        return destination < hostCount || reducer(above: source) == destination
+    }
+
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        if source >= hostCount || destination >= hostCount {
+            links.append(source < hostCount ? inside.up(source) : inside.down(destination))
+            return
+        }
         let (a, b) = (source / gpusPerNode, destination / gpusPerNode)
         let rail = destination % gpusPerNode
         if a == b {

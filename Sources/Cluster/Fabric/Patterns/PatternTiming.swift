@@ -4,6 +4,16 @@ public struct PatternTiming: Sendable, Hashable {
     public var seconds: Double
     public var method: Method
     public var messages: Int
+    /// Where a network with faults or congestion held messages back, summed over messages, the longest first. Empty otherwise.
+    public var waits: [LinkWait] = []
+    /// The rank that was through last, where there are faults or congestion.
+    public var lastRank: Int?
+}
+
+/// So long did a link hold back what went over it.
+public struct LinkWait: Sendable, Hashable {
+    public var link: Int
+    public var seconds: Double
 }
 
 extension Network {
@@ -11,14 +21,15 @@ extension Network {
     /// apply they agree, so that the choice changes no answer.
     /// - Throws: `FabricError` for missing or repeated hosts, and what flows throw.
     public func time(_ pattern: CommunicationPattern, on hosts: [Int]) throws(FabricError) -> PatternTiming {
-        try check(pattern, hosts)
-        if let seconds = try lockStepTime(pattern, hosts) {
+        let places = try places(pattern, hosts)
+        if let seconds = try lockStepTime(pattern, places) {
             return PatternTiming(seconds: seconds, method: .closedForm, messages: pattern.messageCount)
         }
-        return PatternTiming(seconds: try play(pattern, on: hosts), method: .flows, messages: pattern.messageCount)
+        return try played(pattern, places)
     }
 
-    private func check(_ pattern: CommunicationPattern, _ hosts: [Int]) throws(FabricError) {
+    /// [participants] the place of each: a host, or a switch that reduces (numbered behind the hosts).
+    private func places(_ pattern: CommunicationPattern, _ hosts: [Int]) throws(FabricError) -> [Int] {
         guard hosts.count == pattern.ranks else {
             throw FabricError(key: "ranks", "\(pattern.ranks) ranks are placed on \(hosts.count) hosts; every rank needs one of its own")
         }
@@ -26,52 +37,104 @@ extension Network {
         if let wrong = hosts.first(where: { !(0..<hostCount).contains($0) }) {
             throw FabricError(key: "ranks", "host \(wrong) does not exist; hosts are numbered from 0 to \(hostCount - 1)")
         }
+        var result: [Int] = []
+        for participant in pattern.participants {
+            let place: Int? =
+                switch participant {
+                case .rank(let rank): hosts.indices.contains(rank) ? hosts[rank] : nil
+                case .switchAbove(let rank): hosts.indices.contains(rank) ? shape.reducer(above: hosts[rank]) : nil
+                case .root: shape.rootReducer
+                }
+            guard let place else {
+                throw FabricError(
+                    key: "algorithm",
+                    participant == .root
+                        ? "sharp over several leaves needs a network with one root: a two-level fat tree or leaf_spine"
+                        : "reduction in the switch needs a network whose hosts hang on switches that reduce: star, nvswitch, fat_tree, leaf_spine, nvl72, rail_optimized"
+                )
+            }
+            result.append(place)
+        }
+        return result
     }
 
     // MARK: Closed form
 
     /// The exact time without playing every step; nil where there is none.
     ///
-    /// 1. When all messages of a step end at the same time, shared links or not, and each message of the next step has an end that took part, all ranks are
-    ///    in step again: times add up.
+    /// 1. When every rank that has messages in a step is through with them at the same time, shared links or not, and each message of the next step has an
+    ///    end that took part, all are in step again: times add up.
     /// 2. When the same messages repeat and no two share a link, message m takes t_m whenever it starts, and each waits for itself: the
     ///    slowest alone sets the end, steps * max t_m (nobody can be later, as every chain of waiting has one message a step).
-    func lockStepTime(_ pattern: CommunicationPattern, _ hosts: [Int]) throws(FabricError) -> Double? {
+    /// 3. The same where links are shared, if the message that takes longest has its bottleneck to itself: it is never faster alone, and as at most one
+    ///    message of each pair is under way, links are never shared by more than at the first step.
+    func lockStepTime(_ pattern: CommunicationPattern, _ places: [Int]) throws(FabricError) -> Double? {
+        guard faults.isEmpty, congestion == nil else { return nil }
         var total = 0.0
-        var tookPart = [Bool](repeating: true, count: pattern.ranks)
+        var tookPart = [Bool](repeating: true, count: places.count)
+        var ends = [Double](repeating: -1, count: places.count)
         for phase in pattern.phases {
             guard phase.messages.allSatisfy({ tookPart[$0.source] || tookPart[$0.destination] }) else { return nil }
-            var simulation = FlowSimulation(self)
-            for (index, message) in phase.messages.enumerated() { try simulation.issue(flow(message, hosts), owner: Int32(index)) }
-            var first = Double.infinity
-            var last = 0.0
+            for message in phase.messages {
+                guard places[message.source] != places[message.destination] else { return nil }
+                ends[message.source] = 0
+                ends[message.destination] = 0
+            }
+            var simulation = FlowSimulation(self, reaching: true)
+            for (index, message) in phase.messages.enumerated() { try simulation.issue(flow(message, places), owner: Int32(index)) }
             while try simulation.advance() {
                 for index in 0..<simulation.finishedCount {
-                    let at = simulation.finished(index).at
-                    first = min(first, at)
-                    last = max(last, at)
+                    let one = simulation.finished(index)
+                    let message = phase.messages[Int(one.owner)]
+                    ends[message.source] = max(ends[message.source], one.at)
+                    ends[message.destination] = max(ends[message.destination], one.at)
                 }
+            }
+            var first = Double.infinity
+            var last = 0.0
+            for end in ends where end >= 0 {
+                first = min(first, end)
+                last = max(last, end)
             }
             if last - first > 1e-12 * last {
-                guard pattern.phases.count == 1, !sharesLinks(phase.messages, hosts) else { return nil }
+                guard pattern.phases.count == 1,
+                    !sharesLinks(phase.messages, places) || slowestAlone(phase.messages, places) >= last * (1 - 1e-9)
+                else { return nil }
             }
             total += Double(phase.steps) * last
-            if pattern.phases.count > 1 {
-                tookPart = [Bool](repeating: false, count: pattern.ranks)
-                for message in phase.messages {
-                    tookPart[message.source] = true
-                    tookPart[message.destination] = true
-                }
+            for index in ends.indices {
+                tookPart[index] = ends[index] >= 0
+                ends[index] = -1
             }
         }
         return total
     }
 
-    private func sharesLinks(_ messages: [CommunicationPattern.Message], _ hosts: [Int]) -> Bool {
+    /// Time of the slowest message with all links to itself, seconds.
+    private func slowestAlone(_ messages: [CommunicationPattern.Message], _ places: [Int]) -> Double {
+        var slowest = 0.0
+        var links = Column<Int32>()
+        for message in messages {
+            let (source, destination) = (places[message.source], places[message.destination])
+            links.removeAll()
+            shape.route(from: source, to: destination, choice: choice(from: source, to: destination, key: 0), into: &links)
+            var latency = 0.0
+            var rate = Double.infinity
+            for hop in 0..<links.count {
+                let link = shape.properties(of: Int(links[hop]))
+                latency += link.latency
+                rate = min(rate, link.bandwidth)
+            }
+            slowest = max(slowest, latency + (efficiency?.wireBytes(message.bytes) ?? message.bytes) / rate)
+        }
+        return slowest
+    }
+
+    private func sharesLinks(_ messages: [CommunicationPattern.Message], _ places: [Int]) -> Bool {
         var used = [Bool](repeating: false, count: linkCount)
         var links = Column<Int32>()
         for message in messages {
-            let (source, destination) = (hosts[message.source], hosts[message.destination])
+            let (source, destination) = (places[message.source], places[message.destination])
             links.removeAll()
             shape.route(from: source, to: destination, choice: choice(from: source, to: destination, key: 0), into: &links)
             for hop in 0..<links.count {
@@ -82,24 +145,29 @@ extension Network {
         return false
     }
 
-    private func flow(_ message: CommunicationPattern.Message, _ hosts: [Int], start: Double = 0) -> Flow {
-        Flow(start: start, source: hosts[message.source], destination: hosts[message.destination], bytes: message.bytes)
+    private func flow(_ message: CommunicationPattern.Message, _ places: [Int]) -> Flow {
+        Flow(source: places[message.source], destination: places[message.destination], bytes: message.bytes)
     }
-
-    // MARK: Flows
 
     /// Plays every message as a flow. Seconds until the last has finished.
     public func play(_ pattern: CommunicationPattern, on hosts: [Int]) throws(FabricError) -> Double {
-        try check(pattern, hosts)
-        var player = PatternPlayer(network: self, pattern: pattern, hosts: hosts)
-        return try player.run()
+        try played(pattern, try places(pattern, hosts)).seconds
+    }
+
+    private func played(_ pattern: CommunicationPattern, _ places: [Int]) throws(FabricError) -> PatternTiming {
+        var player = PatternPlayer(network: self, pattern: pattern, places: places)
+        let seconds = try player.run()
+        return PatternTiming(
+            seconds: seconds, method: .flows, messages: pattern.messageCount, waits: player.waits, lastRank: player.lastRank)
     }
 }
 
 /// The state of a pattern that is being played: at which step each rank is, and how many of its messages there are still on their way.
 private struct PatternPlayer: ~Copyable {
     let messages: [[CommunicationPattern.Message]]
-    let hosts: [Int]
+    let participants: [CommunicationPattern.Participant]
+    /// [participants]
+    let places: [Int]
     var simulation: FlowSimulation
     /// [phases] first step of the phase; steps count through all phases.
     let firstStep: [Int]
@@ -118,10 +186,14 @@ private struct PatternPlayer: ~Copyable {
     /// [phases] first message number of the phase.
     var firstMessage: [Int] = []
 
-    init(network: Network, pattern: CommunicationPattern, hosts: [Int]) {
+    private(set) var lastRank: Int?
+
+    init(network: Network, pattern: CommunicationPattern, places: [Int]) {
         messages = pattern.phases.map(\.messages)
-        self.hosts = hosts
-        simulation = FlowSimulation(network)
+        participants = pattern.participants
+        self.places = places
+        simulation = FlowSimulation(network, noting: !network.faults.isEmpty || network.congestion != nil, reaching: true)
+        let size = places.count
         var first: [Int] = []
         var count = 0
         var message = 0
@@ -130,12 +202,12 @@ private struct PatternPlayer: ~Copyable {
             count += phase.steps
             firstMessage.append(message)
             message += phase.messages.count
-            var offset = [Int32](repeating: 0, count: pattern.ranks + 1)
+            var offset = [Int32](repeating: 0, count: size + 1)
             for message in phase.messages {
                 offset[message.source + 1] += 1
                 offset[message.destination + 1] += 1
             }
-            for rank in 0..<pattern.ranks { offset[rank + 1] += offset[rank] }
+            for rank in 0..<size { offset[rank + 1] += offset[rank] }
             var cursor = offset
             var member = [Int32](repeating: 0, count: 2 * phase.messages.count)
             for (index, message) in phase.messages.enumerated() {
@@ -149,23 +221,24 @@ private struct PatternPlayer: ~Copyable {
         }
         firstStep = first
         stepCount = count
-        step = Array(repeating: -1, count: pattern.ranks)
-        phase = Array(repeating: 0, count: pattern.ranks)
-        pending = Array(repeating: 0, count: pattern.ranks)
-        hasArrived = Array(repeating: false, count: pattern.ranks)
+        step = Array(repeating: -1, count: size)
+        phase = Array(repeating: 0, count: size)
+        pending = Array(repeating: 0, count: size)
+        hasArrived = Array(repeating: false, count: size)
     }
 
     mutating func run() throws(FabricError) -> Double {
         guard stepCount > 0 else { return 0 }
-        for rank in hosts.indices { moveOn(rank) }
+        for rank in places.indices { moveOn(rank) }
         try startWhatIsReady(at: 0)
         var end = 0.0
         while try simulation.advance() {
             for index in 0..<simulation.finishedCount {
                 let one = simulation.finished(index)
-                end = max(end, one.at)
                 let phase = phaseOf(Int(one.owner))
                 let message = messages[phase][Int(one.owner) - firstMessage[phase]]
+                if simulation.account != nil, one.at > end, case .rank(let rank) = participants[message.destination] { lastRank = rank }
+                end = max(end, one.at)
                 leave(message.source)
                 leave(message.destination)
             }
@@ -203,19 +276,41 @@ private struct PatternPlayer: ~Copyable {
         if next < stepCount { arrivals.append(rank) }
     }
 
-    /// Issues each message whose two ends have come to its step; the end that comes last issues it.
+    /// Seconds that each link held messages back, the longest first.
+    var waits: [LinkWait] {
+        var seconds = [Double](repeating: 0, count: simulation.network.linkCount)
+        for entry in simulation.account?.entries ?? [] where seconds.indices.contains(Int(entry.link)) {
+            seconds[Int(entry.link)] += entry.seconds
+        }
+        return seconds.indices.filter { seconds[$0] > 0 }.sorted { (seconds[$1], $0) < (seconds[$0], $1) }.map {
+            LinkWait(link: $0, seconds: seconds[$0])
+        }
+    }
+
+    /// Issues each message whose two ends have come to its step; the end that comes last issues it. A message between two participants of one place is
+    /// through at once, and who it was for goes on.
     private mutating func startWhatIsReady(at time: Double) throws(FabricError) {
-        for rank in arrivals {
+        var index = 0
+        while index < arrivals.count {
+            let rank = arrivals[index]
+            index += 1
             let phase = self.phase[rank]
+            let step = self.step[rank]
+            hasArrived[rank] = true
             for place in Int(offsets[phase][rank])..<Int(offsets[phase][rank + 1]) {
                 let index = Int(members[phase][place])
                 let message = messages[phase][index]
                 let other = message.source == rank ? message.destination : message.source
-                guard step[other] == step[rank], hasArrived[other] else { continue }
-                let flow = Flow(start: time, source: hosts[message.source], destination: hosts[message.destination], bytes: message.bytes)
+                guard self.step[other] == step, hasArrived[other] else { continue }
+                let (source, destination) = (places[message.source], places[message.destination])
+                if source == destination {
+                    leave(rank)
+                    leave(other)
+                    continue
+                }
+                let flow = Flow(start: time, source: source, destination: destination, bytes: message.bytes)
                 try simulation.issue(flow, owner: Int32(truncatingIfNeeded: firstMessage[phase] + index))
             }
-            hasArrived[rank] = true
         }
         arrivals.removeAll(keepingCapacity: true)
     }

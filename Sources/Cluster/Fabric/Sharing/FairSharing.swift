@@ -10,27 +10,30 @@
 /// - a flow whose level is above the new one of a full link of its route joins;
 /// - a link that was not full and would now be overloaded becomes a constraint.
 struct FairSharing: ~Copyable {
-    /// What the solver reads most; 32 bytes, two flows to a cache line.
+    /// One cache line.
     struct Flow: BitwiseCopyable {
         var level = 0.0
         /// Share of a link relative to others; rate = weight * level.
         var weight = 1.0
+        /// Bytes not sent at `since` (seconds), and bytes in all.
+        var remaining = 0.0
+        var since = 0.0
+        var bytes = 0.0
         /// Which filling it takes part in: twice its number while open, one more when fixed.
         var mark: UInt32 = 0
         /// The full link that holds it back, -1 before its first share.
         var bottleneck: Int32 = -1
         var routeStart: Int32 = 0
         var routeLength: Int32 = 0
+        /// The caller's number.
+        var owner: Int32 = -1
         var rate: Double { weight * level }
     }
 
-    struct Load: BitwiseCopyable {
-        /// Bytes not sent at `since` (seconds), and bytes in all.
-        var remaining = 0.0
-        var since = 0.0
-        var bytes = 0.0
-        /// The caller's number.
-        var owner: Int32 = -1
+    /// A link of a flow's route, and the flow's place in the link's list.
+    struct Hop: BitwiseCopyable {
+        var link: Int32
+        var place: Int32 = 0
     }
 
     /// One cache line.
@@ -60,13 +63,9 @@ struct FairSharing: ~Copyable {
     }
 
     var flows = Column<Flow>()
-    /// [flows]
-    var loads = Column<Load>()
     var links: Column<Link>
     var crossings: ListPool<Crossing>
-    /// Per hop of each flow's route: the link, and the flow's place in the link's list.
-    var routes = Column<Int32>()
-    private var places = Column<Int32>()
+    var routes = Column<Hop>()
     private var freeFlows = Column<Int32>()
     private var freeRoutes: [[Int32]] = []
     /// When the first flow held back by each link will be done, in seconds.
@@ -115,7 +114,6 @@ struct FairSharing: ~Copyable {
         } else {
             slot = flows.count
             flows.append(Flow())
-            loads.append(Load())
         }
         let length = route.count
         while freeRoutes.count <= length { freeRoutes.append([]) }
@@ -124,27 +122,24 @@ struct FairSharing: ~Copyable {
             start = Int(free)
         } else {
             start = routes.count
-            for _ in 0..<length {
-                routes.append(0)
-                places.append(0)
-            }
+            for _ in 0..<length { routes.append(Hop(link: 0)) }
         }
-        for hop in 0..<length { routes[start + hop] = route[hop] }
+        for hop in 0..<length { routes[start + hop] = Hop(link: route[hop]) }
         flows[slot] = Flow(
-            weight: weight, routeStart: Int32(truncatingIfNeeded: start), routeLength: Int32(truncatingIfNeeded: length))
-        loads[slot] = Load(remaining: bytes, bytes: bytes, owner: owner)
+            weight: weight, remaining: bytes, bytes: bytes, routeStart: Int32(truncatingIfNeeded: start),
+            routeLength: Int32(truncatingIfNeeded: length), owner: owner)
         return slot
     }
 
     /// The flow begins to drain at `now`.
     mutating func admit(_ slot: Int, now: Double) {
-        loads[slot].since = now
+        flows[slot].since = now
         let weight = flows[slot].weight
         let start = Int(flows[slot].routeStart)
         for hop in start..<start + Int(flows[slot].routeLength) {
-            let link = Int(routes[hop])
+            let link = Int(routes[hop].link)
             let crossing = Crossing(flow: Int32(truncatingIfNeeded: slot), hop: Int32(truncatingIfNeeded: hop))
-            places[hop] = Int32(truncatingIfNeeded: crossings.append(crossing, to: link))
+            routes[hop].place = Int32(truncatingIfNeeded: crossings.append(crossing, to: link))
             links[link].weight += weight
             links[link].total &+= 1
         }
@@ -157,14 +152,14 @@ struct FairSharing: ~Copyable {
         let start = Int(flow.routeStart)
         if flow.bottleneck < 0 { forgetArrival(slot) }
         for hop in start..<start + Int(flow.routeLength) {
-            let link = Int(routes[hop])
-            var place = Int(places[hop])
+            let link = Int(routes[hop].link)
+            var place = Int(routes[hop].place)
             if place < Int(links[link].held) {
                 links[link].held &-= 1
                 exchange(place, Int(links[link].held), in: crossings.elements(link))
                 place = Int(links[link].held)
             }
-            if let moved = crossings.remove(at: place, from: link) { places[Int(moved.hop)] = Int32(truncatingIfNeeded: place) }
+            if let moved = crossings.remove(at: place, from: link) { routes[Int(moved.hop)].place = Int32(truncatingIfNeeded: place) }
             links[link].total &-= 1
             if links[link].total == 0 {
                 links[link].weight = 0
@@ -192,7 +187,7 @@ struct FairSharing: ~Copyable {
     mutating func discard(_ slot: Int) {
         let length = Int(flows[slot].routeLength)
         freeRoutes[length].append(flows[slot].routeStart)
-        loads[slot].owner = -1
+        flows[slot].owner = -1
         freeFlows.append(Int32(truncatingIfNeeded: slot))
     }
 
@@ -238,7 +233,7 @@ struct FairSharing: ~Copyable {
             let slot = Int(arrivals[index])
             if settleAlone(slot, now: now) { continue }
             let start = Int(flows[slot].routeStart)
-            for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop])) }
+            for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop].link)) }
             join(slot)
         }
         arrivals.removeAll()
@@ -251,14 +246,14 @@ struct FairSharing: ~Copyable {
         var rate = Double.infinity
         var narrowest = -1
         for hop in start..<end {
-            let link = links[Int(routes[hop])]
+            let link = links[Int(routes[hop].link)]
             if link.total != 1 { return false }
             if link.capacity < rate {
                 rate = link.capacity
-                narrowest = Int(routes[hop])
+                narrowest = Int(routes[hop].link)
             }
         }
-        for hop in start..<end { links[Int(routes[hop])].load = rate }
+        for hop in start..<end { links[Int(routes[hop].link)].load = rate }
         let level = rate / flows[slot].weight
         flows[slot].level = level
         flows[slot].bottleneck = Int32(truncatingIfNeeded: narrowest)
@@ -287,45 +282,62 @@ struct FairSharing: ~Copyable {
     private mutating func exchange(_ one: Int, _ other: Int, in list: UnsafeMutableBufferPointer<Crossing>) {
         if one == other { return }
         list.swapAt(one, other)
-        places[Int(list[one].hop)] = Int32(truncatingIfNeeded: one)
-        places[Int(list[other].hop)] = Int32(truncatingIfNeeded: other)
+        routes[Int(list[one].hop)].place = Int32(truncatingIfNeeded: one)
+        routes[Int(list[other].hop)].place = Int32(truncatingIfNeeded: other)
     }
 
+    /// The first filling finds the sums of its links made here, in the one visit that each flow needs anyway.
     @inline(__always)
     private mutating func join(_ slot: Int) {
         flows[slot].mark = firstMark
         joinedFlows.append(Int32(truncatingIfNeeded: slot))
-        let start = Int(flows[slot].routeStart)
-        for hop in start..<start &+ Int(flows[slot].routeLength) {
-            let link = Int(routes[hop])
-            if links[link].touched >= stamp { continue }
-            if links[link].level < .infinity {
-                spread(link)
-            } else if links[link].load > 0.99 * links[link].capacity {
-                touch(link)  // likely to be full soon: better a constraint from the beginning
+        let flow = flows[slot]
+        let rate = flow.rate
+        let start = Int(flow.routeStart)
+        for hop in start..<start &+ Int(flow.routeLength) {
+            let link = Int(routes[hop].link)
+            if links[link].touched < stamp {
+                if links[link].level < .infinity {
+                    spread(link)
+                } else if links[link].load > 0.99 * links[link].capacity {
+                    touch(link)  // likely to be full soon: better a constraint from the beginning
+                } else {
+                    continue
+                }
             }
+            links[link].openWeight += flow.weight
+            links[link].open &+= 1
+            links[link].left += rate
         }
     }
 
     @inline(__always)
     private mutating func touch(_ link: Int) {
         if links[link].touched >= stamp { return }
-        links[link].touched = stamp
-        touchedLinks.append(Int32(truncatingIfNeeded: link))
+        constrain(link, stamp)
         if links[link].level < .infinity { spread(link) }
+    }
+
+    @inline(__always)
+    private mutating func constrain(_ link: Int, _ stamp: UInt32) {
+        links[link].touched = stamp
+        links[link].openWeight = 0
+        links[link].open = 0
+        links[link].left = links[link].capacity - links[link].load
+        touchedLinks.append(Int32(truncatingIfNeeded: link))
     }
 
     @inline(__always)
     private mutating func spread(_ link: Int) {
         if links[link].touched > stamp { return }
-        if links[link].touched < stamp { touchedLinks.append(Int32(truncatingIfNeeded: link)) }
-        links[link].touched = stamp | 1
+        if links[link].touched < stamp { constrain(link, stamp | 1) } else { links[link].touched = stamp | 1 }
         spreadLinks.append(Int32(truncatingIfNeeded: link))
     }
 
     /// Progressive filling of the joined flows into what the others leave.
     private mutating func fill(now: Double) {
         filling &+= 1
+        if 2 &* filling > firstMark { sumAgain() }
         prepareLinks()
         crossedLinks.removeAll()
         overloaded.removeAll()
@@ -348,12 +360,12 @@ struct FairSharing: ~Copyable {
         }
     }
 
-    private mutating func prepareLinks() {
+    /// The sums of the links after flows or links have been added to those of an earlier filling.
+    private mutating func sumAgain() {
         for index in 0..<touchedLinks.count {
             let link = Int(touchedLinks[index])
             links[link].openWeight = 0
             links[link].open = 0
-            links[link].held = 0
             links[link].left = links[link].capacity - links[link].load
         }
         let mark = 2 &* filling
@@ -364,16 +376,20 @@ struct FairSharing: ~Copyable {
             let rate = flow.rate
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
-                let link = Int(routes[hop])
+                let link = Int(routes[hop].link)
                 if links[link].touched < stamp { continue }
                 links[link].openWeight += flow.weight
                 links[link].open &+= 1
                 links[link].left += rate
             }
         }
+    }
+
+    private mutating func prepareLinks() {
         heap.removeAll()
         for index in 0..<touchedLinks.count {
             let link = Int(touchedLinks[index])
+            links[link].held = 0
             if links[link].open == links[link].total { links[link].left = links[link].capacity }
             if links[link].level < .infinity {
                 links[link].level = .infinity
@@ -402,9 +418,9 @@ struct FairSharing: ~Copyable {
                 continue
             }
             let before = flow.rate
-            let remaining = max(0, loads[slot].remaining - before * (now - loads[slot].since))
-            loads[slot].remaining = remaining
-            loads[slot].since = now
+            let remaining = max(0, flow.remaining - before * (now - flow.since))
+            flow.remaining = remaining
+            flow.since = now
             if notesBottlenecks, Int(flow.bottleneck) != link { bottleneckChanges.append((crossing.flow, flow.bottleneck)) }
             flow.mark = openMark | 1
             flow.level = level
@@ -416,7 +432,7 @@ struct FairSharing: ~Copyable {
             let rate = flow.weight * level
             let start = Int(flow.routeStart)
             for hop in start..<start &+ Int(flow.routeLength) {
-                let other = Int(routes[hop])
+                let other = Int(routes[hop].link)
                 if links[other].touched >= stamp {
                     links[other].left -= rate
                     links[other].openWeight -= flow.weight
@@ -458,7 +474,7 @@ struct FairSharing: ~Copyable {
     func done(_ slot: Int) -> Double {
         let flow = flows[slot]
         guard flow.level > 0 else { return .infinity }
-        return loads[slot].since + loads[slot].remaining / flow.weight / flow.level
+        return flows[slot].since + flows[slot].remaining / flow.weight / flow.level
     }
 
     /// Appends the flows that are done by `limit`, in the order of links.
@@ -479,7 +495,7 @@ struct FairSharing: ~Copyable {
 extension FairSharing {
     /// A route may cross a half-duplex link twice; the flow is then on its list twice.
     private func isFirstCrossing(_ crossing: Crossing, of link: Int) -> Bool {
-        for hop in Int(flows[Int(crossing.flow)].routeStart)..<Int(crossing.hop) where Int(routes[hop]) == link { return false }
+        for hop in Int(flows[Int(crossing.flow)].routeStart)..<Int(crossing.hop) where Int(routes[hop].link) == link { return false }
         return true
     }
 }

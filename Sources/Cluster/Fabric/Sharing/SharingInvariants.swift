@@ -25,7 +25,7 @@ extension FairSharing {
         }
         for index in 0..<links.count {
             for crossing in crossings.elements(index) where !held.contains(Int(crossing.flow)) {
-                return "flow \(loads[Int(crossing.flow)].owner) could run faster: no full link of its route has it at the highest level"
+                return "flow \(flows[Int(crossing.flow)].owner) could run faster: no full link of its route has it at the highest level"
             }
         }
         return nil

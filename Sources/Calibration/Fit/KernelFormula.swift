@@ -1,0 +1,184 @@
+import Glibc
+import Workload
+
+/// What the formulas need to know of a shape, worked out once.
+struct ShapeFeatures: Sendable, Hashable {
+    /// FLOPs.
+    var work = 0.0
+    /// Bytes through memory or over the links (with the collective's factor).
+    var bytes = 0.0
+    /// Work done over useful work in tiles and waves, less one.
+    var tail = 0.0
+    /// Length over which efficiency ramps up: K of a product, keys of attention.
+    var depth = 1.0
+    /// Width of an attention head.
+    var width = 1.0
+    /// Elements that are quantised first, or the buffer of a collective in megabytes; kernels of a launch.
+    var extra = 0.0
+
+    /// - Parameter units: compute units of the device; nil: unknown, no waves
+    init(_ shape: KernelShape, _ kernel: Kernel, pass: Pass, elementBytes: Double, units: Int?) {
+        switch shape {
+        case .product(let m, let n, let k, let count):
+            let (m, n, k, count) = (Double(m), Double(n), Double(k), Double(count))
+            work = 2 * m * n * k * count
+            bytes = count * (elementBytes * (m * k + n * k) + max(2, elementBytes) * m * n)
+            depth = k
+            extra = m * k * count
+            if let units {
+                tail = Self.waves(m: kernel == .groupedGEMM ? m * count : m, n: n, units: Double(units)) - 1
+            }
+        case .attention(let shape):
+            work = shape.flops * (pass == .forward ? 1 : 2.5)
+            bytes = shape.elements * elementBytes * (pass == .forward ? 1 : 2)
+            depth = Double(shape.queries)
+            width = Double(shape.headDim + shape.valueDim) / 2
+        case .memory(let bytes, _): self.bytes = bytes
+        case .collective(let bytes, let ranks, _):
+            let n = Double(max(2, ranks))
+            let factor: Double =
+                switch kernel {
+                case .allReduce: 2 * (n - 1) / n
+                case .allGather, .reduceScatter, .allToAll: (n - 1) / n
+                default: 1
+                }
+            self.bytes = bytes * factor
+            extra = bytes / 1e6
+        case .launch(let kernels): extra = Double(kernels)
+        }
+    }
+}
+
+extension ShapeFeatures {
+    /// Tiles that libraries choose from, with what a small one costs: it loads its operands more often.
+    private static let tiles: [(rows: Double, columns: Double, cost: Double)] = [
+        (128, 256, 1), (256, 128, 1), (128, 128, 1.05), (128, 64, 1.2), (64, 128, 1.2), (64, 64, 1.4),
+    ]
+
+    /// Work done over useful work when an m x n result is cut into tiles that run in waves over the compute units, for the best choice of tile.
+    static func waves(m: Double, n: Double, units: Double) -> Double {
+        tiles.reduce(Double.infinity) { best, tile in
+            let count = (m / tile.rows).rounded(.up) * (n / tile.columns).rounded(.up)
+            let waves = (count / units).rounded(.up)
+            return min(best, tile.cost * waves * units * tile.rows * tile.columns / (m * n))
+        }
+    }
+}
+
+/// Seconds of a kernel as a function of its shape with a few unknowns, all in absolute units, so that a device needs no data sheet.
+public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
+    /// t = t0 + (tc^p + tm^p)^(1/p), tc = work / rate, tm = bytes / bandwidth.
+    case product
+    /// The same with tc x (1 + wave x tail)(1 + k0/K): tiles, waves and the prologue of the main loop.
+    case productInWaves = "product-in-waves"
+    /// `product` and a pass that quantises the activations first: + elements / quantise.
+    case productQuantised = "product-quantised"
+    /// Both.
+    case productInWavesQuantised = "product-in-waves-quantised"
+    /// t = t0 + (tc^p + tm^p)^(1/p), tc = work (1 + s_half / s)(1 + d_half / d) / rate: efficiency ramps up with sequence and width of a head.
+    case attention
+    /// t = t0 + bytes / bandwidth.
+    case memory
+    /// t = t0 + bytes / bandwidth + c sqrt(S / 1 MB): alpha, beta and the ramp of pipelined rings.
+    case collective
+    /// t = t0 + kernels x each.
+    case launch
+
+    static func candidates(_ kernel: Kernel, isLow: Bool, hasUnits: Bool) -> [KernelFormula] {
+        switch kernel.family {
+        case .product:
+            (hasUnits ? [.product, .productInWaves] : [.product])
+                + (isLow ? (hasUnits ? [.productQuantised, .productInWavesQuantised] : [.productQuantised]) : [])
+        case .attention: [.attention]
+        case .memory: [.memory]
+        case .collective: [.collective]
+        case .launch: [.launch]
+        }
+    }
+
+    /// Names of the unknowns with their units.
+    public var names: [(name: String, unit: String)] {
+        let roofline = [("start", "s"), ("rate", "FLOP/s"), ("bandwidth", "B/s"), ("smoothness", "")]
+        switch self {
+        case .product: return roofline
+        case .productInWaves: return roofline + [("wave", ""), ("k_half", "elements")]
+        case .productQuantised: return roofline + [("quantise", "elements/s")]
+        case .productInWavesQuantised: return roofline + [("wave", ""), ("k_half", "elements"), ("quantise", "elements/s")]
+        case .attention: return roofline + [("s_half", "tokens"), ("d_half", "elements")]
+        case .memory: return [("start", "s"), ("bandwidth", "B/s")]
+        case .collective: return [("start", "s"), ("bandwidth", "B/s"), ("root", "s per square root of MB")]
+        case .launch: return [("start", "s"), ("each", "s")]
+        }
+    }
+
+    /// The unknowns, begun from what the fastest and shortest points show.
+    func unknowns(_ points: [(features: ShapeFeatures, seconds: Double)]) -> [FitUnknown] {
+        func most(_ rate: (ShapeFeatures, Double) -> Double) -> Double {
+            max(1e-30, points.map { rate($0.features, $0.seconds) }.max() ?? 1)
+        }
+        let shortest = points.map(\.seconds).min() ?? 1e-5
+        let rate = FitUnknown("rate", start: most { $0.work / $1 }, sigma: 1)
+        // Bytes a second that the fastest points reach; a product's bandwidth shows only in thin shapes.
+        let bandwidth = FitUnknown("bandwidth", start: most { $0.bytes / $1 }, sigma: 1.5)
+        let start = FitUnknown("start", start: 0.6 * shortest, sigma: 1.5)
+        let smooth = FitUnknown("smoothness", start: 2.5, sigma: 1.2, range: 1...12)
+        let waves = [FitUnknown("wave", start: 0.5, sigma: 2, range: 0...1), FitUnknown("k_half", start: 60, sigma: 1.2)]
+        let quantise = FitUnknown("quantise", start: most { $0.extra / $1 }, sigma: 1.5)
+        switch self {
+        case .product: return [start, rate, bandwidth, smooth]
+        case .productInWaves: return [start, rate, bandwidth, smooth] + waves
+        case .productQuantised: return [start, rate, bandwidth, smooth, quantise]
+        case .productInWavesQuantised: return [start, rate, bandwidth, smooth] + waves + [quantise]
+        case .attention:
+            return [
+                start, rate, bandwidth, smooth, FitUnknown("s_half", start: 300, sigma: 1.2), FitUnknown("d_half", start: 20, sigma: 1),
+            ]
+        case .memory: return [start, bandwidth]
+        case .collective:
+            let root = shortest / max(1, points.map { $0.features.extra.squareRoot() }.min() ?? 1)
+            return [start, bandwidth, FitUnknown("root", start: root, sigma: 2)]
+        case .launch: return [start, FitUnknown("each", start: 1 / most { $0.extra / $1 }, sigma: 1.5)]
+        }
+    }
+
+    /// Where fits begin: the unknowns' own starts, and others that lie in other valleys (sharp or soft corner, early or late start-up).
+    func starts(_ unknowns: [FitUnknown]) -> [[Double]] {
+        let own = unknowns.map(\.start)
+        func changed(_ factors: [String: Double]) -> [Double] {
+            unknowns.map { unknown in
+                let value = unknown.start * (factors[unknown.name] ?? 1)
+                return unknown.range.map { min(max(value, $0.lowerBound * 1.01 + 0.01), $0.upperBound * 0.99) } ?? value
+            }
+        }
+        return [
+            own, changed(["smoothness": 3, "bandwidth": 2]), changed(["smoothness": 0.5, "start": 0.1]),
+            changed(["start": 0.3, "bandwidth": 0.5, "root": 5, "s_half": 3, "k_half": 3]),
+        ]
+    }
+
+    /// - Parameter values: in the order of `names`
+    func seconds(_ f: ShapeFeatures, _ values: [Double]) -> Double {
+        switch self {
+        case .product: return Self.roofline(f.work / values[1], f.bytes, values)
+        case .productInWaves: return Self.roofline(Self.inWaves(f, values), f.bytes, values)
+        case .productQuantised: return Self.roofline(f.work / values[1], f.bytes, values) + f.extra / values[4]
+        case .productInWavesQuantised: return Self.roofline(Self.inWaves(f, values), f.bytes, values) + f.extra / values[6]
+        case .attention: return Self.roofline(f.work * (1 + values[4] / f.depth) * (1 + values[5] / f.width) / values[1], f.bytes, values)
+        case .memory: return values[0] + f.bytes / values[1]
+        case .collective: return values[0] + f.bytes / values[1] + values[2] * f.extra.squareRoot()
+        case .launch: return values[0] + f.extra * values[1]
+        }
+    }
+
+    private static func inWaves(_ f: ShapeFeatures, _ values: [Double]) -> Double {
+        f.work * (1 + values[4] * f.tail) * (1 + values[5] / f.depth) / values[1]
+    }
+
+    /// t0 + (tc^p + tm^p)^(1/p), written from the larger of the two so that nothing overflows.
+    private static func roofline(_ compute: Double, _ bytes: Double, _ values: [Double]) -> Double {
+        let memory = bytes / values[2]
+        let (large, small) = compute > memory ? (compute, memory) : (memory, compute)
+        guard large > 0 else { return values[0] }
+        return values[0] + large * pow(1 + pow(small / large, values[3]), 1 / values[3])
+    }
+}

@@ -1,0 +1,60 @@
+import Calibration
+import Plan
+import Scenario
+
+/// Memory settings that a table does not state. A run that was measured did fit, so what is open is what the framework needed to run: first
+/// optimizer states sharded over the data-parallel group, which costs no compute; then recomputation of as few layers as suffice, the order in
+/// which the authors of published recipes give up speed. The rule knows neither row nor model, and touches nothing that fits or that is stated.
+enum OpenSettings {
+    /// A plan that fits where the open settings allow one, and what was taken.
+    struct Settled {
+        var plan: Plan
+        var remark: String
+    }
+
+    static func settle(_ plan: Plan, open: Set<String>, data: CalibrationData) throws(PlanError) -> Settled? {
+        guard !plan.memory.fits else { return nil }
+        var job = plan.job
+        var taken: [String] = []
+        func settled(_ plan: Plan) -> Settled {
+            Settled(
+                plan: plan, remark: "not stated, and does not fit without: \(taken.joined(separator: ", ")) is taken, the least that fits")
+        }
+        if open.contains("zero"), job.layout.zero == 0, job.data * job.layout.context > 1 {
+            job.layout.zero = 1
+            taken.append("zero 1")
+            let next = try job.plan(data)
+            if next.memory.fits { return settled(next) }
+        }
+        guard open.contains("recompute"), job.training.recompute == .none else { return nil }
+        if !plan.behaviour.flashAttention {
+            var selective = job
+            selective.training.recompute = .selective
+            let next = try selective.plan(data)
+            if next.memory.fits {
+                taken.append("recompute selective")
+                return settled(next)
+            }
+        }
+        // More recomputed layers never take more memory, so the least number is found by halving.
+        let ranks = max(1, job.layout.pipeline)
+        var low = 0
+        var high = (job.model.layers + ranks - 1) / ranks
+        var best: Plan?
+        while low < high {
+            let middle = (low + high) / 2
+            var trial = job
+            trial.training.recompute = .layers(middle + 1)
+            let next = try trial.plan(data)
+            if next.memory.fits {
+                best = next
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        guard let best else { return nil }
+        taken.append(low == 0 ? "recompute of one layer a rank" : "recompute of \(low + 1) layers a rank")
+        return settled(best)
+    }
+}

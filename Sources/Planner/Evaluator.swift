@@ -1,0 +1,136 @@
+import Calibration
+import Dispatch
+import Plan
+import Simulation
+import Synchronization
+
+/// Simulates layouts.
+struct Evaluator {
+    enum Outcome: Sendable, Hashable {
+        case figures(LayoutFigures)
+        /// Needs more memory than a GPU has.
+        case unfit
+        /// Fits a GPU, but not the limit that was asked for.
+        case overLimit
+        /// No schedule or no step time exists.
+        case impossible
+    }
+    let space: SearchSpace
+    let objective: Objective
+    let data: CalibrationData
+    private let behaviour: StackBehaviour
+
+    init(space: SearchSpace, objective: Objective, data: CalibrationData) {
+        let job = space.job
+        (self.space, self.objective, self.data) = (space, objective, data)
+        behaviour = data.stacks.behaviour(
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+    }
+
+    /// Layouts whose turn comes together, whatever the number of threads.
+    static let batch = 16
+
+    /// - Parameters:
+    ///   - isOver: asked before each; where true the rest stays nil.
+    ///   - finished: called with each outcome as soon as there is one, from any thread.
+    /// - Returns: [indices]
+    func outcomes(
+        _ indices: [Int], jobs: Int, isOver: @escaping @Sendable () -> Bool = { false },
+        finished: @escaping @Sendable (Int, Outcome) -> Void = { _, _ in }
+    ) -> [Outcome?] {
+        let next = Atomic(0)
+        let outcomes = Mutex([Outcome?](repeating: nil, count: indices.count))
+        DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, indices.count))) { _ in
+            while true {
+                let at = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard at < indices.count, !isOver() else { return }
+                let outcome = outcome(space.choices[indices[at]])
+                finished(indices[at], outcome)
+                outcomes.withLock { $0[at] = outcome }
+            }
+        }
+        return outcomes.withLock { $0 }
+    }
+
+    func outcome(_ choice: LayoutChoice) -> Outcome {
+        let job = space.job(choice)
+        let memory = memory(of: job)
+        guard memory.fits else { return .unfit }
+        guard memory.peak <= space.constraints.memory ?? .infinity else { return .overLimit }
+        guard let plan = try? job.plan(data), let figures = try? figures(of: plan) else { return .impossible }
+        return .figures(figures)
+    }
+
+    func memory(of job: Job) -> MemoryEstimate { MemoryEstimate(job: job.filled(with: behaviour)) }
+
+    /// The objective's figures of the undisturbed step.
+    func figures(of plan: Plan) throws(SimulationError) -> LayoutFigures {
+        var figures: LayoutFigures
+        if objective.needsTimeOnly, plan.job.training.dataLoading == nil {
+            let seconds = try StepReplay(plan: plan).seconds(costs: plan.costs)
+            figures = objective.figures(seconds: seconds, breakdown: [:], hfu: 0, job: plan.job)
+        } else {
+            var settings = SimulationSettings()
+            settings.timeline = false
+            let result = try simulate(plan, settings: settings)
+            figures = objective.figures(
+                seconds: result.step.timeS.mean, breakdown: result.breakdownS, hfu: result.step.hfu, job: plan.job)
+        }
+        if objective.weighsMemory { figures.bytes = plan.memory.peak }
+        return figures
+    }
+}
+
+extension Evaluator.Outcome {
+    /// One line for a journal: a letter, and the bit patterns of the figures.
+    var line: String {
+        switch self {
+        case .figures(let figures):
+            "f "
+                + [figures.seconds, figures.dollars, figures.joules, figures.bytes].map { String($0.bitPattern, radix: 16) }.joined(
+                    separator: " ")
+        case .unfit: "u"
+        case .overLimit: "o"
+        case .impossible: "i"
+        }
+    }
+
+    /// nil for a line that says nothing of this kind.
+    init?(line: String) {
+        let words = line.split(separator: " ")
+        switch words.first {
+        case "f":
+            let values = words.dropFirst().compactMap { UInt64($0, radix: 16).map(Double.init(bitPattern:)) }
+            guard words.count == 5, values.count == 4 else { return nil }
+            self = .figures(LayoutFigures(seconds: values[0], dollars: values[1], joules: values[2], bytes: values[3]))
+        case "u": self = .unfit
+        case "o": self = .overLimit
+        case "i": self = .impossible
+        default: return nil
+        }
+    }
+}
+
+/// Outcomes of a search: those that a journal holds are not computed again, and new ones are entered into it.
+struct Outcomes {
+    let evaluator: Evaluator
+    let journal: Journal?
+    private var known: [Int: Evaluator.Outcome] = [:]
+
+    init(evaluator: Evaluator, journal: Journal?) {
+        self.evaluator = evaluator
+        self.journal = journal
+    }
+
+    /// - Returns: [indices]; nil where `isOver` said so first.
+    mutating func of(_ indices: [Int], jobs: Int, isOver: @escaping @Sendable () -> Bool = { false }) -> [Evaluator.Outcome?] {
+        for index in indices where known[index] == nil {
+            if let line = journal?[index] { known[index] = Evaluator.Outcome(line: line) }
+        }
+        let missing = indices.filter { known[$0] == nil }
+        let journal = journal
+        let computed = evaluator.outcomes(missing, jobs: jobs, isOver: isOver) { journal?.append($0, $1.line) }
+        for (index, outcome) in zip(missing, computed) { known[index] = outcome }
+        return indices.map { known[$0] }
+    }
+}

@@ -1,0 +1,93 @@
+/// A sweep as a page: its table, what each key does to speed, utilization and memory, and what matters most where it was sampled.
+public struct SweepPage: Sendable {
+    /// Share of the variance that a key explains.
+    public struct Bar: Sendable {
+        var key: String
+        var first: Double
+        var low: Double
+        var high: Double
+        var total: Double
+        public init(key: String, first: Double, low: Double, high: Double, total: Double) {
+            (self.key, self.first, self.low, self.high, self.total) = (key, first, low, high, total)
+        }
+    }
+    let title: String
+    /// Header and rows: [rows + 1][columns], the keys that vary first.
+    let cells: [[String]]
+    let keys: Int
+    public var bars: [Bar] = []
+    /// The figure that `bars` explain.
+    public var response = ""
+
+    /// - Parameter keys: columns of `cells` that hold keys; the others hold figures.
+    public init(title: String, cells: [[String]], keys: Int) { (self.title, self.cells, self.keys) = (title, cells, keys) }
+
+    /// Rows that the page's table shows; all are drawn.
+    private static let shown = 1000
+
+    /// The page as HTML.
+    public func html(version: String, chart: ChartLibrary? = .installed()) -> String {
+        Page(
+            title: "Sweep of \(title)", subtitle: "<p class=\"lead\">\(grouped(max(0, cells.count - 1))) runs</p>", content: content,
+            data: data,
+            scripts: [PackageResources.report_js, PackageResources.sweep_js, PackageResources.finish_js], version: version
+        ).html(chart: chart)
+    }
+
+    /// Writes `sweep.html` into `directory`, which is made if needed.
+    /// - Returns: the file's path.
+    /// - Throws: `ReportError` where the directory or the file cannot be written.
+    @discardableResult
+    public func write(to directory: String, version: String, chart: ChartLibrary? = .installed()) throws(ReportError) -> String {
+        try writeFile(html(version: version, chart: chart), named: "sweep.html", in: directory)
+    }
+
+    private var content: Markup {
+        let header = cells.first ?? []
+        let body = cells.dropFirst()
+        var content: Markup = ""
+        if !bars.isEmpty {
+            content =
+                content + """
+                    <section><h2>What matters most</h2>
+                    <p class="remark">Share of the variance of \(response) that a key explains alone (95 % interval in the table) and with all its interactions.</p>
+                    <div class="chart" data-chart="indices"><canvas aria-label="Sobol indices"></canvas></div>
+                    \(Table(["Key", "alone", "from", "to", "with interactions"], numeric: [1, 2, 3, 4], rows: bars.map { bar in
+                        [.text(bar.key)] + [bar.first, bar.low, bar.high, bar.total].map { Markup.text(percent($0)) }
+                    }).markup)</section>
+
+                    """
+        }
+        let charts = (0..<max(0, keys)).map { key -> Markup in
+            """
+            <h3>\(header[key])</h3><div class="halves"><div><div class="chart" data-chart="sweepTime" data-run="\(key)"><canvas aria-label="Step time over \(header[key])"></canvas></div></div>
+            <div><div class="chart" data-chart="sweepMfu" data-run="\(key)"><canvas aria-label="MFU over \(header[key])"></canvas></div></div></div>
+
+            """
+        }
+        let rows = body.prefix(Self.shown).map { $0.map { Markup.text($0) } }
+        let more: Markup =
+            body.count > Self.shown ? "<p class=\"remark\">The first \(Self.shown) of \(body.count) runs; --csv lists all.</p>" : ""
+        return content + "<section><h2>Figures by key</h2>\(charts)</section><section><h2>Runs</h2>"
+            + Table(header, numeric: Set(keys..<max(keys, header.count - 1)), rows: Array(rows)).markup + more + "</section>"
+    }
+
+    /// Figures by name of column; what is empty is null.
+    private var data: JSONValue {
+        let header = cells.first ?? []
+        func column(_ name: String) -> JSONValue {
+            guard let at = header.firstIndex(of: name) else { return .array([]) }
+            return .array(cells.dropFirst().map { .optional(at < $0.count ? Double($0[at]) : nil) })
+        }
+        let keyColumns = (0..<max(0, keys)).map { key in
+            JSONValue.object([("name", .string(header[key])), ("values", .array(cells.dropFirst().map { .string($0[key]) }))])
+        }
+        return .object([
+            ("keys", .array(keyColumns)), ("time", column("step_time_s")), ("mfu", column("mfu")), ("response", .string(response)),
+            (
+                "bars",
+                .array(bars.map { .object([("key", .string($0.key)), ("first", .number($0.first)), ("total", .number($0.total))]) })
+            ),
+        ])
+    }
+}

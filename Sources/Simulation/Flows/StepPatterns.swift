@@ -1,0 +1,177 @@
+import Cluster
+import Plan
+
+/// What a flow belongs to, as results name it.
+enum TrafficGroup: Int, CaseIterable {
+    case tensor, sequence, context, expert, pipeline, data
+    var name: String { "\(self)" }
+}
+
+/// Which flows: of one place (lane and pipeline rank), all model-parallel ranks and all replicas of the lane together.
+struct PatternKey: Hashable {
+    enum Kind: Hashable {
+        /// To the same ranks of another stage.
+        case hop(to: Int)
+        case collective(CollectiveOp, GroupTraffic.Members)
+    }
+    var place: Int
+    var kind: Kind
+    var group: TrafficGroup
+}
+
+/// The flows of a key for a buffer of one byte, added up by link. They run in lock step: the replicas and ranks that they join do the same at the same time.
+struct RawPattern {
+    /// Links in ascending order, with the bytes that cross each.
+    var loads: [(link: Int32, bytes: Double)] = []
+    /// Bytes of a typical flow: of those that leave a fast domain, where some do.
+    var flowBytes = 0.0
+    /// Bytes of all flows that stay inside a domain, and of those that leave it.
+    var inside = 0.0
+    var outside = 0.0
+}
+
+/// Turns groups into flows between GPUs and routes them.
+///
+/// A ring over D domains with k ranks in each runs as k rings that cross to the next domain at another rank each, so that every port carries its part: of f S
+/// bytes over each edge of the ring, a rank sends f S / k to its counterpart in the next domain and f S (k - 1) / k inside.
+/// In all-to-all every rank sends S / n to every other.
+struct PatternBuilder {
+    let network: TrainingNetwork
+    let placement: Placement
+    let collectives: CollectiveModel
+    let lanes: Int
+    /// [links]
+    private var scratch: [Double]
+    private var touched: [Int32] = []
+
+    init(network: TrainingNetwork, placement: Placement, collectives: CollectiveModel, lanes: Int) {
+        self.network = network
+        self.placement = placement
+        self.collectives = collectives
+        self.lanes = max(1, lanes)
+        scratch = Array(repeating: 0, count: network.network.linkCount)
+    }
+
+    private struct Group {
+        /// [members] ranks
+        let members: [Int]
+        /// [members] block and place in it.
+        var seat: [(block: Int, place: Int)] = []
+        /// [domains][] members as indices
+        var blocks: [[Int]] = []
+
+        init(_ members: [Int], _ placement: Placement) {
+            self.members = members
+            var blockOf: [Int: Int] = [:]
+            for (index, rank) in members.enumerated() {
+                let domain = placement.domain(of: rank)
+                let block = blockOf[domain] ?? blocks.count
+                if block == blocks.count {
+                    blockOf[domain] = block
+                    blocks.append([])
+                }
+                seat.append((block, blocks[block].count))
+                blocks[block].append(index)
+            }
+        }
+    }
+
+    mutating func build(_ key: PatternKey, ranks: Int) -> RawPattern {
+        let (lane, stage) = (key.place / ranks, key.place % ranks)
+        let degrees = placement.degrees
+        let perLane = max(1, degrees.data / lanes)
+        let perReplica = degrees.tensor * degrees.context
+        let sources = (stage * degrees.stage + lane * perLane * perReplica)..<(stage * degrees.stage + (lane + 1) * perLane * perReplica)
+        var sum = (inside: 0.0, outside: 0.0, insideFlows: 0, outsideFlows: 0)
+        func send(from source: Int, to destination: Int, _ bytes: Double) {
+            let (a, b) = (placement.gpu(of: source), placement.gpu(of: destination))
+            guard bytes > 0, a != b else { return }
+            if placement.domain(of: source) == placement.domain(of: destination) {
+                sum.inside += bytes
+                sum.insideFlows += 1
+            } else {
+                sum.outside += bytes
+                sum.outsideFlows += 1
+            }
+            network.forEachLink(from: a, to: b) { link in
+                if scratch[link] == 0 { touched.append(Int32(truncatingIfNeeded: link)) }
+                scratch[link] += bytes
+            }
+        }
+        switch key.kind {
+        case .hop(let target):
+            for rank in sources { send(from: rank, to: rank + (target - stage) * degrees.stage, 1) }
+        case .collective(let operation, let members):
+            var groups: [Group] = []
+            var groupOf: [Int: (group: Int, index: Int)] = [:]
+            for rank in sources {
+                if groupOf[rank] == nil {
+                    let group = Group(self.members(members, of: rank), placement)
+                    for (index, member) in group.members.enumerated() { groupOf[member] = (groups.count, index) }
+                    groups.append(group)
+                }
+                guard let (group, index) = groupOf[rank] else { continue }
+                flows(operation, groups[group], from: index) { target, bytes in send(from: rank, to: groups[group].members[target], bytes) }
+            }
+        }
+        var raw = RawPattern(inside: sum.inside, outside: sum.outside)
+        raw.flowBytes =
+            sum.outsideFlows > 0
+            ? sum.outside / Double(sum.outsideFlows) : sum.insideFlows > 0 ? sum.inside / Double(sum.insideFlows) : 0
+        touched.sort()
+        raw.loads.reserveCapacity(touched.count)
+        for link in touched {
+            raw.loads.append((link, scratch[Int(link)]))
+            scratch[Int(link)] = 0
+        }
+        touched.removeAll(keepingCapacity: true)
+        return raw
+    }
+
+    private func members(_ which: GroupTraffic.Members, of rank: Int) -> [Int] {
+        switch which {
+        case .group(let kind): return placement.members(kind, of: rank)
+        case .parts(let kind, let size):
+            let all = placement.members(kind, of: rank)
+            let first = (all.firstIndex(of: rank) ?? 0) / size * size
+            return Array(all[first..<min(all.count, first + size)])
+        case .across(let kind, let size):
+            let all = placement.members(kind, of: rank)
+            return stride(from: (all.firstIndex(of: rank) ?? 0) % size, to: all.count, by: size).map { all[$0] }
+        }
+    }
+
+    /// What one member of a group sends, of a buffer of one byte.
+    private func flows(_ operation: CollectiveOp, _ group: Group, from index: Int, _ send: (Int, Double) -> Void) {
+        let n = group.members.count
+        guard n > 1 else { return }
+        let (block, place) = group.seat[index]
+        let own = group.blocks[block]
+        switch operation {
+        case .sendReceive: send((index + 1) % n, 1)
+        case .allToAll:
+            if n <= 256 {
+                for other in 0..<n where other != index { send(other, 1 / Double(n)) }
+            } else {
+                // What goes to a domain is handed over in one piece at the counterpart's rail.
+                for other in own where other != index { send(other, 1 / Double(n)) }
+                for target in group.blocks.indices where target != block {
+                    let there = group.blocks[target]
+                    send(there[place % there.count], Double(there.count) / Double(n))
+                }
+            }
+        default:
+            guard group.blocks.count > 1 else {
+                let sent = collectives.traffic(operation, bytes: 1, group: GroupShape(ranks: n, perDomain: n)).nvlink
+                send(own[(place + 1) % own.count], sent)
+                return
+            }
+            let edge = collectives.traffic(operation, bytes: 1, group: GroupShape(ranks: n, perDomain: 1)).network
+            let k = Double(own.count)
+            if own.count > 1 { send(own[(place + 1) % own.count], edge * (k - 1) / k) }
+            let next = group.blocks[(block + 1) % group.blocks.count]
+            let shared = min(own.count, next.count)
+            if place < shared { send(next[place], edge / Double(shared)) }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+import Cluster
+import Engine
+import Plan
+
+/// What a task of the step does on the fabric, as shares of its time: compute, then one collective after the other, repeated layer by layer.
+struct TaskTemplate {
+    struct Segment {
+        /// -1 for computation.
+        var pattern: Int
+        /// Share of one repetition.
+        var share: Double
+        /// Where it ends in the repetition.
+        var end = 0.0
+        /// Bytes of the buffer that the whole task moves in such segments.
+        var bytes: Double
+        /// Links where it may meet others, with the share of their capacity that it takes.
+        var loads: [(link: Int32, usage: Double)] = []
+        /// Bytes a second of one flow at full speed.
+        var rate = 0.0
+    }
+    var repeats: Int
+    var segments: [Segment]
+    /// Time alone on the fabric over the time in closed form.
+    var stretch = 1.0
+    /// The link that its own flows overload most, with the pattern; -1 where none.
+    var overloaded: (pattern: Int, link: Int32) = (-1, -1)
+    /// Greatest share that any segment takes, by link.
+    var footprint: [(link: Int32, usage: Double)] = []
+    var place: Int
+    var stream: Int
+    /// What the closed form takes, seconds.
+    var seconds: Double
+}
+
+/// The collectives of a task before they are flows: key, bytes of the buffer, seconds in closed form.
+struct TaskTraffic {
+    var key: PatternKey
+    var bytes: Double
+    var seconds: Double
+}
+
+/// Finds what each task of a step moves, and makes templates of it, one for each (kind, place, destination).
+struct TemplateBuilder {
+    let plan: Plan
+    let graph: StepGraph
+    let times: TaskTimes
+    /// [tasks] index of its template, -1 for tasks that move nothing.
+    private(set) var templateOf: [Int32]
+    private(set) var templates: [TaskTemplate] = []
+    private(set) var keys: [PatternKey] = []
+    private var keyIndex: [PatternKey: Int] = [:]
+
+    private struct Identity: Hashable {
+        var kind: Int32
+        var place: Int32
+        var target: Int32
+    }
+
+    init(plan: Plan, graph: StepGraph, times: TaskTimes) {
+        self.plan = plan
+        self.graph = graph
+        self.times = times
+        templateOf = Array(repeating: -1, count: graph.kindOf.count)
+        var targets = [Int32](repeating: -1, count: graph.kindOf.count)
+        for task in graph.kindOf.indices {
+            for dependency in graph.graph.dependencies(of: TaskID(task)) where graph.kinds[Int(graph.kindOf[dependency.task.index])].isHop {
+                targets[dependency.task.index] = graph.place[task] % Int32(graph.ranks)
+            }
+        }
+        var known: [Identity: Int32] = [:]
+        for task in graph.kindOf.indices where graph.place[task] >= 0 {
+            let identity = Identity(kind: graph.kindOf[task], place: graph.place[task], target: targets[task])
+            if let index = known[identity] {
+                templateOf[task] = index
+                continue
+            }
+            let kind = graph.kinds[Int(graph.kindOf[task])]
+            let (traffic, repeats) = traffic(of: kind, place: Int(graph.place[task]), target: Int(targets[task]))
+            var index: Int32 = -1
+            if !traffic.isEmpty {
+                index = Int32(templates.count)
+                templates.append(template(traffic, repeats: repeats, kind: kind, task: task))
+            }
+            known[identity] = index
+            templateOf[task] = index
+        }
+    }
+
+    private mutating func template(_ traffic: [TaskTraffic], repeats: Int, kind: StepTask, task: Int) -> TaskTemplate {
+        let total = times.cost(kind).total
+        let moving = traffic.reduce(0) { $0 + $1.seconds }
+        // Hidden communication can be more than there is to hide behind; the closed form's total stands.
+        let scale = moving > total ? total / moving : 1
+        var segments: [TaskTemplate.Segment] = []
+        let computing = max(0, total - moving * scale)
+        if computing > 1e-12 * total { segments.append(.init(pattern: -1, share: computing / total, bytes: 0)) }
+        for one in traffic {
+            segments.append(.init(pattern: index(of: one.key), share: one.seconds * scale / total, bytes: one.bytes))
+        }
+        return TaskTemplate(
+            repeats: repeats, segments: segments, place: Int(graph.place[task]), stream: graph.stream(task), seconds: total)
+    }
+
+    private mutating func index(of key: PatternKey) -> Int {
+        if let known = keyIndex[key] { return known }
+        keyIndex[key] = keys.count
+        keys.append(key)
+        return keys.count - 1
+    }
+
+    private func traffic(of kind: StepTask, place: Int, target: Int) -> (list: [TaskTraffic], repeats: Int) {
+        let work = plan.work
+        switch kind {
+        case .forward(let stage): return inside(kind, units: work.stages[stage], forward: true, place: place)
+        case .backward(let stage), .fullBackward(let stage): return inside(kind, units: work.stages[stage], forward: false, place: place)
+        case .firstPiece(let stage):
+            return inside(kind, units: work.stages[stage], forward: true, place: place, pieces: times.pieces[stage])
+        case .lastPiece(let stage) where !plan.schedule.splitsBackward:
+            return inside(kind, units: work.stages[stage], forward: false, place: place, pieces: times.pieces[stage])
+        case .unitForward(let unit, _): return inside(kind, units: [unit], forward: true, place: place)
+        case .unitBackward(let unit, _): return inside(kind, units: [unit], forward: false, place: place)
+        case .hop:
+            guard target >= 0, target != place % graph.ranks, times.costs.hop > 0 else { return ([], 1) }
+            let key = PatternKey(place: place, kind: .hop(to: target), group: .pipeline)
+            return ([TaskTraffic(key: key, bytes: plan.hopBytes, seconds: times.costs.hop)], 1)
+        case .gather(let stage): return data(kind, work.parameters[stage], false, place, pieces: times.pieces[stage])
+        case .reduce(let stage): return data(kind, work.parameters[stage], true, place, pieces: times.pieces[stage])
+        case .reduceAll(let stage): return data(kind, work.parameters[stage], true, place)
+        case .unitGather(let unit): return data(kind, work.unitParameters[unit], false, place)
+        case .unitReduce(let unit): return data(kind, work.unitParameters[unit], true, place)
+        default: return ([], 1)
+        }
+    }
+
+    private func data(
+        _ kind: StepTask, _ parameters: StageWork.LocalParameters, _ reducing: Bool, _ place: Int, pieces: Int = 1
+    ) -> (list: [TaskTraffic], repeats: Int) {
+        let collectives = plan.dataCollectives(of: parameters, reducing: reducing)
+        let closed = collectives.reduce(0) { $0 + $1.seconds }
+        let total = times.cost(kind).total
+        guard closed > 0, total > 0 else { return ([], 1) }
+        return (
+            collectives.map {
+                TaskTraffic(
+                    key: PatternKey(place: place, kind: .collective($0.operation, $0.members), group: .data),
+                    bytes: $0.bytes / Double(max(1, pieces)), seconds: $0.seconds / closed * total)
+            }, 1
+        )
+    }
+
+    /// The collectives inside a pass. What is recomputed moves its traffic again: seconds of communication over those of one plain pass say how often.
+    private func inside(
+        _ kind: StepTask, units: [Int], forward: Bool, place: Int, pieces: Int = 1
+    ) -> (list: [TaskTraffic], repeats: Int) {
+        var plain = plan.collectives(of: units, forward: forward)
+        let cost = times.cost(kind)
+        let communicating =
+            cost.seconds[.tensorComm] + cost.seconds[.sequenceComm] + cost.seconds[.contextComm] + cost.seconds[.expertComm]
+            + cost.overlapped
+        guard communicating > 0 else { return ([], 1) }
+        let share = 1 / Double(max(1, pieces))
+        let degradation = plan.model.constants[.degradation]
+        // A slowdown beside other collectives and degraded machines stretch time, not bytes.
+        let slowed = cost.total / max(1e-300, unslowed(kind)) * degradation
+        var repeated = communicating / slowed
+        let own = plain.reduce(0) { $0 + $1.seconds } * share
+        if !forward, repeated > own * (1 + 1e-9) {
+            let again = plan.collectives(of: units, forward: true)
+            let closed = again.reduce(0) { $0 + $1.seconds } * share
+            if closed > 0 {
+                let part = (repeated - own) / closed
+                plain += again.map {
+                    GroupTraffic(operation: $0.operation, members: $0.members, bytes: $0.bytes * part, seconds: $0.seconds * part)
+                }
+                repeated = own
+            }
+        }
+        let list = plain.map {
+            TaskTraffic(
+                key: PatternKey(place: place, kind: .collective($0.operation, $0.members), group: Self.group($0)), bytes: $0.bytes * share,
+                seconds: $0.seconds * share * slowed)
+        }
+        return (Self.merged(list), max(1, units.count / max(1, pieces)))
+    }
+
+    private func unslowed(_ kind: StepTask) -> Double {
+        let costs = times.costs
+        switch kind {
+        case .forward(let stage): return costs.stages[stage].forward.total
+        case .firstPiece(let stage): return costs.stages[stage].forward.total / Double(times.pieces[stage])
+        case .backward(let stage):
+            return costs.stages[stage].backward.total + (plan.schedule.splitsBackward ? 0 : costs.stages[stage].weight.total)
+        case .fullBackward(let stage): return costs.stages[stage].backward.total + costs.stages[stage].weight.total
+        case .lastPiece(let stage):
+            return (costs.stages[stage].backward.total + costs.stages[stage].weight.total) / Double(times.pieces[stage])
+        case .unitForward(let unit, _): return costs.units[unit].forward.total
+        case .unitBackward(let unit, _): return costs.units[unit].backward.total + costs.units[unit].weight.total
+        default: return times.cost(kind).total
+        }
+    }
+
+    private static func merged(_ list: [TaskTraffic]) -> [TaskTraffic] {
+        var result: [TaskTraffic] = []
+        for one in list {
+            if let known = result.firstIndex(where: { $0.key == one.key }) {
+                result[known].bytes += one.bytes
+                result[known].seconds += one.seconds
+            } else {
+                result.append(one)
+            }
+        }
+        return result
+    }
+
+    private static func group(_ traffic: GroupTraffic) -> TrafficGroup {
+        guard case .group(let kind) = traffic.members else { return .data }
+        switch kind {
+        case .context: return .context
+        case .expert: return .expert
+        default: return traffic.operation == .allReduce ? .tensor : .sequence
+        }
+    }
+}

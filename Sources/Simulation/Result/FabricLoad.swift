@@ -1,0 +1,58 @@
+/// A link of the fabric, or several that carried the same.
+public struct LinkLoad: Sendable, Hashable {
+    public var name: String
+    /// Other links with the same load.
+    public var alike: Int
+    /// Bytes that crossed one of them in the step.
+    public var bytes: Double
+    /// Bytes by group: tensor, sequence, context, expert, pipeline, data.
+    public var byGroup: [String: Double]
+    /// Bytes over what the link could carry in the step at its nominal rate.
+    public var utilization: Double
+    /// Utilization in each of `FabricLoad.seriesCount` equal parts of the step.
+    public var series: [Double]
+}
+
+/// Time that the passes and transfers of a group lost at a full link, beyond what their closed form takes.
+public struct LinkWait: Sendable, Hashable {
+    public var group: String
+    public var link: String
+    /// Groups whose flows were on the link at the time; empty: the group's own flows overload it.
+    public var rivals: [String]
+    /// Seconds, summed over the pipeline ranks of a replica, mean over lanes.
+    public var seconds: Double
+}
+
+/// Boxes and bundles of cables with their load, for pictures.
+public struct FabricPicture: Sendable, Hashable {
+    public struct Box: Sendable, Hashable {
+        public var label: String
+        /// 0 nodes, 1 leaves, 2 what is above.
+        public var tier: Int
+        /// Greatest utilization of the links inside; nil for switches.
+        public var utilization: Double?
+    }
+    public struct Edge: Sendable, Hashable {
+        public var lower: Int
+        public var upper: Int
+        public var cables: Int
+        /// Of the fullest of its links.
+        public var utilization: Double
+    }
+    public var boxes: [Box]
+    public var edges: [Edge]
+    public var hiddenNodes: Int
+}
+
+/// What a step's communication did on the links of the cluster.
+public struct FabricLoad: Sendable, Hashable {
+    public static let seriesCount = 48
+    /// The ten with the highest utilization, highest first.
+    public var links: [LinkLoad]
+    /// Longest first, at most ten.
+    public var waits: [LinkWait]
+    /// Bytes of all GPUs in the step by group, over links inside fast domains and over the network.
+    public var inside: [String: Double]
+    public var network: [String: Double]
+    public var picture: FabricPicture
+}
