@@ -24,7 +24,7 @@ CUDA_TARGETS ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 CUDA_FLAGS ?=
 CUBLAS ?= -lcublasLt
 
-.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims validate fit fit-kernels format record clean
+.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -92,6 +92,10 @@ cuda-registry: ## compile the CUDA plug-in with the compiler of Python's package
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+predict-run: build ## predict twenty small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
+	@mkdir -p reports/execute
+	$(ORRERY) execute scenarios/execute/*.yaml --table reports/execute/predict-run.md
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \

@@ -119,9 +119,11 @@ let package = Package(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
         .testTarget(
-            name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
+            name: "ExecutionTests",
+            dependencies: ["Cluster", "Workload", "Kernels", "Compression", "Training", "Calibration", "Plan", "Scenario", "Execution"],
+            swiftSettings: strict),
         .testTarget(
-            name: "ExecutionTests", dependencies: ["Cluster", "Workload", "Kernels", "Calibration", "Execution"], swiftSettings: strict),
+            name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(
             name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
