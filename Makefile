@@ -17,7 +17,14 @@ PYTHON ?= python3
 ORRERY := .build/release/orrery
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help deps build run test bench simgrid claims validate planner-check fit fit-kernels format record clean
+# The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
+NVCC ?= nvcc
+CUDA_TARGETS ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_90,code=compute_90
+# More flags: -DORRERY_WITH_CUDNN -I... -lcudnn takes cuDNN's attention in (needs cudnn_frontend.h).
+CUDA_FLAGS ?=
+CUBLAS ?= -lcublasLt
+
+.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -55,8 +62,40 @@ simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (insta
 	g++ -O3 -std=c++17 Benchmarks/SimGrid/driver.cpp -o out/simgrid-driver -lsimgrid
 	swift run -c release --package-path Benchmarks fabric-against-simgrid $(CURDIR)/out/simgrid-driver $(CURDIR)/reports/fabric/simgrid.md
 
+calibrate: build ## time this machine's kernels and links (4 minutes); writes reports/calibration/cpu-*.csv and the held-out errors
+	@mkdir -p reports/calibration out
+	@$(ORRERY) calibrate cpu --output out/cpu.$$$$.csv --budget 4min > out/cpu.txt; \
+	  device=$$(sed -n '1s/,.*//p' out/cpu.txt); mv out/cpu.$$$$.csv "reports/calibration/cpu-$$device.csv"; cat out/cpu.txt; \
+	  { echo "# Calibration of $$device"; echo; \
+	    echo 'Made by `make calibrate` (docs/calibrate.md): every fifth shape of each kernel predicted by a fit to the others; errors are median and'; \
+	    echo '90th percentile of |predicted/measured - 1|, noise is the median spread of the repeats.'; echo; echo '```text'; \
+	    sed "s|out/cpu.[0-9]*.csv|reports/calibration/cpu-$$device.csv|" out/cpu.txt; echo; \
+	    $(ORRERY) calibrate cpu --check-file "reports/calibration/cpu-$$device.csv"; echo '```'; } > "reports/calibration/cpu-$$device.md"; \
+	  tail -3 "reports/calibration/cpu-$$device.md" | head -2
+
+cuda: ## compile the CUDA plug-in to .build/liborrery_cuda.so, where there is nvcc
+	@if command -v $(NVCC) >/dev/null; then \
+	  mkdir -p .build; \
+	  $(NVCC) -std=c++17 -O3 -shared -Xcompiler -fPIC $(CUDA_TARGETS) -ISources/COrreryCUDA Sources/Kernels/CUDA/plugin/*.cu -o .build/liborrery_cuda.so \
+	    $(CUDA_FLAGS) $(CUBLAS) -ldl && echo "Compiled .build/liborrery_cuda.so with $$($(NVCC) --version | tail -1): nothing was run."; \
+	else \
+	  echo "No $(NVCC) here: the CUDA plug-in was not compiled, and orrery calibrate cuda will say that it is missing."; \
+	  echo "Install the CUDA toolkit, or compile without a GPU by: make cuda-registry"; \
+	fi
+
+cuda-registry: ## compile the CUDA plug-in with the compiler of Python's package registry (no GPU is needed)
+	@$(PYTHON) -m venv out/cuda
+	@out/cuda/bin/pip install -q nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-cccl nvidia-cuda-runtime nvidia-cublas \
+	  || { echo "The registry gave no CUDA compiler: the plug-in was not compiled." >&2; exit 1; }
+	@home=$$(echo $(CURDIR)/out/cuda/lib/python3*/site-packages/nvidia/cu13); \
+	  $(MAKE) cuda NVCC="$$home/bin/nvcc" CUDA_FLAGS="-I$$home/include -L$$home/lib -Xlinker -rpath=$$home/lib" CUBLAS=-l:libcublasLt.so.13
+
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+predict-run: build ## predict twenty small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
+	@mkdir -p reports/execute
+	$(ORRERY) execute scenarios/execute/*.yaml --table reports/execute/predict-run.md
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \

@@ -9,8 +9,8 @@ let package = Package(
     products: [
         .executable(name: "orrery", targets: ["orrery"]),
         .library(name: "Compression", targets: ["Compression"]),
-        .library(name: "Training", targets: ["Training"]),
         .library(name: "Kernels", targets: ["Kernels"]),
+        .library(name: "Training", targets: ["Training"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -37,7 +37,9 @@ let package = Package(
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
             linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
-        .target(name: "Kernels", dependencies: ["CNumerics"], swiftSettings: strict),
+        // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
+        .systemLibrary(name: "COrreryCUDA"),
+        .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
@@ -65,6 +67,12 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
+            name: "Execution",
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "CNumerics", "Kernels", "Compression", "Training", "Calibration", "Plan", "Simulation",
+                "Scenario",
+            ], swiftSettings: strict),
+        .target(
             name: "Fidelity", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "CGSL"],
             swiftSettings: strict),
         .target(
@@ -75,7 +83,7 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Fidelity",
+                "Kernels", "Compression", "Training", "Execution", "Fidelity",
                 "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -110,6 +118,10 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
+        .testTarget(
+            name: "ExecutionTests",
+            dependencies: ["Cluster", "Workload", "Kernels", "Compression", "Training", "Calibration", "Plan", "Scenario", "Execution"],
+            swiftSettings: strict),
         .testTarget(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(

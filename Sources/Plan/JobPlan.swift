@@ -74,7 +74,8 @@ public struct Plan: Sendable {
     /// Gradients go to the host.
     public var offloads: Bool { !costs.host.isEmpty }
     public var hasReplicas: Bool { job.replicas > 1 }
-    /// Gradients that are kept in shards leave after every micro-batch (ZeRO-2 with a pipeline), not once a step.
+    /// Gradients that are kept in shards (ZeRO-2 with a pipeline) leave when a rank turns to another of its chunks, not once a step; with one chunk,
+    /// where that would mean to hold them all, after every micro-batch. The whole gradients of the chunk at work are left to the allocator's reserve.
     public var reducesEveryPass: Bool { hasReplicas && !gathersByUnit && job.layout.zero == 2 }
     private var overlapsReduction: Bool { job.layout.overlap.gradReduce ?? behaviour.dataOverlap }
     private var overlapsGather: Bool { job.layout.overlap.paramGather ?? behaviour.dataOverlap }
@@ -82,7 +83,7 @@ public struct Plan: Sendable {
     public var reducesInPieces: Bool { hasReplicas && !gathersByUnit && (overlapsReduction || reducesEveryPass) }
     public var reducesAtEnd: Bool { hasReplicas && !gathersByUnit && !reducesInPieces }
     /// Times that a stage's gradients are reduced in a step.
-    public var reductions: Int { reducesEveryPass ? max(1, schedule.microBatches) : 1 }
+    public var reductions: Int { reducesEveryPass ? max(1, schedule.gradientRuns(rank: 0).count { $0 } / max(1, schedule.chunks)) : 1 }
     /// Parameters updated in shards are gathered beside the next step's first forward passes, or right after the optimizer.
     public var gathersAhead: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && overlapsGather }
     public var gathersAtEnd: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && !overlapsGather }
@@ -94,6 +95,7 @@ extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
     /// - Throws: `PlanError` with every problem found.
     public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
+        if cluster.placement == .searched { return try planSearched(data) }
         if !cluster.pools.isEmpty, layout.pipeline == 1, layout.batchShares.isEmpty { return try planShares(data) }
         var planner = Planning(job: self, data: data)
         return try planner.plan()
@@ -353,10 +355,7 @@ extension GroupShapes {
     /// The groups of a job in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
     init(job: Job) throws(PlacementError) {
         let layout = job.layout
-        let placement = try Placement.packed(
-            ParallelDegrees(
-                tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: job.data,
-                pipeline: layout.pipeline), job.cluster)
+        let placement = try Placement(job.degrees, job.cluster)
         tensor = placement.shape(.tensor)
         let edge = layout.tensorGrid
         tensorRow = edge > 0 ? placement.shape(stride: 1, count: edge) : tensor

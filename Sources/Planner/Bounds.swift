@@ -110,9 +110,11 @@ struct SharedCosts {
         modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
     }
 
-    mutating func bound(_ choice: LayoutChoice, _ objective: Objective) -> LayoutFigures {
+    /// - Parameter findsLayers: whether `recompute: auto` is resolved, which takes an estimate of the memory.
+    mutating func bound(_ choice: LayoutChoice, _ objective: Objective, findsLayers: Bool = false) -> LayoutFigures {
         var job = job.laidOut(choice)
-        if choice.recompute == .auto { job.training.recompute = job.fewestRecomputed.policy }
+        // Which layers `auto` takes is found when the layout's turn comes; none is the least.
+        if choice.recompute == .auto { job.training.recompute = findsLayers ? job.fewestRecomputed.policy : .none }
         guard let (costs, work) = costs(choice, job: job) else { return LayoutFigures(seconds: .infinity) }
         return objective.bound(
             StepBound(job: job, behaviour: behaviour, work: work, costs: costs), job: job, modelFLOPs: modelFLOPs)

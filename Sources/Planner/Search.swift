@@ -66,6 +66,8 @@ private struct SearchRun {
     private var order: [Int] = []
     /// Of `order`, those whose turn has come.
     private var position = 0
+    /// Layouts of `recompute: auto` whose bound knows the layers.
+    private var raised: Set<Int> = []
     private var front = ParetoFront<RankedLayout>()
     var result = SearchResult()
 
@@ -137,6 +139,7 @@ private struct SearchRun {
             while batch.count < Evaluator.batch, position < order.count, value(order[position]) <= limit {
                 let index = order[position]
                 position += 1
+                if isRaised(index) { continue }
                 if let bound = bounds[index], isWanted(index, bound) { batch.append(index) }
             }
             // An answer there must be, however little time there is.
@@ -155,6 +158,28 @@ private struct SearchRun {
                 return
             }
         }
+    }
+
+    /// Gives a layout of `recompute: auto` whose turn has come the bound of the layers that it takes, and its place in the order by that.
+    /// - Returns: whether its turn is later, or it is another layout by another name.
+    private mutating func isRaised(_ index: Int) -> Bool {
+        guard space.choices[index].recompute == .auto, raised.insert(index).inserted else { return false }
+        if outcomes.evaluator.isRenamed(index) { return true }
+        var shared = SharedCosts(space: space, first: space.choices[index], data: data)
+        guard let bound = shared?.bound(space.choices[index], objective, findsLayers: true), objective.value(bound) > value(index) else {
+            return false
+        }
+        bounds[index] = bound
+        guard objective.value(bound).isFinite else { return false }
+        // The first place of those left that is not before it.
+        var (low, high) = (position, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if (value(order[middle]), order[middle]) < (value(index), index) { low = middle + 1 } else { high = middle }
+        }
+        if low == position { return false }
+        order.insert(index, at: low)
+        return true
     }
 
     private func value(_ index: Int) -> Double { bounds[index].map(objective.value) ?? .infinity }

@@ -34,7 +34,7 @@ private struct DataFlow {
     var reducesAtEnd = false
     var gathersAhead = false
     var gathersAtEnd = false
-    /// Times that a stage's gradients are reduced in a step: gradients kept in shards leave after every micro-batch.
+    /// Least number of times that a stage's gradients are reduced in a step.
     var reductions = 1.0
     var overlapsData: Bool { reducesInPieces || gathersAhead }
 
@@ -44,12 +44,23 @@ private struct DataFlow {
         gathersByUnit = fetches || hasReplicas && (zero == 3 || zero == 2 && job.layout.pipeline == 1)
         gathersAgain = zero == 3 || fetches
         guard hasReplicas, !gathersByUnit else { return }
-        if zero == 2 { reductions = Double(max(1, job.microBatches)) }
+        if zero == 2 { reductions = Self.runs(job) }
         reducesInPieces = zero == 2 || (job.layout.overlap.gradReduce ?? behaviour.dataOverlap)
         reducesAtEnd = !reducesInPieces
         guard zero >= 1 else { return }
         gathersAhead = job.layout.overlap.paramGather ?? behaviour.dataOverlap
         gathersAtEnd = !gathersAhead
+    }
+}
+
+extension DataFlow {
+    /// Gradients kept in shards leave whenever a rank turns to another of its chunks: with one chunk after every micro-batch, interleaved after as
+    /// many as there are ranks, else once at least.
+    fileprivate static func runs(_ job: Job) -> Double {
+        let (kind, micro) = (job.layout.schedule, max(1, job.microBatches))
+        if kind.fixedChunks == 2 { return 1 }
+        guard job.layout.virtual > 1 else { return Double(micro) }
+        return Double(max(1, micro / max(1, job.layout.pipeline)))
     }
 }
 
@@ -210,7 +221,7 @@ private struct PipelineBound {
         ranks[at].reduce += traffic.reduce
         ranks[at].stages += 1
         ranks[at].moving += micro * passes.moving[stage]
-        if flow.reducesInPieces { ranks[at].reducing += traffic.reduce * (flow.reductions > 1 ? micro : 1) }
+        if flow.reducesInPieces { ranks[at].reducing += traffic.reduce * flow.reductions }
         // Buckets are as many as the units of a stage, 16 at most.
         ranks[at].lastBucket = min(ranks[at].lastBucket, traffic.reduce / 16)
     }

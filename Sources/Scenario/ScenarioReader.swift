@@ -30,6 +30,7 @@ struct ScenarioReader {
         ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
         ("prices", "what it costs", PricesSection.entries),
         ("simulate", "what is simulated, and how finely", SimulateSection.entries),
+        ("execute", "what `orrery execute` really runs on this machine", ExecuteSection.entries),
     ]
 
     private static var head: Section<Draft> {
@@ -104,6 +105,8 @@ struct ScenarioReader {
         let conditions = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? Conditions()
         let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
+        // Predictions of a cluster do not need it; what is wrong in it is still said.
+        if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
         if let job, mayCheck {
             check(job, conditions, tree)
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)

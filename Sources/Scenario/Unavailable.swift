@@ -12,7 +12,6 @@ struct Unavailable {
 
     static let all: [Unavailable] = [
         Unavailable(keyPath: "cosim", meaning: "co-simulation with real training"),
-        Unavailable(keyPath: "cluster.placement", meaning: "a placement other than packed", accepted: ["packed"]),
         Unavailable(keyPath: "training.synchronization", meaning: "synchronization other than sync", accepted: ["sync", "{kind: sync}"]),
         Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss, which needs cosim"),
         Unavailable(keyPath: "conditions.failures", meaning: "failures of GPUs, nodes and switches", accepted: ["none"]),

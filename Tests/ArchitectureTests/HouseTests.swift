@@ -31,8 +31,9 @@ struct HouseTests {
 
     @Test("Every scenario has its expected result, and every expected result its scenario")
     func scenarios() throws {
-        // claims/ holds cluster files that a test of their own computes.
-        let names = try Checkout.names(in: "scenarios").filter { $0 != "claims" }
+        // claims/ holds cluster files that a test of their own computes, execute/ what `orrery execute` really runs: times of a machine, which no
+        // file can foresee.
+        let names = try Checkout.names(in: "scenarios").filter { $0 != "claims" && $0 != "execute" }
         let files = names.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
         let expected = names.filter { $0.hasSuffix(".expected.json") }.map { String($0.dropLast(14)) }
         #expect(files.count >= 11)

@@ -1,6 +1,7 @@
 import Foundation
 import Plan
 import Simulation
+import Cluster
 import Testing
 import Workload
 
@@ -226,5 +227,30 @@ import Workload
         let scenario = try Scenario.load(path: root.appendingPathComponent("scenarios/llama3-405b-16k.yaml").path)
         // 16,384 / (8 x 16) = 128 replicas; 16 M tokens / 8,192 = 2,048 sequences; 2,048 / 128 = 16 micro-batches.
         #expect(scenario.name == "llama3-405b-16k" && scenario.job.data == 128 && scenario.job.microBatches == 16)
+    }
+
+    @Test func placementsByWordAndByList() throws {
+        func placement(_ text: String) throws -> PlacementRule {
+            try Fixture.load(Fixture.valid.replacing("gpus: 16", with: "gpus: 16\n  placement: \(text)")).job.cluster.placement
+        }
+        #expect(try Fixture.load(Fixture.valid).job.cluster.placement == .packed)
+        #expect(try placement("packed") == .packed)
+        #expect(try placement("spread") == .spread)
+        #expect(try placement("searched") == .searched)
+        let turned = Array((0..<16).reversed())
+        #expect(try placement("\(turned)") == .listed(turned))
+    }
+
+    @Test(arguments: [
+        ("sprad", "did you mean \"spread\"?"), ("[0, 1, 2]", "a list of 3 GPUs for 16 ranks"),
+        ("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 14]", "GPU 14 has two ranks"),
+        ("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16]", "the cluster has 0...15"),
+        ("[-1]", "outside 0"), ("{kind: spread}", "a mapping stands"), ("[a]", "not a whole number"),
+    ])
+    func badPlacements(text: String, says: String) {
+        let errors = Fixture.errors(Fixture.valid.replacing("gpus: 16", with: "gpus: 16\n  placement: \(text)"))
+        #expect(!errors.isEmpty)
+        let all = errors.map { "\($0)" }.joined(separator: "\n")
+        #expect(all.contains("cluster.placement") && all.contains(says), "\(all)")
     }
 }

@@ -96,6 +96,19 @@ struct LayoutTests {
         #expect(two.step.timeS.mean > one.step.timeS.mean)
     }
 
+    /// F0 F0 F1 F1 B1 B1 B0 B0 on two ranks: each chunk is left after its run of two micro-batches.
+    @Test func gradientsOfAChunkLeaveAfterItsRun() {
+        func list(_ text: String) -> [Instruction] {
+            text.split(separator: " ").enumerated().map {
+                Instruction($1.first == "F" ? .forward : .backward, $0 % 2, chunk: $1.last == "1" ? 1 : 0)
+            }
+        }
+        let schedule = PipelineSchedule(name: "runs", ranks: [list("F0 F0 F1 F1 B1 B1 B0 B0")], microBatches: 2, chunks: 2)
+        #expect(schedule.gradientRuns(rank: 0) == [false, false, false, false, false, true, false, true])
+        let plain = PipelineSchedule(name: "plain", ranks: [list("F0 F0 B0 B0")], microBatches: 2)
+        #expect(plain.gradientRuns(rank: 0) == [false, false, true, true])
+    }
+
     /// Offloaded optimizer: at least parameters / replicas x gpus of a node x 28 bytes over 43 % of the host's memory rate, and slower than without.
     @Test func offloadedOptimizerTakesTheHostsTime() throws {
         let job = try Self.job(pipeline: 1, data: 8) { $0.layout.offload = .optimizer }

@@ -5,7 +5,6 @@ import Foundation
 // `fabric-against-simgrid --ours ring|permutation SPINES` is how it measures its own memory: each in a process of its own.
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-setvbuf(stdout, nil, _IOLBF, 0)
 
 func seconds(_ body: () throws -> Void) rethrows -> Double { try ContinuousClock().measure(body) / .seconds(1) }
 func peakMemory() -> Double {
@@ -37,8 +36,9 @@ guard let driver = arguments.first else {
 }
 let peer = Peer(driver: driver)
 var report = ""
-func say(_ line: String) {
+@MainActor func say(_ line: String) {
     print(line)
+    fflush(nil)
     report += line + "\n"
 }
 func rounded(_ value: Double, _ digits: Int = 3) -> String { String(format: "%.\(digits)g", value) }
@@ -78,7 +78,7 @@ func own(_ kind: String, _ spines: Int) throws -> (seconds: Double, end: Double,
     return (best[0], best[1], best[2])
 }
 var ratios: [String: Double] = [:]
-func row(_ name: String, _ ours: (seconds: Double, end: Double, bytes: Double), _ full: Peer.Run, _ lazy: Peer.Run) {
+@MainActor func row(_ name: String, _ ours: (seconds: Double, end: Double, bytes: Double), _ full: Peer.Run, _ lazy: Peer.Run) {
     let best = min(full.seconds, lazy.seconds)
     ratios[name] = best / ours.seconds
     say(

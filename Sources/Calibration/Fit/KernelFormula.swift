@@ -13,7 +13,8 @@ struct ShapeFeatures: Sendable, Hashable {
     var depth = 1.0
     /// Width of an attention head.
     var width = 1.0
-    /// Elements that are quantised first, or the buffer of a collective in megabytes; kernels of a launch.
+    /// Elements that are quantised first, or the buffer of a collective in megabytes; kernels of a launch; bytes of memory-bound work over the
+    /// length of its rows.
     var extra = 0.0
 
     /// - Parameter units: compute units of the device; nil: unknown, no waves
@@ -33,7 +34,9 @@ struct ShapeFeatures: Sendable, Hashable {
             bytes = shape.elements * elementBytes * (pass == .forward ? 1 : 2)
             depth = Double(shape.queries)
             width = Double(shape.headDim + shape.valueDim) / 2
-        case .memory(let bytes, _): self.bytes = bytes
+        case .memory(let bytes, let row):
+            self.bytes = bytes
+            extra = row > 0 ? bytes / Double(row) : 0
         case .collective(let bytes, let ranks, _):
             let n = Double(max(2, ranks))
             let factor: Double =
@@ -79,6 +82,8 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     case attention
     /// t = t0 + bytes / bandwidth.
     case memory
+    /// t = t0 + rows x each + bytes (1/near + (1/far - 1/near) / (1 + (size/bytes)^2)): from the cache up to about `size`, from memory beyond.
+    case memoryLevels = "memory-levels"
     /// t = t0 + bytes / bandwidth + c sqrt(S / 1 MB): alpha, beta and the ramp of pipelined rings.
     case collective
     /// t = t0 + kernels x each.
@@ -90,7 +95,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
             (hasUnits ? [.product, .productInWaves] : [.product])
                 + (isLow ? (hasUnits ? [.productQuantised, .productInWavesQuantised] : [.productQuantised]) : [])
         case .attention: [.attention]
-        case .memory: [.memory]
+        case .memory: [.memory, .memoryLevels]
         case .collective: [.collective]
         case .launch: [.launch]
         }
@@ -106,6 +111,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWavesQuantised: return roofline + [("wave", ""), ("k_half", "elements"), ("quantise", "elements/s")]
         case .attention: return roofline + [("s_half", "tokens"), ("d_half", "elements")]
         case .memory: return [("start", "s"), ("bandwidth", "B/s")]
+        case .memoryLevels: return [("start", "s"), ("bandwidth", "B/s"), ("far", "B/s"), ("size", "B"), ("row", "s elements/B")]
         case .collective: return [("start", "s"), ("bandwidth", "B/s"), ("root", "s per square root of MB")]
         case .launch: return [("start", "s"), ("each", "s")]
         }
@@ -134,6 +140,11 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
                 start, rate, bandwidth, smooth, FitUnknown("s_half", start: 300, sigma: 1.2), FitUnknown("d_half", start: 20, sigma: 1),
             ]
         case .memory: return [start, bandwidth]
+        case .memoryLevels:
+            return [
+                start, bandwidth, FitUnknown("far", start: bandwidth.start / 3, sigma: 1.5), FitUnknown("size", start: 0x1p21, sigma: 2),
+                FitUnknown("row", start: 0.1 / most { $0.extra / $1 }, sigma: 2),
+            ]
         case .collective:
             let root = shortest / max(1, points.map { $0.features.extra.squareRoot() }.min() ?? 1)
             return [start, bandwidth, FitUnknown("root", start: root, sigma: 2)]
@@ -165,6 +176,10 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWavesQuantised: return Self.roofline(Self.inWaves(f, values), f.bytes, values) + f.extra / values[6]
         case .attention: return Self.roofline(f.work * (1 + values[4] / f.depth) * (1 + values[5] / f.width) / values[1], f.bytes, values)
         case .memory: return values[0] + f.bytes / values[1]
+        case .memoryLevels:
+            let ratio = values[3] / max(1, f.bytes)
+            let far = 1 / (1 + ratio * ratio)
+            return values[0] + f.extra * values[4] + f.bytes * ((1 - far) / values[1] + far / values[2])
         case .collective: return values[0] + f.bytes / values[1] + values[2] * f.extra.squareRoot()
         case .launch: return values[0] + f.extra * values[1]
         }

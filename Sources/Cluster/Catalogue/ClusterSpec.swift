@@ -54,6 +54,8 @@ public struct ClusterSpec: Sendable, Hashable {
     /// Bytes a second that checkpoints are written with, over the whole job.
     public var storageWrite: Bandwidth?
     public var storageRead: Bandwidth?
+    /// Which rank of a job goes on which GPU.
+    public var placement = PlacementRule.packed
     /// Memory, PCIe and drives of a node, where known; offloading needs them.
     public var host: HostSpec?
     /// Parts of the cluster with GPUs of their own, in the order in which ranks fill them; empty: all GPUs are `accelerator`s.

@@ -12,7 +12,8 @@ public struct GradientCompression: Sendable, Hashable {
     public let name: String
     /// Whether what was not sent is kept, 4 bytes an element.
     public let keepsResidual: Bool
-    private let codec: any GradientCodec
+    /// As it is before the first message.
+    public let codec: any GradientCodec
     /// Whether every element has its own bytes, so that sums can be cut anywhere.
     private var keepsElements: Bool { codec is IdentityCodec || codec is Bfloat16Codec }
     /// Bytes an element of the sample's message.

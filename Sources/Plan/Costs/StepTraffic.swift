@@ -31,13 +31,7 @@ public struct GroupTraffic: Sendable, Hashable {
 extension Plan {
     /// Which rank is on which GPU.
     /// - Throws: `PlacementError` as planning does.
-    public func placement() throws(PlacementError) -> Placement {
-        let layout = job.layout
-        return try Placement.packed(
-            ParallelDegrees(
-                tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: job.data,
-                pipeline: layout.pipeline), job.cluster)
-    }
+    public func placement() throws(PlacementError) -> Placement { try Placement(job.degrees, job.cluster) }
 
     /// Calibrated shares of their nominal rate that links reach under steady traffic.
     public var reachedShares: (inside: Double, network: Double) { model.collectives.reachedShares(model.efficiency) }

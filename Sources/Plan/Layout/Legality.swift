@@ -40,6 +40,7 @@ extension Job {
         check.compression()
         check.offloading()
         check.pools()
+        if check.problems.isEmpty { check.placement() }
         return check.problems
     }
 }
@@ -55,6 +56,14 @@ struct Legality {
 
     mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
         problems.append(PlanProblem(keyPath: keyPath, reason: reason, suggestion: suggestion))
+    }
+
+    /// A list of GPUs must name one for each rank.
+    mutating func placement() {
+        guard case .listed = job.cluster.placement else { return }
+        do throws(PlacementError) { _ = try Placement(job.degrees, job.cluster) } catch {
+            add("cluster.placement", "\(error)", "list each rank's GPU once, or write packed, spread or searched")
+        }
     }
 
     /// Everything that the other rules divide by.

@@ -38,3 +38,18 @@ public struct PipelineSchedule: Sendable, Hashable, Codable {
         self.virtualStage = virtualStage ?? ranks.indices.map { r in (0..<chunks).map { r + $0 * ranks.count } }
     }
 }
+
+extension PipelineSchedule {
+    /// [instructions of the rank] whether it makes gradients and the next that does is for another chunk: the end of a run of one chunk's passes, p
+    /// micro-batches long when interleaved (breadth-first, arXiv:2211.05953). With one chunk every such instruction is a run.
+    public func gradientRuns(rank: Int) -> [Bool] {
+        var ends = [Bool](repeating: false, count: ranks[rank].count)
+        var previous: Int?
+        for (position, instruction) in ranks[rank].enumerated() where instruction.kind == (splitsBackward ? .weight : .backward) {
+            if let previous, chunks == 1 || ranks[rank][previous].chunk != instruction.chunk { ends[previous] = true }
+            previous = position
+        }
+        if let previous { ends[previous] = true }
+        return ends
+    }
+}

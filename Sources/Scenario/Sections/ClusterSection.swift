@@ -14,6 +14,7 @@ enum ClusterSection {
         var interNode = NetworkDraft()
         var storage = Storage()
         var hostPower: Power?
+        var placement: PlacementRule?
         var host = HostDraft()
         var pools: [PoolDraft] = []
     }
@@ -101,7 +102,32 @@ enum ClusterSection {
                 "pools", \.pools, Kind.list(of: pool, atMost: 16), default: "none",
                 "nodes of several kinds of GPU instead of gpu and gpus, in the order in which ranks fill them"),
             Field("host_power", \.hostPower, .quantity, default: "the device's usual node", "power of a node beside its GPUs"),
+            Field(
+                "placement", \.placement, placement, default: "packed",
+                "which GPU runs which rank: in order, round robin over fast domains, as is expected to take the groups the least time, or a list"
+            ),
         ])
+    }
+
+    private enum PlacementWord: String, CaseIterable {
+        case packed, spread, searched
+        var rule: PlacementRule {
+            switch self {
+            case .packed: .packed
+            case .spread: .spread
+            case .searched: .searched
+            }
+        }
+    }
+
+    /// A word, or the GPU of each rank. Whether a list fits the job is checked with the job.
+    private static var placement: Kind<PlacementRule> {
+        let word = Kind<PlacementWord>.choice
+        let list = Kind<[Int]>.list(of: .integer(0...9_999_999, example: 0), atMost: 100_000)
+        return Kind("\(word.name), or \(list.name)", example: word.example) { item, reader in
+            if case .sequence = item.tree.content { return list.read(item, &reader).map { .listed($0) } }
+            return word.read(item, &reader)?.rule
+        }
     }
 
     private static var host: Section<HostDraft> {
@@ -274,6 +300,7 @@ enum ClusterSection {
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
         spec.host = host(draft.host, usual: usualHost(gpu))
         spec.pools = pools
+        spec.placement = draft.placement ?? .packed
         return spec
     }
 

@@ -24,10 +24,13 @@ struct Disturbances {
         let replicasPerLane = max(1, job.data / lanes)
         let perStage = job.layout.tensor * job.layout.context
         gpusPerPlace = perStage * replicasPerLane
-        // Packed order: tensor, context, data, pipeline outermost.
+        // A plan was placed when it was made. Ranks count tensor, context, data, pipeline outermost.
+        let placement = try? plan.placement()
+        let onGPU = job.cluster.placement == .packed ? nil : placement?.ranks(gpus: job.cluster.gpus)
         func place(of gpu: Int) -> Int {
-            let replica = gpu / perStage % max(1, job.data)
-            let rank = gpu / (perStage * max(1, job.data))
+            let own = onGPU.map { $0.indices.contains(gpu) ? $0[gpu] ?? gpu : gpu } ?? gpu
+            let replica = own / perStage % max(1, job.data)
+            let rank = own / (perStage * max(1, job.data))
             return min(lanes - 1, replica / replicasPerLane) * ranks + min(ranks - 1, rank)
         }
         var compute = [[(factor: Double, from: Duration)]](repeating: [], count: lanes * ranks)

@@ -126,10 +126,12 @@ private struct Builder {
             for rank in 0..<ranks {
                 let at = lane * ranks + rank
                 var lastCompute: TaskID?
-                let last = Self.lastGradients(of: schedule.ranks[rank], chunks: schedule.chunks, splits: schedule.splitsBackward)
+                let leaving = Leaving(
+                    last: Self.lastGradients(of: schedule.ranks[rank], chunks: schedule.chunks, splits: schedule.splitsBackward),
+                    runEnds: plan.reducesEveryPass ? schedule.gradientRuns(rank: rank) : [])
                 for block in Self.blocks(of: schedule.ranks[rank]) {
                     let list = schedule.ranks[rank][block]
-                    let task = addBlock(list, at: at, last: last, gathered: &gathered, ready: &ready[at])
+                    let task = addBlock(list, at: at, leaving: leaving, gathered: &gathered, ready: &ready[at])
                     lastCompute = task.final
                     for instruction in list where instruction.kind != .weight {
                         let stage = schedule.virtualStage[rank][instruction.chunk]
@@ -166,6 +168,14 @@ private struct Builder {
         var task: TaskID
     }
 
+    /// When a rank's gradients leave.
+    private struct Leaving {
+        /// [chunks] micro-batch of the last pass that makes gradients.
+        var last: [Int]
+        /// [instructions] where gradients that are kept in shards leave; empty where they are not.
+        var runEnds: [Bool]
+    }
+
     /// Instructions that run as one block, [blocks] ranges of the list.
     private static func blocks(of list: [Instruction]) -> [Range<Int>] {
         var blocks: [Range<Int>] = []
@@ -179,7 +189,7 @@ private struct Builder {
 
     /// The tasks of one block on the compute stream.
     private mutating func addBlock(
-        _ list: ArraySlice<Instruction>, at: Int, last: [Int], gathered: inout [[TaskID]], ready: inout [Gradients]
+        _ list: ArraySlice<Instruction>, at: Int, leaving: Leaving, gathered: inout [[TaskID]], ready: inout [Gradients]
     ) -> (first: TaskID, final: TaskID) {
         let schedule = plan.schedule
         let rank = at % ranks
@@ -187,9 +197,10 @@ private struct Builder {
         let gradient = list.last { $0.kind == (schedule.splitsBackward ? .weight : .backward) }
         let micro = list.first?.microBatch ?? -1
         func stage(_ instruction: Instruction) -> Int { schedule.virtualStage[rank][instruction.chunk] }
-        let isLast = gradient.map { last[$0.chunk] == $0.microBatch } ?? false
+        let isLast = gradient.map { leaving.last[$0.chunk] == $0.microBatch } ?? false
         let leaves = plan.reducesInPieces || plan.offloads && !plan.hasReplicas
-        let everyPass = plan.reducesEveryPass || plan.offloads && plan.job.gradientsLeave
+        let everyPass =
+            leaving.runEnds.isEmpty ? plan.offloads && plan.job.gradientsLeave : list.indices.contains { leaving.runEnds[$0] }
         if let gradient, list.count == 1, leaves, isLast {
             // The last gradients leave piece by piece.
             var pieces: [TaskID] = []

@@ -69,12 +69,34 @@ public struct CNN: Model {
         return Double(right.count) / Double(max(1, batch.labels.count))
     }
 
-    private struct Pass<B: Backend> {
+    /// What the backward pass needs of the forward pass.
+    public struct Pass<B: Backend>: Sendable where B.Scalar: TrainingScalar {
         /// Unfolded patches and outputs before ReLU of each convolution [pixels][...].
         var patches: [[B.Scalar]] = []
         var outputs: [[B.Scalar]] = []
         var features: [B.Scalar] = []
-        var logits: [B.Scalar] = []
+        /// [images][classes]
+        public fileprivate(set) var logits: [B.Scalar] = []
+    }
+
+    /// The forward pass alone.
+    /// - Throws: `TrainingError` where parameters or batch do not fit.
+    public func forwardPass<B: Backend>(_ p: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Pass<B> {
+        try check(p, batch)
+        return forward(p, batch.inputs, on: backend)
+    }
+
+    /// The backward pass alone: adds to `gradients`.
+    /// - Parameter flow: the gradient by the logits.
+    /// - Throws: `TrainingError` where flow, parameters or gradients do not fit.
+    public func backwardPass<B: Backend>(
+        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
+    ) throws(TrainingError) {
+        try check(p)
+        guard flow.count == pass.logits.count, gradients.map(\.count) == p.map(\.values.count) else {
+            throw TrainingError("a gradient of \(flow.count) elements for \(pass.logits.count) logits, or gradients of other sizes")
+        }
+        backward(pass, flow, p, &gradients, on: backend)
     }
 
     /// What a layer reads, and what it writes before pooling.
@@ -119,10 +141,18 @@ public struct CNN: Model {
         var flow = backend.uninitialized(pass.logits.count)
         let loss = backend.crossEntropy(pass.logits, labels: batch.labels, gradient: &flow)
         var g = p.map { backend.zeros($0.values.count) }
-        flow = Dense.linearBackward(flow, x: pass.features, p, at: .init(p, 4), &g, on: backend)
+        backward(pass, flow, p, &g, on: backend)
+        return (loss, g)
+    }
+
+    private func backward<B: Backend>(
+        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ g: inout [[B.Scalar]], on backend: B
+    ) {
+        let images = flow.count / classes
+        var flow = Dense.linearBackward(flow, x: pass.features, p, at: .init(p, 4), &g, on: backend)
         for layer in [1, 0] {
             var wide = backend.uninitialized(pass.outputs[layer].count)
-            backend.meanPoolBackward(outputImages(layer, batch.labels.count), flow, into: &wide)
+            backend.meanPoolBackward(outputImages(layer, images), flow, into: &wide)
             Activation.relu.backward(pass.outputs[layer], &wide, on: backend)
             let place = Dense.LinearLayer(p, 2 * layer)
             // Nobody asks for the gradient by the images.
@@ -131,9 +161,8 @@ public struct CNN: Model {
                 break
             }
             let patches = Dense.linearBackward(wide, x: pass.patches[layer], p, at: place, &g, on: backend)
-            flow = backend.uninitialized(inputImages(layer, batch.labels.count).count)
-            backend.col2im(ConvolutionShape(inputImages(layer, batch.labels.count)), patches, into: &flow)
+            flow = backend.uninitialized(inputImages(layer, images).count)
+            backend.col2im(ConvolutionShape(inputImages(layer, images)), patches, into: &flow)
         }
-        return (loss, g)
     }
 }

@@ -35,7 +35,7 @@ public struct MLP: Model {
         lossKind = loss
     }
 
-    private var layers: Int { sizes.count - 1 }
+    var layers: Int { sizes.count - 1 }
     public var shapes: [[Int]] { (0..<layers).flatMap { [[sizes[$0 + 1], sizes[$0]], [sizes[$0 + 1]]] } }
     public var forwardFLOPsPerSample: Double { (0..<layers).reduce(0) { $0 + 2 * Double(sizes[$1] * sizes[$1 + 1]) } }
 
@@ -54,7 +54,7 @@ public struct MLP: Model {
     public func outputs(_ parameters: [Tensor<Double>], inputs: [Double]) throws(TrainingError) -> [Double] {
         try check(parameters)
         guard inputs.count % sizes[0] == 0 else { throw TrainingError("\(inputs.count) inputs are no samples of \(sizes[0])") }
-        return forward(parameters, inputs, on: ReferenceBackend()).inner.last ?? []
+        return forward(parameters, inputs, layers: 0..<layers, on: ReferenceBackend()).output
     }
 
     private func check<Scalar>(_ parameters: [Tensor<Scalar>], _ batch: Batch) throws(TrainingError) {
@@ -82,20 +82,6 @@ public struct MLP: Model {
         return Double(right) / Double(max(1, batch.labels.count))
     }
 
-    /// What each layer reads, and its output before the activation; the first entry of `inner` is the input.
-    private func forward<B: Backend>(
-        _ parameters: [Tensor<B.Scalar>], _ inputs: [Double], on backend: B
-    ) -> (read: [[B.Scalar]], inner: [[B.Scalar]]) {
-        let input = backend.converted(inputs)
-        var read = [input]
-        var inner = [input]
-        for layer in 0..<layers {
-            if layer > 0 { read.append(activation.value(inner[layer], on: backend)) }
-            inner.append(Dense.linear(read[layer], parameters[2 * layer], parameters[2 * layer + 1].values, on: backend))
-        }
-        return (read, inner)
-    }
-
     private func score<B: Backend>(_ outputs: [B.Scalar], _ batch: Batch, on backend: B) -> (loss: Double, gradient: [B.Scalar]) {
         switch lossKind {
         case .crossEntropy:
@@ -111,26 +97,17 @@ public struct MLP: Model {
 
     public func loss<B: Backend>(_ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B) throws(TrainingError) -> Double {
         try check(parameters, batch)
-        return score(forward(parameters, batch.inputs, on: backend).inner[layers], batch, on: backend).loss
+        return score(forward(parameters, backend.converted(batch.inputs), layers: 0..<layers, on: backend).output, batch, on: backend).loss
     }
 
     public func lossAndGradients<B: Backend>(
         _ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
     ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {
         try check(parameters, batch)
-        let (read, inner) = forward(parameters, batch.inputs, on: backend)
-        var (loss, flow) = score(inner[layers], batch, on: backend)
+        let pass = forward(parameters, backend.converted(batch.inputs), layers: 0..<layers, on: backend)
+        let (loss, flow) = score(pass.output, batch, on: backend)
         var gradients = parameters.map { backend.zeros($0.values.count) }
-        for layer in (0..<layers).reversed() {
-            let place = Dense.LinearLayer(parameters, 2 * layer)
-            // Nobody asks for the gradient by the input.
-            guard layer > 0 else {
-                Dense.linearParameters(flow, x: read[0], at: place, &gradients, on: backend)
-                break
-            }
-            flow = Dense.linearBackward(flow, x: read[layer], parameters, at: place, &gradients, on: backend)
-            activation.backward(inner[layer], &flow, on: backend)
-        }
+        _ = backward(pass, flow, parameters, &gradients, on: backend)
         return (loss, gradients)
     }
 }

@@ -10,7 +10,8 @@ import Simulation
 /// Calibration: from measurements to the profiles that predictions rest on.
 struct Calibrate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Fit the calibration profiles to measurements.", subcommands: [CalibrateFit.self])
+        abstract: "Measure machines, and fit calibration profiles to measurements.",
+        subcommands: [CalibrateFit.self, CalibrateCPU.self, CalibrateCUDA.self, CalibrateLinkPeer.self])
 }
 
 struct CalibrateFit: ParsableCommand {

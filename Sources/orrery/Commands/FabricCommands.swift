@@ -122,7 +122,9 @@ private func network(_ file: String) throws -> Network {
     // Sections that only scenarios have tell the two kinds of file apart.
     let isScenario = text.contains("model:") && text.contains("training:") || text.contains("extends:")
     guard isScenario else { return try FabricFile.network(yaml: text, file: file) }
-    return Network(cluster: try Scenario.load(path: file).job.cluster)
+    do { return try Network(cluster: try Scenario.load(path: file).job.cluster) } catch let error as FabricError {
+        throw InputError("\(file): \(error)")
+    }
 }
 
 private func contents(of file: String) throws -> String {

@@ -2,11 +2,10 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Train.self, Execute.self, Claims.self, Serve.self,
+    Train.self, Claims.self, Serve.self,
 ]
 
 struct Train: LaterCommand { static let comesWith = "co-simulation" }
-struct Execute: LaterCommand { static let comesWith = "execution on this machine" }
 struct Claims: LaterCommand { static let comesWith = "co-simulation" }
 struct Serve: LaterCommand { static let comesWith = "the what-if page" }
 

@@ -1,4 +1,5 @@
 import Engine
+import Quantities
 import Testing
 
 @testable import Cluster
@@ -77,8 +78,8 @@ import Testing
         #expect(
             names(network, 1, 30) == [
                 "GPU 1 to NVSwitch of node 0", "NVSwitch of node 0 to GPU 2", "port 2 of node 0 to leaf 0 of rail 2",
-                "leaf 0 of rail 2 to spine 0 of rail 2",
-                "spine 0 of rail 2 to leaf 3 of rail 2", "leaf 3 of rail 2 to port 2 of node 7",
+                "leaf 0 of rail 2 to spine 1 of rail 2",
+                "spine 1 of rail 2 to leaf 3 of rail 2", "leaf 3 of rail 2 to port 2 of node 7",
             ])
         #expect(names(network, 0, 4) == ["port 0 of node 0 to leaf 0 of rail 0", "leaf 0 of rail 0 to port 0 of node 1"])
         #expect(names(network, 0, 3) == ["GPU 0 to NVSwitch of node 0", "NVSwitch of node 0 to GPU 3"])
@@ -144,5 +145,88 @@ import Testing
         // issued after the fault: straight to the other spine
         let late = try network.simulate([Flow(start: 6e-3, source: 0, destination: 2, bytes: 125e6)], faults: [fault], verifying: true)
         #expect(abs(late.end - 16.004e-3) < 1e-12)
+    }
+
+    // MARK: Clusters of a scenario
+
+    private func cluster(_ nodes: Int, change: (inout InterNode) -> Void = { _ in }) throws -> ClusterSpec {
+        var spec = try ClusterSpec.measured(hardware: "h100-sxm-80gb", gpus: 8 * nodes, gpusPerNode: 8, interNode: "ib-ndr-400g-x8").spec
+        spec.intraNode.bandwidth = try Bandwidth(baseValue: 450e9)
+        spec.intraNode.latency = .zero
+        var between = try #require(spec.interNode)
+        between.link.bandwidth = try Bandwidth(baseValue: 50e9)
+        between.link.latency = .zero
+        between.nicsPerNode = 8
+        change(&between)
+        spec.interNode = between
+        return spec
+    }
+
+    /// One source of truth: the network of `orrery collective` on a scenario is that of the scenario's steps.
+    @Test func aClusterHasOneNetwork() throws {
+        let spec = try cluster(16) {
+            $0.form.rails = 2
+            $0.form.radix = 12
+            $0.form.oversubscription = 3
+            $0.form.routing = .ecmp(seed: 5)
+        }
+        let (own, training) = (try Network(cluster: spec), try TrainingNetwork(cluster: spec).network)
+        #expect(own.linkCount == training.linkCount && own.routing == training.routing && own.generation == training.generation)
+        for (source, destination) in [(0, 1), (0, 9), (3, 127), (64, 20)] {
+            #expect(own.route(from: source, to: destination, key: 3) == training.route(from: source, to: destination, key: 3))
+        }
+        #expect(own.nodeSize == 8)
+        let odd = try cluster(16) { $0.topology = "torus" }
+        #expect(throws: FabricError.self) { try Network(cluster: odd) }
+    }
+
+    /// 16 nodes, 4 to a leaf of 32 ports, on one rail. Every GPU of the first half sends 50 GB to its counterpart in the second half: 1 s where the tree is not
+    /// oversubscribed, 4 s where it is 4 : 1.
+    @Test func theTopologyOfTheScenarioCounts() throws {
+        for (ratio, radix, seconds) in [(1.0, 64, 1.0), (4.0, 40, 4.0)] {
+            let network = try Network(
+                cluster: cluster(16) {
+                    $0.form.rails = 1
+                    $0.form.levels = 2
+                    $0.form.radix = radix
+                    $0.form.oversubscription = ratio
+                })
+            let flows = (0..<64).map { Flow(source: $0, destination: $0 + 64, bytes: 50e9) }
+            let end = try network.simulate(flows).end
+            #expect(abs(end - seconds) < 1e-9, "\(ratio): \(end) s")
+        }
+    }
+
+    /// Rails of 64 nodes in 2 groups with 32 spines: the 32 nodes of the other group are reached by 32 different spines on every rail, so that no two flows of
+    /// a shift meet: 50 GB at 50 GB/s take 1 s.
+    @Test func railsReachAllSpines() throws {
+        let port = LinkProperties(bandwidth: 50e9, latency: 0)
+        let network = Network(
+            shape: RailShape(
+                .init(gpus: 512, gpusPerNode: 8, nodesPerGroup: 32, spines: 32), link: port,
+                nvlink: LinkProperties(bandwidth: 450e9, latency: 0),
+                duplex: .full))
+        for rail in [0, 5] {
+            let spines = Set((32..<64).map { network.shape.staticChoice(from: rail, to: $0 * 8 + rail) })
+            #expect(spines == Set(0..<32))
+        }
+        let shift = (0..<512).map { Flow(source: $0, destination: ($0 + 256) % 512, bytes: 50e9) }
+        #expect(abs(try network.simulate(shift).end - 1) < 1e-9)
+    }
+
+    /// A ring all-gather of S over 4 ranks sends 3/4 S over each link: inside a node at 450 GB/s, spread over 4 nodes at 50 GB/s, 9 times as long.
+    @Test func spreadGroupsTakeTheRatioOfTheLinks() throws {
+        let spec = try cluster(4)
+        let degrees = ParallelDegrees(tensor: 4, data: 8)
+        let network = try Network(cluster: spec)
+        let pattern = try CommunicationPattern.collective(.allGather, by: .ring, ranks: 4, bytes: 1e9)
+        var times: [Double] = []
+        for rule in [PlacementRule.packed, .spread] {
+            var placed = spec
+            placed.placement = rule
+            let placement = try Placement(degrees, placed)
+            times.append(try network.time(pattern, on: placement.members(.tensor, of: 0).map { placement.gpu(of: $0) }).seconds)
+        }
+        #expect(abs(times[0] / (0.75e9 / 450e9) - 1) < 1e-9 && abs(times[1] / times[0] - 9) < 1e-9, "\(times)")
     }
 }

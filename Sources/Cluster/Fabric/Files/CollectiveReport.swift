@@ -147,7 +147,8 @@ public struct CollectiveReport: Sendable {
             let usual =
                 way == .ring && situation.perNode > 1 && situation.nodes > 1 && ranks % situation.perNode == 0 ? situation.perNode : 1
             let group = way == .sharp ? network.leafSize : situation.perNode
-            let form = PatternForm(group: max(1, group), chunks: chunks, channels: options.channels ?? usual)
+            let form = PatternForm(
+                group: max(1, group), chunks: chunks, channels: options.channels ?? usual, hop: network.hop(ranks: ranks))
             let bytes = options.wire.map { size / (tuning?.dataShare($0) ?? 1) } ?? size
             let pattern = try CommunicationPattern.collective(op, by: way, ranks: ranks, bytes: bytes, form: form)
             return try network.time(pattern, on: Array(0..<ranks))

@@ -294,7 +294,7 @@ public struct FlowSimulation: ~Copyable {
     private mutating func conclude(_ slot: Int, at time: Double) {
         finishedFlows.append(Finished(owner: sharing.flows[slot].owner, at: time))
         active -= 1
-        let bytes = sharing.flows[slot].bytes
+        let bytes = sharing.bytes[slot]
         let adaptive = network.routing == .adaptive
         let start = Int(sharing.flows[slot].routeStart)
         for hop in start..<start + Int(sharing.flows[slot].routeLength) {
@@ -340,7 +340,7 @@ public struct FlowSimulation: ~Copyable {
         account?.end(slot, sharing, at: now)
         if network.congestion != nil { meet(slot, -1) }
         sharing.remove(slot)
-        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: flow.bytes)
+        let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: sharing.bytes[slot])
         sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)

@@ -45,7 +45,7 @@ extension FlowSimulation {
         var result = carried[link]
         for crossing in sharing.crossings.elements(link) {
             let flow = sharing.flows[Int(crossing.flow)]
-            result += flow.bytes - flow.remaining + flow.rate * (now - flow.since)
+            result += sharing.bytes[Int(crossing.flow)] - flow.remaining + flow.rate * (now - flow.since)
         }
         return result
     }

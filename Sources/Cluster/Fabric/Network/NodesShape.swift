@@ -8,6 +8,8 @@ struct NodesShape: NetworkShape {
     let gpus: Int
     let gpusPerNode: Int
     let domain: Int
+    /// Whether the fast switches reduce: NVSwitches do.
+    let reduces: Bool
     /// Ports that GPUs send through; more ports than GPUs count as wider ones.
     let portsPerNode: Int
     let rails: Int
@@ -30,13 +32,14 @@ struct NodesShape: NetworkShape {
         guard ["fat_tree", "rail_optimized"].contains(between.topology) else {
             throw FabricError(
                 key: "cluster.inter_node.topology.kind",
-                "\(between.topology) cannot carry the flows of a step yet; write kind: fat_tree (or rail_optimized), or simulate.network: alpha-beta"
+                "\(between.topology) cannot carry flows yet; write kind: fat_tree (or rail_optimized), or simulate.network: alpha-beta"
             )
         }
         let form = between.form
         gpus = cluster.gpus
         gpusPerNode = max(1, cluster.gpusPerNode)
         domain = max(1, cluster.domain)
+        reduces = cluster.intraNode.fabric == .nvlink
         nodes = (gpus + gpusPerNode - 1) / gpusPerNode
         portsPerNode = max(1, min(between.nicsPerNode, gpusPerNode))
         let wanted = form.rails ?? between.nicsPerNode
@@ -143,14 +146,27 @@ struct NodesShape: NetworkShape {
     }
 
     func choices(from source: Int, to destination: Int) -> Int {
-        guard source / domain != destination / domain, spines > 0 else { return 1 }
+        guard source < gpus, destination < gpus, source / domain != destination / domain, spines > 0 else { return 1 }
         let (a, b) = (leaf(of: relay(from: source, to: destination)).leaf, leaf(of: destination).leaf)
         if a == b { return 1 }
         return leavesPerPod == 0 || a / leavesPerPod == b / leavesPerPod ? spines : spines * cores
     }
-    func staticChoice(from source: Int, to destination: Int) -> Int { leaf(of: destination).place % max(1, spines * max(1, cores)) }
+    func staticChoice(from source: Int, to destination: Int) -> Int {
+        destination >= gpus ? 0 : leaf(of: destination).place % max(1, spines * max(1, cores))
+    }
+
+    var reducerCount: Int { reduces ? (gpus + domain - 1) / domain : 0 }
+    func reducer(above host: Int) -> Int? { reduces ? gpus + host / domain : nil }
+    func isReachable(from source: Int, to destination: Int) -> Bool {
+        if source >= gpus { return destination < gpus && reducer(above: destination) == source }
+        return destination < gpus || reducer(above: source) == destination
+    }
 
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        if source >= gpus || destination >= gpus {
+            links.append(source < gpus ? inside.up(source) : inside.down(destination))
+            return
+        }
         if source / domain == destination / domain {
             links.append(inside.up(source))
             links.append(inside.down(destination))

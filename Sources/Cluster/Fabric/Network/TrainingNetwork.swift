@@ -13,7 +13,9 @@ public struct TrainingNetwork: Sendable {
     public init(cluster: ClusterSpec) throws(FabricError) {
         let alone = InterNode(link: cluster.intraNode, nicsPerNode: 1)
         shape = try NodesShape(cluster, between: cluster.interNode ?? alone)
-        network = Network(shape: shape, routing: cluster.interNode?.form.routing ?? .fixed)
+        var network = Network(shape: shape, routing: cluster.interNode?.form.routing ?? .fixed)
+        network.generation = cluster.accelerator.generation
+        self.network = network
     }
 
     public func tier(of link: Int) -> LinkTier { LinkTier(rawValue: shape.tier(of: link)) ?? .core }

@@ -231,7 +231,8 @@ struct RailShape: NetworkShape {
 
     private func group(of host: Int) -> Int { host / gpusPerNode / nodesPerGroup }
     func choices(from source: Int, to destination: Int) -> Int { group(of: source) == group(of: destination) ? 1 : spines }
-    func staticChoice(from source: Int, to destination: Int) -> Int { destination % spines }
+    /// Destination modulo k over the ports of a rail, one a node: neighbouring nodes take different spines.
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination / gpusPerNode % spines }
 
     // The NVSwitches of every node reduce.
     var reducerCount: Int { (hostCount + gpusPerNode - 1) / gpusPerNode }

@@ -24,14 +24,17 @@ public enum CollectiveWay: String, Sendable, Hashable, CaseIterable {
 public struct PatternForm: Sendable, Hashable {
     /// Ranks that share a fast switch: of a node, or for `sharp` of a leaf.
     public var group: Int
-    /// Pieces that follow each other through the pattern; nil takes what is usual for it (trees: pieces of 64 KiB, at most 64; others one).
+    /// Pieces that follow each other through the pattern; nil takes what is usual for it (trees: `LibraryTuning.treePieces`; others one).
     public var chunks: Int?
     /// Independent copies that share the bytes; each enters and leaves a group at another rank.
     public var channels: Int
-    public init(group: Int = 8, chunks: Int? = nil, channels: Int = 1) {
+    /// Latency and bandwidth of a typical message, which the usual number of a tree's pieces depends on.
+    public var hop: LinkProperties?
+    public init(group: Int = 8, chunks: Int? = nil, channels: Int = 1, hop: LinkProperties? = nil) {
         self.group = group
         self.chunks = chunks
         self.channels = channels
+        self.hop = hop
     }
     static let limit = 1024
 }
@@ -90,8 +93,7 @@ extension CommunicationPattern {
         case (.allReduce, .ring): return repeated(chunks, ring(ranks, steps: 2 * (ranks - 1), bytes: bytes / n / Double(chunks)))
         case (_, .ring): return repeated(chunks, ring(ranks, steps: ranks - 1, bytes: bytes / n / Double(chunks)))
         case (.allReduce, .tree), (.broadcast, .tree):
-            let pieces = form.chunks ?? max(1, min(64, Int((bytes / 2 / 65536).rounded(.up))))
-            return doubleTree(ranks, bytes: bytes, chunks: pieces, reduces: op == .allReduce)
+            return doubleTree(ranks, bytes: bytes, form: form, reduces: op == .allReduce)
         case (_, .chain): return chain(ranks, bytes: bytes, chunks: chunks)
         case (_, .halvingDoubling): return try halvingDoubling(op, ranks, bytes: bytes)
         case (.allToAll, .hierarchical): return try hierarchicalAllToAll(ranks, bytes: bytes, group: form.group)

@@ -99,7 +99,7 @@ extension CommunicationPattern {
         func down(_ bytes: Double) -> Phase {
             Phase(steps: 1, messages: (0..<ranks).map { Message(from: ranks + $0 / group, to: $0, bytes: bytes) })
         }
-        let tree = doubleTree(groups, bytes: share, chunks: max(1, min(64, Int((share / 2 / 65536).rounded(.up)))), reduces: true)
+        let tree = doubleTree(groups, bytes: share, form: PatternForm(hop: form.hop), reduces: true)
         let across = sideBySide((0..<group).map { local in tree.mapped { $0 * group + local } })
         let stages = [[up(size), down(share)], across, [up(share), down(size)]]
         guard chunks > 1 else { return CommunicationPattern(ranks: ranks, participants: participants, phases: stages.flatMap { $0 }) }

@@ -102,6 +102,17 @@ public struct LibraryTuning: Sendable {
         return max(1, Int(min(most, (bytes / tables.rule("pipeline", 0, default: 1_048_576)).rounded(.up))))
     }
 
+    /// How many pieces a tree cuts so many bytes into. C pieces are through after (C + steps - 1) (a + b S / C), with a = latency and b = seconds a byte of a
+    /// hop, which is least at C = sqrt((steps - 1) b S / a). Without a hop the library's own size of a piece counts.
+    public func treePieces(_ bytes: Double, steps: Int, hop: LinkProperties?) -> Int {
+        let most = tables.rule("tree-pieces", 0, default: 128)
+        let best =
+            if let hop { (Double(max(0, steps - 1)) * bytes / hop.bandwidth / max(hop.latency, 1e-12)).squareRoot().rounded() } else {
+                (bytes / tables.rule("tree-pieces", 1, default: 65536)).rounded(.up)
+            }
+        return max(1, Int(min(most, best)))
+    }
+
     /// `way` limits the choice to one algorithm, of which the protocol is then chosen; algorithms that the library does not have use Simple.
     public func choice(_ op: CollectiveOp, bytes: Double, _ situation: Situation, way: CollectiveWay? = nil) -> Choice {
         let limit = tables.rule("send-ll-limit", 0, default: 16384)
@@ -201,10 +212,18 @@ extension Network {
         func rate(_ destination: Int) -> Double {
             route(from: 0, to: min(destination, hostCount - 1)).map { properties(ofLink: $0).bandwidth }.min() ?? 0
         }
-        let isNVSwitch = shape is RailShape || (shape as? StarShape)?.hub == "NVSwitch"
-        let network = ranks > perNode ? rate(perNode) * Double(perNode) : 0
+        let isNVSwitch = shape is RailShape || (shape as? NodesShape)?.reduces ?? ((shape as? StarShape)?.hub == "NVSwitch")
+        let network = ranks > perNode ? networkRate(perPort: rate(perNode)) : 0
         return LibraryTuning.Situation(
             ranks: ranks, perNode: perNode, generation: generation, links: (!(shape is PCIeShape), isNVSwitch),
             rates: (perNode > 1 ? rate(1) : network, network))
+    }
+
+    /// Latency and bandwidth of a message between nodes, or inside where there is one node only.
+    func hop(ranks: Int) -> LinkProperties? {
+        let far = min(max(1, min(nodeSize, ranks - 1)), hostCount - 1)
+        let links = route(from: 0, to: far).map { properties(ofLink: $0) }
+        guard let rate = links.map(\.bandwidth).min() else { return nil }
+        return LinkProperties(bandwidth: rate, latency: links.reduce(0) { $0 + $1.latency })
     }
 }

@@ -11,9 +11,8 @@ extension CommunicationPattern {
         return result
     }
 
-    /// Chunks go up both trees and down again, all levels at work at the same time.
-    static func doubleTree(_ ranks: Int, bytes: Double, chunks: Int, reduces: Bool) -> CommunicationPattern {
-        let size = bytes / 2 / Double(chunks)
+    /// Chunks go up both trees and down again, all levels at work at the same time. Each tree carries half of the bytes.
+    static func doubleTree(_ ranks: Int, bytes: Double, form: PatternForm, reduces: Bool) -> CommunicationPattern {
         let parents = doubleTreeParents(ranks)
         let depths = parents.map { parent in
             (0..<ranks).map { rank in
@@ -27,6 +26,9 @@ extension CommunicationPattern {
         }
         let height = depths.joined().max() ?? 0
         let down = reduces ? height : 0
+        let chunks =
+            form.chunks ?? (try? LibraryTuning.nccl())?.treePieces(bytes / 2, steps: down + height, hop: form.hop) ?? 1
+        let size = bytes / 2 / Double(chunks)
         var result = CommunicationPattern(ranks: ranks, phases: [])
         for step in 0..<(chunks + down + height - 1) {
             var messages: [Message] = []

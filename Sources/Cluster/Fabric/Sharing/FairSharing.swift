@@ -9,16 +9,20 @@
 /// only. What the rest keeps is then checked, and where it cannot stay, the filling is done again with more flows:
 /// - a flow whose level is above the new one of a full link of its route joins;
 /// - a link that was not full and would now be overloaded becomes a constraint.
+///
+/// Most links of a route can never become full: no flow's level comes near capacity over the sum of weights, the level at which the link would be full were
+/// it the bottleneck of all. Such a link is not tracked: its load is not known, and its flows skip it, until one rises above what the link promises to bear.
 struct FairSharing: ~Copyable {
     /// One cache line.
     struct Flow: BitwiseCopyable {
         var level = 0.0
         /// Share of a link relative to others; rate = weight * level.
         var weight = 1.0
-        /// Bytes not sent at `since` (seconds), and bytes in all.
-        var remaining = 0.0
+        /// Bytes not sent at `since` (seconds), over the weight.
+        var work = 0.0
         var since = 0.0
-        var bytes = 0.0
+        /// Up to this level the links that are not tracked bear it.
+        var slack = Double.infinity
         /// Which filling it takes part in: twice its number while open, one more when fixed.
         var mark: UInt32 = 0
         /// The full link that holds it back, -1 before its first share.
@@ -27,7 +31,13 @@ struct FairSharing: ~Copyable {
         var routeLength: Int32 = 0
         /// The caller's number.
         var owner: Int32 = -1
+        /// Which of the first 32 hops are on tracked links; of longer routes all are.
+        var tracked: UInt32 = 0
         var rate: Double { weight * level }
+        var remaining: Double {
+            get { work * weight }
+            set { work = newValue / weight }
+        }
     }
 
     /// A link of a flow's route, and the flow's place in the link's list.
@@ -60,9 +70,17 @@ struct FairSharing: ~Copyable {
         var flow: Int32
         /// Index into `routes` of the hop.
         var hop: Int32
+        /// On tracked links the flow's other tracked link, where there is just one: most visits of a flow then need not look at its route.
+        var other = Self.several
+        static let several: Int32 = -1
+        static let none: Int32 = -2
     }
 
     var flows = Column<Flow>()
+    /// [flows] in all.
+    var bytes = Column<Double>()
+    /// [links] level up to which a link that is not tracked bears all its flows, at most capacity / weight; below 0 for tracked links.
+    var promises: Column<Double>
     var links: Column<Link>
     var crossings: ListPool<Crossing>
     var routes = Column<Hop>()
@@ -84,7 +102,8 @@ struct FairSharing: ~Copyable {
     private var heap = LevelHeap()
     /// Full links with flows above their level that have not joined.
     private var crossedLinks = Column<Int32>()
-    private var overloaded = Column<Int32>()
+    /// Links above their capacity that were no constraints.
+    var overloaded = Column<Int32>()
     /// Flows whose bottleneck changed in the last solve, with the link before; kept only when `notesBottlenecks`.
     var bottleneckChanges = Column<(flow: Int32, before: Int32)>()
     var notesBottlenecks = false
@@ -92,6 +111,7 @@ struct FairSharing: ~Copyable {
     init(capacities: [Double]) {
         links = Column(count: capacities.count, repeating: Link(capacity: 0))
         for (index, capacity) in capacities.enumerated() { links[index].capacity = capacity }
+        promises = Column(count: capacities.count, repeating: 0)
         crossings = ListPool(lists: capacities.count)
         nextDone = MinimumTree(count: capacities.count)
     }
@@ -99,6 +119,7 @@ struct FairSharing: ~Copyable {
     /// A link of its own for a flow with a cap, or for a test.
     mutating func addLink(capacity: Double) -> Int {
         links.append(Link(capacity: capacity))
+        promises.append(0)
         crossings.addList()
         nextDone.grow(to: links.count)
         return links.count - 1
@@ -114,6 +135,7 @@ struct FairSharing: ~Copyable {
         } else {
             slot = flows.count
             flows.append(Flow())
+            self.bytes.append(0)
         }
         let length = route.count
         while freeRoutes.count <= length { freeRoutes.append([]) }
@@ -126,8 +148,9 @@ struct FairSharing: ~Copyable {
         }
         for hop in 0..<length { routes[start + hop] = Hop(link: route[hop]) }
         flows[slot] = Flow(
-            weight: weight, remaining: bytes, bytes: bytes, routeStart: Int32(truncatingIfNeeded: start),
+            weight: weight, work: bytes / weight, routeStart: Int32(truncatingIfNeeded: start),
             routeLength: Int32(truncatingIfNeeded: length), owner: owner)
+        self.bytes[slot] = bytes
         return slot
     }
 
@@ -142,7 +165,10 @@ struct FairSharing: ~Copyable {
             routes[hop].place = Int32(truncatingIfNeeded: crossings.append(crossing, to: link))
             links[link].weight += weight
             links[link].total &+= 1
+            if promises[link] < 0 { flows[slot].tracked |= bit(of: hop, from: start) } else { keepPromise(link, to: slot) }
         }
+        noteOthers(slot)
+        if flows[slot].routeLength > 32 { for hop in start..<start + Int(flows[slot].routeLength) { track(Int(routes[hop].link)) } }
         arrivals.append(Int32(truncatingIfNeeded: slot))
     }
 
@@ -164,6 +190,7 @@ struct FairSharing: ~Copyable {
             if links[link].total == 0 {
                 links[link].weight = 0
                 links[link].load = 0
+                promises[link] = 0
                 if links[link].level < .infinity {
                     links[link].level = .infinity
                     nextDone.set(link, to: .infinity)
@@ -192,6 +219,7 @@ struct FairSharing: ~Copyable {
     }
 
     mutating func setCapacity(_ link: Int, to capacity: Double) {
+        track(link)
         links[link].capacity = capacity
         resized.append(Int32(truncatingIfNeeded: link))
     }
@@ -227,13 +255,15 @@ struct FairSharing: ~Copyable {
         } while widen()
     }
 
-    /// The links of new flows are all constraints, full or not: one of them must hold the flow back.
+    /// The tracked links of new flows are all constraints, full or not: one of them must hold the flow back.
     private mutating func joinArrivals(now: Double) {
+        // What is tracked must be settled before the first flow adds itself to its links.
+        for index in 0..<arrivals.count { if !settleAlone(Int(arrivals[index]), now: now) { trackNarrow(Int(arrivals[index])) } }
         for index in 0..<arrivals.count {
             let slot = Int(arrivals[index])
-            if settleAlone(slot, now: now) { continue }
-            let start = Int(flows[slot].routeStart)
-            for hop in start..<start &+ Int(flows[slot].routeLength) { touch(Int(routes[hop].link)) }
+            if flows[slot].bottleneck >= 0 { continue }
+            var hops = TrackedHops(flows[slot])
+            while let hop = hops.pop() { touch(Int(routes[hop].link)) }
             join(slot)
         }
         arrivals.removeAll()
@@ -253,10 +283,24 @@ struct FairSharing: ~Copyable {
                 narrowest = Int(routes[hop].link)
             }
         }
-        for hop in start..<end { links[Int(routes[hop].link)].load = rate }
         let level = rate / flows[slot].weight
         flows[slot].level = level
         flows[slot].bottleneck = Int32(truncatingIfNeeded: narrowest)
+        var slack = Double.infinity
+        for hop in start..<end {
+            let link = Int(routes[hop].link)
+            if promises[link] >= 0, Self.margin * links[link].capacity >= rate {
+                promises[link] = max(promises[link], level)
+                slack = min(slack, promises[link])
+                continue
+            }
+            promises[link] = -1
+            flows[slot].tracked |= bit(of: hop, from: start)
+            links[link].load = rate
+        }
+        noteOthers(slot)
+        if promises[narrowest] >= 0 { track(narrowest) }
+        flows[slot].slack = slack
         links[narrowest].level = level
         links[narrowest].held = 1
         nextDone.set(narrowest, to: done(slot))
@@ -264,11 +308,33 @@ struct FairSharing: ~Copyable {
         return true
     }
 
+    // MARK: Joining
+
+    /// The link itself is touched already; its sums are added up aside, for the sake of speed.
     private mutating func join(flowsHeldBy link: Int) {
-        for place in 0..<Int(links[link].held) {
-            let slot = Int(crossings.elements(link)[place].flow)
-            if flows[slot].mark < firstMark { join(slot) }
+        let held = Int(links[link].held)
+        let level = links[link].level
+        var weight = 0.0
+        var count: Int32 = 0
+        for place in 0..<held {
+            let crossing = crossings.elements(link)[place]
+            let slot = Int(crossing.flow)
+            if flows[slot].mark >= firstMark { continue }
+            if crossing.other == Crossing.several {
+                join(slot)
+                continue
+            }
+            flows[slot].mark = firstMark
+            joinedFlows.append(crossing.flow)
+            let own = flows[slot].weight
+            weight += own
+            count &+= 1
+            if crossing.other >= 0 { addOpen(to: Int(crossing.other), weight: own, rate: own * flows[slot].level) }
         }
+        guard count > 0 else { return }
+        links[link].openWeight += weight
+        links[link].open &+= count
+        links[link].left += weight * level
     }
 
     private mutating func join(flowsOf link: Int, above level: Double) {
@@ -293,22 +359,25 @@ struct FairSharing: ~Copyable {
         joinedFlows.append(Int32(truncatingIfNeeded: slot))
         let flow = flows[slot]
         let rate = flow.rate
-        let start = Int(flow.routeStart)
-        for hop in start..<start &+ Int(flow.routeLength) {
-            let link = Int(routes[hop].link)
-            if links[link].touched < stamp {
-                if links[link].level < .infinity {
-                    spread(link)
-                } else if links[link].load > 0.99 * links[link].capacity {
-                    touch(link)  // likely to be full soon: better a constraint from the beginning
-                } else {
-                    continue
-                }
+        var hops = TrackedHops(flow)
+        while let hop = hops.pop() { addOpen(to: Int(routes[hop].link), weight: flow.weight, rate: rate) }
+    }
+
+    /// A flow of this weight and rate is open on the link, if that is a constraint or becomes one.
+    @inline(__always)
+    private mutating func addOpen(to link: Int, weight: Double, rate: Double) {
+        if links[link].touched < stamp {
+            if links[link].level < .infinity {
+                spread(link)
+            } else if links[link].load > 0.99 * links[link].capacity {
+                touch(link)  // likely to be full soon: better a constraint from the beginning
+            } else {
+                return
             }
-            links[link].openWeight += flow.weight
-            links[link].open &+= 1
-            links[link].left += rate
         }
+        links[link].openWeight += weight
+        links[link].open &+= 1
+        links[link].left += rate
     }
 
     @inline(__always)
@@ -357,6 +426,7 @@ struct FairSharing: ~Copyable {
         for index in 0..<touchedLinks.count {
             let link = Int(touchedLinks[index])
             links[link].load = links[link].capacity - links[link].left
+            if links[link].level == .infinity { nextDone.set(link, to: .infinity) }
         }
     }
 
@@ -374,8 +444,8 @@ struct FairSharing: ~Copyable {
             flows[slot].mark = mark
             let flow = flows[slot]
             let rate = flow.rate
-            let start = Int(flow.routeStart)
-            for hop in start..<start &+ Int(flow.routeLength) {
+            var hops = TrackedHops(flow)
+            while let hop = hops.pop() {
                 let link = Int(routes[hop].link)
                 if links[link].touched < stamp { continue }
                 links[link].openWeight += flow.weight
@@ -391,10 +461,7 @@ struct FairSharing: ~Copyable {
             let link = Int(touchedLinks[index])
             links[link].held = 0
             if links[link].open == links[link].total { links[link].left = links[link].capacity }
-            if links[link].level < .infinity {
-                links[link].level = .infinity
-                nextDone.set(link, to: .infinity)
-            }
+            links[link].level = .infinity
             if links[link].open > 0 { heap.append(max(0, links[link].left) / links[link].openWeight, link) }
         }
         heap.establish()
@@ -406,8 +473,9 @@ struct FairSharing: ~Copyable {
         let openMark = 2 &* filling
         let limit = level * (1 + 1e-12)
         var isCrossed = false
-        var soonest = Double.infinity  // bytes over weight
+        var soonest = Double.infinity
         var held = 0
+        var own = 0.0  // sum of the fixed weights
         let list = crossings.elements(link)
         for place in 0..<list.count {
             let crossing = list[place]
@@ -417,9 +485,9 @@ struct FairSharing: ~Copyable {
                 if flow.level > limit, flow.mark < firstMark { isCrossed = true }
                 continue
             }
-            let before = flow.rate
-            let remaining = max(0, flow.remaining - before * (now - flow.since))
-            flow.remaining = remaining
+            let before = flow.level
+            let work = max(0, flow.work - before * (now - flow.since))
+            flow.work = work
             flow.since = now
             if notesBottlenecks, Int(flow.bottleneck) != link { bottleneckChanges.append((crossing.flow, flow.bottleneck)) }
             flow.mark = openMark | 1
@@ -428,26 +496,42 @@ struct FairSharing: ~Copyable {
             flows[slot] = flow
             exchange(place, held, in: list)
             held &+= 1
-            soonest = min(soonest, remaining / flow.weight)
+            soonest = min(soonest, work)
             let rate = flow.weight * level
-            let start = Int(flow.routeStart)
-            for hop in start..<start &+ Int(flow.routeLength) {
-                let other = Int(routes[hop].link)
-                if links[other].touched >= stamp {
-                    links[other].left -= rate
-                    links[other].openWeight -= flow.weight
-                    links[other].open &-= 1
-                } else {
-                    links[other].load += rate - before
-                    if links[other].load > links[other].capacity { overloaded.append(Int32(truncatingIfNeeded: other)) }
+            own += flow.weight
+            let change = (weight: flow.weight, rate: rate, increase: flow.weight * (level - before))
+            if crossing.other >= 0 {
+                settle(Int(crossing.other), change)
+            } else if crossing.other == Crossing.several {
+                var hops = TrackedHops(flow)
+                while let hop = hops.pop() {
+                    if hop != Int(crossing.hop) { settle(Int(routes[hop].link), change) }
                 }
             }
+            if level > flow.slack { lookAgain(slot) }
         }
+        // A flow that crosses the link twice has been here with its second crossing.
+        links[link].left -= own * level
+        links[link].openWeight = 0
+        links[link].open = 0
         links[link].level = level
         nextDone.set(link, to: level > 0 ? now + soonest / level : .infinity)
         if isCrossed { crossedLinks.append(Int32(truncatingIfNeeded: link)) }
         links[link].held = Int32(truncatingIfNeeded: held)
         return held
+    }
+
+    /// A flow has its rate: what it leaves on another link of its route.
+    @inline(__always)
+    private mutating func settle(_ link: Int, _ flow: (weight: Double, rate: Double, increase: Double)) {
+        if links[link].touched >= stamp {
+            links[link].left -= flow.rate
+            links[link].openWeight -= flow.weight
+            links[link].open &-= 1
+        } else {
+            links[link].load += flow.increase
+            if links[link].load > links[link].capacity { overloaded.append(Int32(truncatingIfNeeded: link)) }
+        }
     }
 
     /// Takes in the flows that are above a full link of theirs, and the links that are overloaded. False when there are none.
@@ -474,7 +558,7 @@ struct FairSharing: ~Copyable {
     func done(_ slot: Int) -> Double {
         let flow = flows[slot]
         guard flow.level > 0 else { return .infinity }
-        return flows[slot].since + flows[slot].remaining / flow.weight / flow.level
+        return flow.since + flow.work / flow.level
     }
 
     /// Appends the flows that are done by `limit`, in the order of links.

@@ -16,7 +16,16 @@ extension FairSharing {
             }
             let tolerance = 1e-9 * link.capacity
             if load > link.capacity + tolerance { return "link \(index) carries \(load) of \(link.capacity) bytes/s" }
-            if abs(load - link.load) > tolerance { return "link \(index) carries \(load) bytes/s, noted as \(link.load)" }
+            if promises[index] >= 0 {
+                if promises[index] * link.weight > link.capacity + tolerance { return "link \(index) promises more than it bears" }
+                for crossing in crossings.elements(index) {
+                    let flow = flows[Int(crossing.flow)]
+                    guard flow.slack > promises[index] || flow.level > promises[index] * (1 + 1e-12) else { continue }
+                    return "flow \(flow.owner) at \(flow.level) relies on \(flow.slack), link \(index) promises \(promises[index])"
+                }
+            } else if abs(load - link.load) > tolerance {
+                return "link \(index) carries \(load) bytes/s, noted as \(link.load)"
+            }
             if abs(weight - link.weight) > 1e-9 * weight { return "link \(index) has the weight \(weight), noted as \(link.weight)" }
             guard load >= link.capacity - tolerance else { continue }
             for crossing in crossings.elements(index) where flows[Int(crossing.flow)].level >= highest * (1 - 1e-9) {

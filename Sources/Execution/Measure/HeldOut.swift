@@ -1,0 +1,86 @@
+import Calibration
+import Cluster
+import Workload
+
+/// How well shapes are predicted that the fit did not see: every fifth shape of each kernel, in order of duration, by the other four fifths.
+public struct HeldOut: Sendable {
+    public struct Errors: Sendable, Hashable {
+        /// Of |predicted / measured - 1|.
+        public let median: Double
+        public let p90: Double
+        public let count: Int
+
+        init?(_ errors: [Double]) {
+            let sorted = errors.sorted()
+            guard !sorted.isEmpty else { return nil }
+            (median, p90, count) = (sorted[sorted.count / 2], sorted[min(sorted.count - 1, sorted.count * 9 / 10)], sorted.count)
+        }
+    }
+    public struct Row: Sendable {
+        public let name: String
+        /// Nil where nothing could be held out.
+        public let errors: Errors?
+        /// Median spread of the repeats.
+        public let noise: Double?
+        /// Shapes.
+        public let points: Int
+    }
+
+    /// Every kernel, in order of its name.
+    public let rows: [Row]
+    /// All held-out shapes at once, and those that last at least 20 microseconds.
+    public let all: Errors?
+    public let long: Errors?
+    /// Median spread of the repeats of all shapes.
+    public let noise: Double?
+    /// Kernels that could not be fitted, with the reason.
+    public let remarks: [String]
+
+    /// What targets are set for: issue and docs/calibrate.md.
+    public static let target = (median: 0.04, p90: 0.12)
+
+    /// - Parameter measurements: of one device; contended ones are left out
+    public init(_ measurements: [Measurement]) {
+        var groups: [CurveKey: [Measurement]] = [:]
+        for row in measurements where !row.key.variant.hasSuffix(Residency.contended.rawValue) {
+            groups[CurveKey(row), default: []].append(row)
+        }
+        var rows: [Row] = []
+        var (every, long): ([Double], [Double]) = ([], [])
+        var remarks: [String] = []
+        for (name, points) in groups.map({ ($0.key.description, $0.value) }).sorted(by: { $0.0 < $1.0 }) {
+            var errors: [Double] = []
+            do throws(CalibrationError) {
+                for (error, seconds) in try Self.errors(points) {
+                    errors.append(error)
+                    if seconds >= 20e-6 { long.append(error) }
+                }
+            } catch { remarks.append(error.message) }
+            every += errors
+            let shapes = Set(points.map(\.key.shape)).count
+            rows.append(Row(name: name, errors: Errors(errors), noise: Self.noise(points), points: shapes))
+        }
+        (self.rows, self.remarks, noise) = (rows, remarks, Self.noise(measurements))
+        (all, self.long) = (Errors(every), Errors(long))
+    }
+
+    private static func noise(_ points: [Measurement]) -> Double? {
+        let spreads = points.compactMap(\.spread).sorted()
+        return spreads.isEmpty ? nil : spreads[spreads.count / 2]
+    }
+
+    private static func errors(_ points: [Measurement]) throws(CalibrationError) -> [(error: Double, seconds: Double)] {
+        let ordered = points.sorted { ($0.seconds, $0.key.shape.text) < ($1.seconds, $1.key.shape.text) }
+        // Repeats of a shape belong on the same side.
+        var shapes: [KernelShape] = []
+        var seen: Set<KernelShape> = []
+        for point in ordered where seen.insert(point.key.shape).inserted { shapes.append(point.key.shape) }
+        let away = Set(shapes.indices.filter { $0 % 5 == 2 }.map { shapes[$0] })
+        let curve = try KernelCurve(ordered.filter { !away.contains($0.key.shape) }, units: nil)
+        var errors: [(Double, Double)] = []
+        for point in ordered where away.contains(point.key.shape) {
+            errors.append((abs(try curve.estimate(point.key.shape).seconds / point.seconds - 1), point.seconds))
+        }
+        return errors
+    }
+}

@@ -1,0 +1,348 @@
+import Compression
+import Glibc
+import Kernels
+import Plan
+import Scenario
+import Training
+
+/// One worker of a run: a pipeline rank of a replica. It follows the schedule's instruction list, exchanges gradients, and notes what each part took.
+struct Worker {
+    let plan: RunPlan
+    let memory: RunMemory
+    let number: Int
+    private let runner: StageRunner<CPUBackend>
+    private var parameters: [Tensor<Float>]
+    private var gradients: [[Float]]
+    private var optimizer: WorkerOptimizer
+    private let data: [StagedModel.Data]
+    private var codec: (any GradientCodec)?
+    /// Who started this process; somebody else: it has gone.
+    private let parent: pid_t?
+
+    var spec: ExecutionSpec { plan.spec }
+    var rank: Int { number % plan.spec.pipeline }
+    var replica: Int { number / plan.spec.pipeline }
+
+    /// - Parameter parent: the process that started this one; nil for a thread of its own process.
+    init(_ plan: RunPlan, _ memory: RunMemory, number: Int, parent: pid_t? = nil) throws {
+        self.plan = plan
+        self.memory = memory
+        self.number = number
+        self.parent = parent
+        let cpu = try CPUBackend(threads: 1)
+        runner = StageRunner(model: plan.model, backend: cpu)
+        parameters = try plan.model.initialParameters
+        gradients = plan.model.shapes.map { cpu.zeros($0.reduce(1, *)) }
+        optimizer = try WorkerOptimizer(
+            plan.spec.optimizer, shapes: plan.model.shapes, owned: plan.tensors(rank: number % plan.spec.pipeline))
+        let replica = number / plan.spec.pipeline
+        data = (0..<plan.spec.microBatches).map { plan.model.data(replica: replica, microBatch: $0) }
+        codec = plan.spec.data > 1 ? plan.spec.codec?.compression.codec : nil
+    }
+
+    /// Times pieces and trains, in rounds.
+    mutating func run() throws {
+        let options = memory.options
+        if options.pins { CPUBackend.pinCurrentThread(to: number % max(1, CPUBackend.usableCores)) }
+        memory.set(number, .ready)
+        try meet(.all)
+        var step = 0
+        for round in 0..<options.rounds {
+            if options.trialSeconds > 0 {
+                try timePieces(round)
+            }
+            let end = options.warmUp + spec.steps * (round + 1) / options.rounds
+            while step < end {
+                try train(step)
+                step += 1
+            }
+        }
+        memory.set(number, .done)
+    }
+
+    /// Times every piece on the first worker's core: with the others asleep, then with all of them doing the same.
+    private func timePieces(_ round: Int) throws {
+        for busy in spec.workers > 1 ? [false, true] : [false] {
+            for (index, piece) in plan.distinct.enumerated() {
+                guard busy || number == 0, memory.options.timesKernels || !piece.isKernel || index == plan.heaviest else { continue }
+                var trial = try PieceTrial(piece, plan, memory, worker: number)
+                if busy { try meet(.all) }
+                let seconds = try trial.seconds(for: memory.options.trialSeconds)
+                if number == 0 { memory.trials(busy: busy, round)[index] = seconds }
+            }
+            try meet(.all)
+        }
+    }
+
+    // MARK: Waiting
+
+    private func group(_ meeting: RunMemory.Meeting) -> [Int] {
+        switch meeting {
+        case .all: Array(0..<spec.workers)
+        case .data: (0..<spec.data).map { $0 * spec.pipeline + rank }
+        case .tied: plan.tiedRanks.map { replica * spec.pipeline + $0 }
+        }
+    }
+
+    /// Returns when every worker of the group has come here.
+    func meet(_ meeting: RunMemory.Meeting) throws(ExecutionError) {
+        let members = group(meeting)
+        memory.arrive(meeting, number)
+        let mine = memory.arrival(meeting, number)
+        try wait { members.allSatisfy { memory.arrival(meeting, $0) >= mine } }
+    }
+
+    /// Looks again and again, ever less often: a core that waits should not slow the others.
+    func wait(_ isTrue: () -> Bool) throws(ExecutionError) {
+        for _ in 0..<200 where isTrue() { return }
+        let start = Moment.seconds(CLOCK_MONOTONIC)
+        var looks = 0
+        while !isTrue() {
+            if memory.get(.abort) != 0 { throw ExecutionError(.aborted, "another worker failed") }
+            if let parent, getppid() != parent { throw ExecutionError(.aborted, "the run was given up") }
+            if looks < 100 { sched_yield() } else { usleep(looks < 2000 ? 20 : 200) }
+            looks += 1
+            guard Moment.seconds(CLOCK_MONOTONIC) - start < memory.options.patience else {
+                let last = (0..<spec.workers).min {
+                    (memory.arrival(.all, $0), memory.step($0), $0) < (memory.arrival(.all, $1), memory.step($1), $1)
+                }
+                throw ExecutionError(
+                    .worker, "nothing came for \(Int(memory.options.patience)) s; the worker that is furthest behind is \(last ?? number)")
+            }
+        }
+    }
+
+    // MARK: A step
+
+    private mutating func train(_ step: Int) throws {
+        memory.set(number, step: step)
+        let record = memory.record(number, step)
+        var notes = StepNotes(record, fields: memory.fields)
+        try meet(.all)
+        let start = Moment.now
+        try pipeline(step, &notes)
+        try exchange(&notes)
+        try notes.note(.optimizer) { try optimizer.step(&parameters, gradients, rate: 1e-3) }
+        notes.note(.clear) {
+            for tensor in plan.tensors(rank: rank) { gradients[tensor] = runner.backend.zeros(gradients[tensor].count) }
+        }
+        try notes.note(.endWait) { try meet(.all) }
+        notes.add(.total, from: start)
+    }
+
+    private mutating func pipeline(_ step: Int, _ notes: inout StepNotes) throws {
+        var passes: [Instruction: StageRunner<CPUBackend>.Pass] = [:]
+        let stages = plan.schedule.virtualStage[rank]
+        for instruction in plan.schedule.ranks[rank] {
+            let stage = stages[instruction.chunk]
+            let micro = instruction.microBatch
+            let isForward = instruction.kind == .forward
+            let key = Instruction(.forward, micro, chunk: instruction.chunk)
+            let received =
+                isForward
+                ? try receive(stage == 0 ? nil : stage - 1, isForward, micro, step, &notes)
+                : try receive(stage == plan.model.last ? nil : stage, isForward, micro, step, &notes)
+            let start = Moment.now
+            var sent: [Float] = []
+            if isForward {
+                let pass = try runner.forward(stage, parameters, data[micro], input: received)
+                sent = stage == plan.model.last ? [] : pass.output
+                notes.add(.loss, pass.loss / Double(spec.microBatches))
+                passes[key] = pass
+            } else if let pass = passes.removeValue(forKey: key) {
+                sent = try runner.backward(pass, stage == plan.model.last ? pass.flow : received, parameters, &gradients)
+            }
+            notes.add(isForward ? .forward : .backward, from: start)
+            notes.add(chunk: instruction.chunk, backward: !isForward, of: spec.virtual, from: start)
+            try straggle(start, &notes)
+            guard !sent.isEmpty else { continue }
+            let box = RunMemory.Box(
+                replica: replica, boundary: isForward ? stage : stage - 1, backward: !isForward, microBatch: micro)
+            notes.note(.pipelineCopy) {
+                memory.buffer(box).update(from: sent, count: sent.count)
+                memory.fill(box, step: step)
+            }
+        }
+    }
+
+    private func receive(
+        _ boundary: Int?, _ isForward: Bool, _ micro: Int, _ step: Int, _ notes: inout StepNotes
+    ) throws -> [Float] {
+        guard let boundary else { return [] }
+        let box = RunMemory.Box(replica: replica, boundary: boundary, backward: !isForward, microBatch: micro)
+        try notes.note(.pipelineWait) { try wait { memory.isFull(box, step: step) } }
+        return notes.note(.pipelineCopy) {
+            Array(UnsafeBufferPointer(start: memory.buffer(box), count: plan.model.boundary(boundary)))
+        }
+    }
+
+    /// Work that does nothing, as long as the instruction's own times what the slowdown adds.
+    private func straggle(_ start: Moment, _ notes: inout StepNotes) throws {
+        guard let straggler = spec.straggler, straggler.worker == number, straggler.slowdown > 1 else { return }
+        let begun = Moment.now
+        let extra = (straggler.slowdown - 1) * (begun.processor - start.processor)
+        while Moment.seconds(CLOCK_THREAD_CPUTIME_ID) - begun.processor < extra {
+            if memory.get(.abort) != 0 { throw ExecutionError(.aborted, "another worker failed") }
+        }
+        notes.add(.straggle, from: begun)
+    }
+
+    // MARK: Gradients
+
+    /// Sums gradients over micro-batches and replicas, divided by how many there are.
+    private mutating func exchange(_ notes: inout StepNotes) throws {
+        let owned = plan.tensors(rank: rank)
+        let parts = spec.microBatches * spec.data
+        if parts > 1 {
+            notes.note(.clear) {
+                for tensor in owned { runner.backend.scale(&gradients[tensor], by: 1 / Double(parts)) }
+            }
+        }
+        if spec.data > 1 {
+            if codec == nil { try allReduce(owned, &notes) } else { try gatherMessages(owned, &notes) }
+        }
+        guard plan.holdsTied(rank), plan.tiedRanks.count > 1 else { return }
+        let count = gradients[0].count
+        notes.note(.exchange) { memory.embedding(number).update(from: gradients[0], count: count) }
+        try notes.note(.exchangeWait) { try meet(.tied) }
+        // First stage's part plus last stage's, in this order on both.
+        let parts2 = group(.tied).map { UnsafePointer(memory.embedding($0)) }
+        notes.note(.exchange) { gradients[0].withUnsafeMutableBufferPointer { sumParts(parts2, 0..<count, into: $0.baseAddress) } }
+    }
+
+    /// Each replica sums its part of all gradients, then reads the whole sum: the two halves of a direct all-reduce.
+    private mutating func allReduce(_ owned: [Int], _ notes: inout StepNotes) throws {
+        let members = group(.data)
+        let count = plan.gradientElements(rank: rank)
+        notes.note(.exchange) {
+            var at = memory.slot(number)
+            for tensor in owned {
+                at.update(from: gradients[tensor], count: gradients[tensor].count)
+                at += gradients[tensor].count
+            }
+        }
+        try notes.note(.exchangeWait) { try meet(.data) }
+        let sum = memory.sum(members[0])
+        notes.note(.exchange) {
+            sumParts(members.map { UnsafePointer(memory.slot($0)) }, RunPlan.part(count, replica, of: spec.data), into: sum)
+        }
+        try notes.note(.exchangeWait) { try meet(.data) }
+        notes.note(.exchange) { scatter(UnsafePointer(sum), owned) }
+    }
+
+    private mutating func scatter(_ values: UnsafePointer<Float>, _ owned: [Int]) {
+        var at = values
+        for tensor in owned {
+            let count = gradients[tensor].count
+            gradients[tensor].withUnsafeMutableBufferPointer { $0.baseAddress?.update(from: at, count: count) }
+            at += count
+        }
+    }
+
+    /// Every replica reads every message and adds what it says, in the order of the replicas, so that all hold the same bits.
+    private mutating func gatherMessages(_ owned: [Int], _ notes: inout StepNotes) throws {
+        guard var codec else { return }
+        let flat = notes.note(.exchange) { () -> [Float] in
+            var flat: [Float] = []
+            flat.reserveCapacity(plan.gradientElements(rank: rank))
+            for tensor in owned { flat += gradients[tensor] }
+            return flat
+        }
+        let message = try notes.note(.encode) { try codec.encode(flat) }
+        self.codec = codec
+        notes.note(.exchange) {
+            let slot = memory.slotBytes(number)
+            slot.storeBytes(of: UInt64(message.count), as: UInt64.self)
+            (slot + 64).copyMemory(from: message, byteCount: message.count)
+        }
+        try notes.note(.exchangeWait) { try meet(.data) }
+        var sum = runner.backend.zeros(flat.count)
+        try notes.note(.decode) {
+            for member in group(.data) {
+                let slot = memory.slotBytes(member)
+                let bytes = UnsafeRawBufferPointer(start: slot + 64, count: Int(slot.load(as: UInt64.self)))
+                try addDecoded(codec, bytes, to: &sum, on: runner.backend)
+            }
+        }
+        notes.note(.exchange) { sum.withUnsafeBufferPointer { if let base = $0.baseAddress { scatter(base, owned) } } }
+    }
+}
+
+/// sum += what the message says.
+func addDecoded(_ codec: any GradientCodec, _ message: UnsafeRawBufferPointer, to sum: inout [Float], on backend: CPUBackend) throws {
+    var decoded = backend.uninitialized(sum.count)
+    try decoded.withUnsafeMutableBufferPointer { try codec.decode(message, into: $0) }
+    backend.add(decoded, into: &sum)
+}
+
+/// target[i] = sum of the parts' elements i, in the order of the parts.
+func sumParts(_ parts: [UnsafePointer<Float>], _ range: Range<Int>, into target: UnsafeMutablePointer<Float>?) {
+    guard let target, let first = parts.first else { return }
+    guard parts.count > 1 else { return (target + range.lowerBound).update(from: first + range.lowerBound, count: range.count) }
+    let second = parts[1]
+    for i in range { target[i] = first[i] + second[i] }
+    for part in parts.dropFirst(2) { for i in range { target[i] += part[i] } }
+}
+
+/// Times of one step as they are taken.
+struct StepNotes {
+    private let record: UnsafeMutablePointer<Double>
+
+    init(_ record: UnsafeMutablePointer<Double>, fields: Int) {
+        self.record = record
+        for field in 0..<fields { record[field] = 0 }
+    }
+
+    func add(_ field: StepField, from start: Moment) {
+        let now = Moment.now
+        record[field.rawValue] += now.wall - start.wall
+        record[StepRecord.processor(field)] += now.processor - start.processor
+    }
+    func add(_ field: StepField, _ value: Double) { record[field.rawValue] += value }
+    func add(chunk: Int, backward: Bool, of chunks: Int, from start: Moment) {
+        record[StepRecord.chunk(chunk, backward: backward, of: chunks)] += Moment.now.processor - start.processor
+    }
+    func note<R>(_ field: StepField, _ body: () throws -> R) rethrows -> R {
+        let start = Moment.now
+        defer { add(field, from: start) }
+        return try body()
+    }
+}
+
+/// The optimizers that run here, over the tensors that a worker owns.
+enum WorkerOptimizer {
+    case adam(Optimizer<Adam<Float>>)
+    case sgd(Optimizer<SGD<Float>>)
+
+    init(_ kind: OptimizerKind, shapes: [[Int]], owned: [Int]) throws(TrainingError) {
+        let others = shapes.indices.filter { !owned.contains($0) }
+        switch kind {
+        case .sgd, .momentum:
+            let rule = try SGD<Float>(momentum: kind == .momentum ? 0.9 : 0)
+            self = .sgd(
+                try Optimizer(
+                    groups: [ParameterGroup(rule, tensors: owned), ParameterGroup(rule, tensors: others, isFrozen: true)], shapes: shapes))
+        default:
+            let rule = kind == .adam ? Adam<Float>() : Adam<Float>.adamW()
+            self = .adam(
+                try Optimizer(
+                    groups: [ParameterGroup(rule, tensors: owned), ParameterGroup(rule, tensors: others, isFrozen: true)], shapes: shapes))
+        }
+    }
+
+    mutating func step(_ parameters: inout [Tensor<Float>], _ gradients: [[Float]], rate: Double) throws(TrainingError) {
+        switch self {
+        case .adam(var optimizer):
+            // Moved out and back, so that the state is not copied.
+            self = .none
+            defer { self = .adam(optimizer) }
+            try optimizer.step(&parameters, gradients: gradients, rate: rate)
+        case .sgd(var optimizer):
+            self = .none
+            defer { self = .sgd(optimizer) }
+            try optimizer.step(&parameters, gradients: gradients, rate: rate)
+        case .none: break
+        }
+    }
+    case none
+}

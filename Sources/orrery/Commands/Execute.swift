@@ -1,0 +1,163 @@
+import ArgumentParser
+import Execution
+import Glibc
+import Report
+import Scenario
+
+struct Execute: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Really run small training jobs on this machine's CPUs, beside their prediction.",
+        discussion: """
+            Each worker is a process with a core of its own. The prediction adds up the times of single kernels and copies, measured between
+            the steps, and plays the schedule as the simulator does; the run itself does not enter it. See docs/execute.md.
+            """)
+    @Argument(help: "Scenario files (YAML).", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
+    @OptionGroup var output: OutputOptions
+    @Option(name: .shortAndLong, help: ArgumentHelp("Write a table of all runs as Markdown.", valueName: "file"), completion: .file())
+    var table: String?
+    @Option(help: "Kernels are timed and steps run in turn, so many times.") var rounds = 3
+    @Option(help: "Milliseconds that each kernel is timed for in a round.") var trial = 20
+    @Option(help: "Seconds without a sign of life after which a run is given up.") var patience = 120
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Lay a setting over the files, for instance execute.steps=5; may be repeated.", valueName: "key=value"))
+    var overrides: [String] = []
+
+    func validate() throws {
+        guard (1...1000).contains(rounds), (1...60_000).contains(trial), (1...86_400).contains(patience) else {
+            throw ValidationError("--rounds is 1 to 1000, --trial 1 to 60000 and --patience 1 to 86400")
+        }
+    }
+
+    func run() throws {
+        var specs: [ExecutionSpec] = []
+        var faults: [ScenarioError] = []
+        for file in files {
+            do throws(ScenarioErrors) { specs += try ExecutionSpec.load(path: file, overrides: overrides) } catch { faults += error.errors }
+        }
+        guard faults.isEmpty else { throw ScenarioErrors(faults) }
+        if let table { try checkWritable(table) }
+        var reports: [ExecutionReport] = []
+        for (index, spec) in specs.enumerated() {
+            if specs.count > 1 { output.note("\(index + 1)/\(specs.count) \(spec.name)") }
+            let report = try execute(spec)
+            if !output.json, !output.csv { try Console.output(report.summary() + (index + 1 < specs.count ? "\n" : "")) }
+            reports.append(report)
+            // After every run, so that a break leaves what is finished.
+            if let table { try write(reports, to: table) }
+        }
+        if output.json {
+            let values = reports.map(\.json)
+            try Console.output((values.count == 1 ? values[0] : .array(values)).text() + "\n")
+        }
+        if output.csv { try Console.output(csvText(reports.csvRows)) }
+        if let table { output.note("table: \(table)") }
+    }
+
+    private func write(_ reports: [ExecutionReport], to table: String) throws(FileError) {
+        try uninterrupted { () throws(FileError) in
+            try writeFile(Array(RunComparison(reports).markdown(date: today()).utf8), to: table)
+        }
+    }
+
+    private func execute(_ spec: ExecutionSpec) throws -> ExecutionReport {
+        let progress = Progress(spec.name, of: spec.steps, quiet: output.quiet)
+        var settings = ExecutionSettings()
+        settings.workers = .processes(executable: "/proc/self/exe")
+        settings.rounds = rounds
+        settings.trialSeconds = Double(trial) / 1e3
+        settings.patience = Double(patience)
+        settings.progress = { done, _ in progress.show(done) }
+        defer { progress.finish() }
+        do throws(ExecutionError) { return try ExecutionReport.run(spec, settings) } catch {
+            guard error.kind == .refused else {
+                Console.error("orrery execute: \(spec.name): \(error.message)")
+                throw ExitCode.internalFault
+            }
+            throw InputError("orrery execute: \(spec.name): \(error.message)")
+        }
+    }
+
+    private func today() -> String {
+        var now = Glibc.time(nil)
+        var parts = tm()
+        gmtime_r(&now, &parts)
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(1900 + parts.tm_year)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+    }
+}
+
+/// What a worker process of `execute` runs; not for people.
+struct ExecuteWorker: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "execute-worker", abstract: "A worker process of execute, which starts it itself.", shouldDisplay: false)
+    @Option(help: "File descriptor of the shared memory.") var memory: Int32
+    @Option(help: "Number of the worker.") var number: Int
+
+    func run() throws {
+        let status = runWorkerProcess(descriptor: memory, number: number)
+        if status != 0 { throw ExitCode(status) }
+    }
+}
+
+extension ExecutionReport {
+    /// Keys as those of `orrery run --json`, and the run's own.
+    fileprivate var json: JSONValue {
+        let workers = Double(spec.workers)
+        func account(_ times: StepTimes, _ extra: [(key: String, value: JSONValue)]) -> JSONValue {
+            let samples = Double(spec.batch) / times.step
+            let flops = stepFLOPs / times.step / workers / 1e12
+            return .object(
+                [
+                    (
+                        "step",
+                        .object(
+                            [
+                                ("time_s", .number(times.step)), ("tokens_per_s", .number(samples * Double(spec.tokensPerSample))),
+                                ("tokens_per_s_per_gpu", .number(samples * Double(spec.tokensPerSample) / workers)),
+                                ("samples_per_s", .number(samples)), ("model_tflops_per_gpu", .number(flops)),
+                                ("hardware_tflops_per_gpu", .number(flops)),
+                                ("utilization", .number((times.forward + times.backward + times.optimizer) / times.step)),
+                            ] + extra)
+                    ),
+                    (
+                        "breakdown_s",
+                        .object([
+                            ("forward", .number(times.forward)), ("backward", .number(times.backward)),
+                            ("optimizer", .number(times.optimizer)), ("pipeline_comm", .number(times.pipelineComm)),
+                            ("data_comm", .number(times.dataComm)), ("encode", .number(times.encode)), ("decode", .number(times.decode)),
+                            ("straggler", .number(times.straggle)), ("bubble", .number(times.bubble)), ("other", .number(times.other)),
+                        ])
+                    ),
+                ])
+        }
+        return .object([
+            ("scenario", .string(spec.name)), ("workers", .integer(spec.workers)), ("machine", .string(backend)),
+            ("kernel_times", .string(source)), ("predicted", predicted.map { account($0, []) } ?? .null),
+            (
+                "measured",
+                account(
+                    measured,
+                    [
+                        ("median_s", .number(median)), ("undisturbed_s", .number(undisturbed)),
+                        ("all_s", .array(steps.map { .number($0) })),
+                    ])
+            ),
+            ("error", .optional(error)), ("undisturbed_error", .optional(undisturbedError)),
+            ("disturbance", .number(disturbance)), ("load", .object([("before", .number(load.before)), ("after", .number(load.after))])),
+            ("losses", .array(losses.map { .number($0) })),
+        ])
+    }
+}
+
+extension [ExecutionReport] {
+    fileprivate var csvRows: [[String]] {
+        [["scenario", "workers", "predicted_s", "measured_s", "error", "undisturbed_s", "median_s", "disturbance"]]
+            + map { report in
+                [
+                    report.spec.name, "\(report.spec.workers)", report.predicted.map { "\($0.step)" } ?? "", "\(report.measured.step)",
+                    report.error.map { "\($0)" } ?? "", "\(report.undisturbed)", "\(report.median)", "\(report.disturbance)",
+                ]
+            }
+    }
+}
