@@ -43,6 +43,11 @@ struct RandomBoundTests {
                 let bound = try #require(bounds[index]).seconds
                 #expect(bound <= seconds, "seed \(seed): \(job.model.name), \(job.software.framework), \(choice)")
                 #expect(bound > 0)
+                // With the layers that `auto` takes, which a search asks for when the layout's turn comes.
+                var shared = try #require(SharedCosts(space: space, first: choice, data: data))
+                let raised = shared.bound(choice, .time, findsLayers: true).seconds
+                #expect(raised <= seconds, "seed \(seed): \(job.model.name), \(job.software.framework), \(choice)")
+                #expect(raised >= bound * (1 - 1e-12))
                 compared += 1
                 if choice.pipeline > 1 { schedules.insert(choice.schedule) }
             }
