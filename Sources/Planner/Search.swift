@@ -46,6 +46,7 @@ public func search(
     }
     var run = SearchRun(space: space, objective: objective, data: data, settings: settings)
     run.bound()
+    run.simulateNamed()
     run.simulate()
     run.account()
     run.exhaust()
@@ -90,6 +91,10 @@ private struct SearchRun {
 
     mutating func bound() {
         bounds = Bounds(space: space, objective: objective, data: data, jobs: settings.jobs, isOver: isOver(0.5)).figures
+        for index in space.named where bounds[index] == nil {
+            var shared = SharedCosts(space: space, first: space.choices[index], data: data)
+            bounds[index] = shared?.bound(space.choices[index], objective) ?? LayoutFigures(seconds: .infinity)
+        }
         result.bounded = bounds.count { $0 != nil }
         result.boundSeconds = elapsed
         let values = bounds.map { $0.map(objective.value) ?? .infinity }
@@ -125,6 +130,16 @@ private struct SearchRun {
     private var worst: Double {
         let keep = max(1, settings.keep)
         return objective.kind != .pareto && result.ranked.count >= keep ? result.ranked[keep - 1].value : .infinity
+    }
+
+    /// The layouts that were asked for come first, so that the answer is never worse than they are, and their places are then skipped.
+    mutating func simulateNamed() {
+        let indices = space.named.filter { value($0).isFinite }
+        for (index, outcome) in zip(indices, outcomes.of(indices, jobs: settings.jobs)) {
+            if let outcome { enter(index, outcome) }
+        }
+        let done = Set(indices)
+        order.removeAll { done.contains($0) }
     }
 
     mutating func simulate() {
@@ -268,7 +283,8 @@ private struct SearchRun {
     mutating func exhaust() {
         guard result.isProven, objective.kind != .pareto, space.choices.count <= settings.exhaustiveLimit, let best = result.ranked.first
         else { return }
-        let all = outcomes.of(order, jobs: settings.jobs).compactMap { outcome -> Double? in
+        let bounded = space.named.filter { value($0).isFinite } + order
+        let all = outcomes.of(bounded, jobs: settings.jobs).compactMap { outcome -> Double? in
             guard case .figures(let figures) = outcome, !objective.isLate(figures), !objective.isDear(figures) else { return nil }
             return objective.value(figures)
         }

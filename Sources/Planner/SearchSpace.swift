@@ -65,6 +65,9 @@ public struct SearchSpace: Sendable {
     /// Of `choices`, those that the enumeration lists; the rest were asked for by name.
     let enumerated: Int
 
+    /// Places of the job's own layout and of the others that were asked for: they are looked at first, however short the time.
+    let named: [Int]
+
     /// Place of the job's own layout; nil where it is not legal, or its schedule is not one of `schedules`.
     public let own: Int?
 
@@ -81,7 +84,11 @@ public struct SearchSpace: Sendable {
         enumerated = choices.count
         // The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
         own = job.problems().isEmpty ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
-        for other in others { _ = Self.place(of: other, job, in: &choices) }
+        var named = own.map { [$0] } ?? []
+        for other in others {
+            if let place = Self.place(of: other, job, in: &choices), !named.contains(place) { named.append(place) }
+        }
+        self.named = named
         self.choices = choices
     }
 
@@ -98,16 +105,18 @@ public struct SearchSpace: Sendable {
         (job, constraints) = (space.job, space.constraints)
         self.choices = choices
         enumerated = 0
+        named = []
         own = choices.firstIndex(of: LayoutChoice(of: space.job))
     }
 
     /// The space with layouts behind its own, which are taken as they are.
     func extended(by choices: [LayoutChoice]) -> SearchSpace {
-        SearchSpace(job: job, constraints: constraints, choices: self.choices + choices, enumerated: enumerated, own: own)
+        SearchSpace(self, all: self.choices + choices)
     }
 
-    private init(job: Job, constraints: SearchConstraints, choices: [LayoutChoice], enumerated: Int, own: Int?) {
-        (self.job, self.constraints, self.choices, self.enumerated, self.own) = (job, constraints, choices, enumerated, own)
+    private init(_ space: SearchSpace, all choices: [LayoutChoice]) {
+        (job, constraints, enumerated, named, own) = (space.job, space.constraints, space.enumerated, space.named, space.own)
+        self.choices = choices
     }
 
     /// The job laid out as `choice` says.

@@ -237,6 +237,14 @@ struct SearchTests {
         #expect(!result.isProven)
         #expect(result.unexplored != nil)
         #expect(!result.ranked.isEmpty)
+        // The best layout of all, asked for by name, is the answer of a search without any time.
+        settings.seconds = nil
+        let best = try #require(try search(space, objective: .time, data: try CalibrationData.shipped(), settings: settings).ranked.first)
+        settings.seconds = 0
+        let told = SearchSpace(job: space.job, constraints: space.constraints, others: [best.choice])
+        let answer = try search(told, objective: .time, data: try CalibrationData.shipped(), settings: settings)
+        #expect(!answer.isProven)
+        #expect(answer.ranked.first?.value == best.value)
     }
 
     @Test("an empty space and a missing price are told")
