@@ -26,6 +26,7 @@ struct RandomBoundTests {
             constraints.schedules = SearchSpace.schedules
             constraints.recompute = [.none, .selective, .full, .auto, .modules(.norms), .modules([.norms, .activation])]
             let whole = SearchSpace(job: job, constraints: constraints)
+            guard !whole.choices.isEmpty else { continue }
             var choices: [LayoutChoice] = []
             // A fair share of deep pipelines, where schedules differ.
             let deep = whole.choices.filter { $0.pipeline > 1 }
@@ -52,7 +53,7 @@ struct RandomBoundTests {
                 if choice.pipeline > 1 { schedules.insert(choice.schedule) }
             }
         }
-        #expect(compared >= 30, "seed \(seed)")
+        #expect(compared >= 20, "seed \(seed)")
         #expect(schedules.count >= 5, "seed \(seed): \(schedules)")
     }
 }
