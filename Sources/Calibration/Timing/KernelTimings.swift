@@ -177,7 +177,7 @@ public struct KernelTimings: Sendable {
         }
     }
 
-    /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
+    /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) (1 + e0/M) (1 + e0/N) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
     /// Low precision adds the kernels that quantise the operands, 4 bytes an element of activation.
     /// Convolution kernels split a long K over idle units (cuDNN's split-K), so that few tiles fill the machine as long as each part keeps 512 of K.
     func seconds(_ gemm: GEMM, pass: Pass, splitsK: Bool = false) -> Double {
@@ -190,7 +190,10 @@ public struct KernelTimings: Sendable {
             : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : constants[.gemm]
         // A grouped kernel fills the machine with the tiles of all its products.
         let units = Double(accelerator.computeUnits)
-        var tiles = Self.waves(m: gemm.grouped ? m * count : m, n: n, units: units)
+        let rows = gemm.grouped ? m * count : m
+        var tiles = Self.waves(m: rows, n: n, units: units)
+        let chosen = constants[.gemmTiles]
+        if chosen > 0 { tiles += chosen * (Self.bestWaves(m: rows, n: n, units: units) - tiles) }
         if splitsK {
             let idle = units / ((m / 128).rounded(.up) * (n / 256).rounded(.up))
             tiles /= max(1, min(idle, k / 512))
@@ -198,7 +201,8 @@ public struct KernelTimings: Sendable {
         let quantisation = 1 + (tiles - 1) * constants[.gemmWave]
         let repeats = gemm.grouped ? 1 : count
         let work = 2 * m * n * k * (gemm.grouped ? count : 1)
-        let compute = work * quantisation * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
+        let edges = gemm.grouped ? 1 : (1 + constants[.gemmEdge] / m) * (1 + constants[.gemmEdge] / n)
+        let compute = work * quantisation * edges * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
         let element = isLow ? precision.bytes : wideBytes
         let outputs = m * n * (gemm.grouped ? count : 1)
         let operands = (m * k + n * k) * (gemm.grouped ? count : 1)
@@ -217,13 +221,23 @@ public struct KernelTimings: Sendable {
         return quantiseFactor * 4 * elements / bandwidth
     }
 
+    /// Tiles that libraries offer beside 128 x 256, with the work that a smaller one adds because it reuses its operands less.
+    private static let tiles: [(rows: Double, columns: Double, work: Double)] = [(256, 128, 1), (128, 128, 1.05), (64, 256, 1.08)]
+
+    /// `waves` with the tile that suits the shape best.
+    static func bestWaves(m: Double, n: Double, units: Double) -> Double {
+        tiles.reduce(waves(m: m, n: n, units: units)) { best, tile in
+            min(best, tile.work * waves(m: m, n: n, units: units, tile: (tile.rows, tile.columns)))
+        }
+    }
+
     /// Work done over useful work when an m x n result is cut into 128 x 256 tiles that run in waves over the compute units.
-    static func waves(m: Double, n: Double, units: Double) -> Double {
-        let (rows, columns) = ((m / 128).rounded(.up), (n / 256).rounded(.up))
+    static func waves(m: Double, n: Double, units: Double, tile: (rows: Double, columns: Double) = (128, 256)) -> Double {
+        let (rows, columns) = ((m / tile.rows).rounded(.up), (n / tile.columns).rounded(.up))
         let waves = rows * columns / units
         // Beyond a dozen waves the last one hardly counts, and kernels balance it (stream-K).
         let tail = waves < 12 ? waves.rounded(.up) / waves : 1 + 0.5 / waves
-        return tail * (rows * 128 / m) * (columns * 256 / n)
+        return tail * (rows * tile.rows / m) * (columns * tile.columns / n)
     }
 
     /// Fused: executed FLOPs / (e peak), e = e0 s/(s + s_half), backward 2.5 times the FLOPs at a share of forward's efficiency.
