@@ -1,6 +1,6 @@
 /// The constants of the time model. Meaning, unit, prior, range and reason of each: Resources/constants.yaml.
 public enum Constant: Int, Sendable, CaseIterable {
-    case gemm, gemmLow, gemmFp4, grouped, gemmWave, gemmKHalf, gemmEdge, gemmTiles
+    case gemm, gemmLow, gemmFp4, grouped, gemmWave, gemmKHalf, gemmTiles
     case attention, attentionHead64, attentionBackward, attentionSHalf
     case attentionBmm, attentionUnaligned, attentionOdd, attentionSoftmax
     case memory, elementwise, logits, quantise, quantiseRowwise, quantiseMx

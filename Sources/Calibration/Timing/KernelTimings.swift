@@ -177,7 +177,7 @@ public struct KernelTimings: Sendable {
         }
     }
 
-    /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) (1 + e0/M) (1 + e0/N) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
+    /// t = t0 + (tc^p + tm^p)^(1/p); tc = 2 M N K q (1 + k0/K) / (e peak), tm = bytes / (0.75 bandwidth); q: tile and wave quantisation.
     /// Low precision adds the kernels that quantise the operands, 4 bytes an element of activation.
     /// Convolution kernels split a long K over idle units (cuDNN's split-K), so that few tiles fill the machine as long as each part keeps 512 of K.
     func seconds(_ gemm: GEMM, pass: Pass, splitsK: Bool = false) -> Double {
@@ -201,8 +201,7 @@ public struct KernelTimings: Sendable {
         let quantisation = 1 + (tiles - 1) * constants[.gemmWave]
         let repeats = gemm.grouped ? 1 : count
         let work = 2 * m * n * k * (gemm.grouped ? count : 1)
-        let edges = gemm.grouped ? 1 : (1 + constants[.gemmEdge] / m) * (1 + constants[.gemmEdge] / n)
-        let compute = work * quantisation * edges * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
+        let compute = work * quantisation * (1 + constants[.gemmKHalf] / k) / (efficiency * (isLow ? peakLow : peak16))
         let element = isLow ? precision.bytes : wideBytes
         let outputs = m * n * (gemm.grouped ? count : 1)
         let operands = (m * k + n * k) * (gemm.grouped ? count : 1)
