@@ -24,7 +24,7 @@ CUDA_TARGETS ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 CUDA_FLAGS ?=
 CUBLAS ?= -lcublasLt
 
-.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate fit fit-kernels format record clean
+.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -114,6 +114,18 @@ validate: build ## score the predictions against measured runs in TRUTH; writes 
 	    /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
 	    "$$page" > out/page.md; cp out/page.md "$$page"; \
 	done
+
+# The tests in release, so with their internals made visible; the answers are those of any build.
+planner-check: build ## search 50 spaces and simulate all of each; search for every job of TRUTH (10 minutes); writes reports/planner
+	@mkdir -p reports/planner out
+	swift build -c release --build-tests --scratch-path out/planner-check -Xswiftc -enable-testing
+	ORRERY_FULL=1 ORRERY_RECORD=1 swift test -c release --skip-build --scratch-path out/planner-check -Xswiftc -enable-testing \
+	  --filter ExhaustiveTests
+	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
+	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
+	{ echo "# Published layouts against the planner's choice"; echo; \
+	  echo 'Made by `make planner-check`: `orrery search TRUTH/*.csv --exhaustive 0 --time-budget 20`.'; echo; \
+	  $(ORRERY) search "$${tables[@]}" --exhaustive 0 --time-budget 20 --quiet || echo "(exit status $$?)"; } > reports/planner/published-layouts.md
 
 fit: build ## fit the profiles to TRUTH and judge them by sizes left out (minutes); writes profiles and reports/calibration
 	@mkdir -p reports/calibration out

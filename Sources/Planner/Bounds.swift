@@ -80,7 +80,14 @@ struct SharedCosts {
         /// Sends of chunks overlap under some stacks.
         var virtual: Int
         var stageLayers: [Int]?
+        var stageDeal: Layout.StageDeal
+        /// Bidirectional pipelines reduce and shard over twice the replicas.
+        var copies: Int
     }
+    private let data: CalibrationData
+    /// Process groups where each stage has two copies; made when first asked for.
+    private var twinGroups: GroupShapes??
+    private let plain: Job
     private var latest: (micro: Int, layers: [Int], work: StageWork)?
     private var priced: [Price: (costs: StageCosts, work: StageWork)] = [:]
 
@@ -90,8 +97,11 @@ struct SharedCosts {
         var plain = first
         (plain.microBatch, plain.schedule, plain.virtual, plain.recompute, plain.zero) = (1, .gpipe, 1, .none, 0)
         plain.stageLayers = nil
+        plain.stageDeal = .auto
         var job = space.job(plain)
         job.training.globalBatch = job.data
+        self.data = data
+        self.plain = job
         guard let plan = try? job.plan(data) else { return nil }
         behaviour = plan.behaviour
         constants = plan.model.constants
@@ -100,21 +110,32 @@ struct SharedCosts {
         modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
     }
 
-    mutating func bound(_ choice: LayoutChoice, _ objective: Objective) -> LayoutFigures {
-        let job = job.laidOut(choice)
-        let (costs, work) = costs(choice, job: job)
+    /// - Parameter findsLayers: whether `recompute: auto` is resolved, which takes an estimate of the memory.
+    mutating func bound(_ choice: LayoutChoice, _ objective: Objective, findsLayers: Bool = false) -> LayoutFigures {
+        var job = job.laidOut(choice)
+        // Which layers `auto` takes is found when the layout's turn comes; none is the least.
+        if choice.recompute == .auto { job.training.recompute = findsLayers ? job.fewestRecomputed.policy : .none }
+        guard let (costs, work) = costs(choice, job: job) else { return LayoutFigures(seconds: .infinity) }
         return objective.bound(
             StepBound(job: job, behaviour: behaviour, work: work, costs: costs), job: job, modelFLOPs: modelFLOPs)
     }
 
-    private mutating func costs(_ choice: LayoutChoice, job: Job) -> (StageCosts, StageWork) {
-        let stages = choice.pipeline * (choice.schedule == .zbV ? 2 : choice.virtual)
+    private mutating func costs(_ choice: LayoutChoice, job: Job) -> (StageCosts, StageWork)? {
+        let stages = choice.pipeline * (choice.schedule == .dualpipe ? 1 : max(choice.virtual, choice.schedule.fixedChunks ?? 1))
         let price = Price(
-            microBatch: choice.microBatch, stages: stages, recompute: choice.recompute, zero: choice.zero, virtual: choice.virtual,
-            stageLayers: choice.stageLayers)
+            microBatch: choice.microBatch, stages: stages, recompute: job.training.recompute, zero: choice.zero,
+            virtual: choice.virtual, stageLayers: choice.stageLayers, stageDeal: choice.stageDeal, copies: job.layout.parameterCopies)
         if let known = priced[price] { return known }
         let work: StageWork
-        let layers = Self.layers(job, stages: stages)
+        let layers: [Int]
+        if choice.stageDeal == .auto {
+            layers = Self.layers(job, stages: stages)
+        } else {
+            // Dealt by cost: only the plan knows how.
+            guard let plan = try? job.plan(data) else { return nil }
+            layers = plan.work.stageLayers
+        }
+        guard let groups = groups(copies: price.copies) else { return nil }
         if let latest, latest.micro == choice.microBatch, latest.layers == layers {
             work = latest.work
         } else {
@@ -125,6 +146,17 @@ struct SharedCosts {
         let costs = StageCosts(work: work, model: model)
         priced[price] = (costs, work)
         return (costs, work)
+    }
+
+    private mutating func groups(copies: Int) -> GroupShapes? {
+        guard copies > 1 else { return groups }
+        if let known = twinGroups { return known }
+        var job = plain
+        job.layout.schedule = .dualpipe
+        job.training.globalBatch = job.data * 2 * max(1, job.layout.pipeline)
+        let made = (try? job.plan(data))?.model.groups
+        twinGroups = .some(made)
+        return made
     }
 
     /// Layers of each virtual stage, in order of depth.
@@ -139,6 +171,14 @@ struct SharedCosts {
 }
 
 extension Job {
+    /// What `recompute: auto` means for this job, and whether it then fits: whole layers of each pipeline rank.
+    var fewestRecomputed: (policy: Recompute, isNone: Bool, isFull: Bool) {
+        let stages = MemoryEstimate(job: self).stages
+        let counts = stages.map { $0.recomputedLayers ?? 0 }
+        let isNone = counts.allSatisfy { $0 == 0 }
+        return (isNone ? .none : .perRank(counts), isNone, counts.reduce(0, +) >= model.layers)
+    }
+
     /// With the stack's defaults, which decide the memory and how layers are dealt.
     func filled(with behaviour: StackBehaviour) -> Job {
         var job = self

@@ -54,11 +54,31 @@ struct Evaluator {
 
     func outcome(_ choice: LayoutChoice) -> Outcome {
         let job = space.job(choice)
+        // Where an order is searched, only the plan knows what it holds; what is far beyond needs none.
+        let slack = choice.pipeline > 1 && choice.schedule.searchesOrder ? 1.25 : 1
         let memory = memory(of: job)
-        guard memory.fits else { return .unfit }
-        guard memory.peak <= space.constraints.memory ?? .infinity else { return .overLimit }
-        guard let plan = try? job.plan(data), let figures = try? figures(of: plan) else { return .impossible }
+        guard memory.peak <= memory.capacity * slack else { return .unfit }
+        guard memory.peak <= (space.constraints.memory ?? .infinity) * slack else { return .overLimit }
+        guard let plan = try? job.plan(data) else { return .impossible }
+        // The order itself may hold more than the rule that the schedule goes by.
+        guard plan.memory.fits else { return .unfit }
+        guard plan.memory.peak <= space.constraints.memory ?? .infinity else { return .overLimit }
+        guard let figures = try? figures(of: plan) else { return .impossible }
         return .figures(figures)
+    }
+
+    /// Whether a layout is another one of the space by another name: it recomputes what fused attention repeats as it is, or `auto` chooses no
+    /// layer, or all.
+    func isRenamed(_ index: Int) -> Bool {
+        guard index < space.enumerated else { return false }
+        let (choice, listed) = (space.choices[index], space.constraints.recompute)
+        switch choice.recompute {
+        case .selective: return listed.contains(.none) && behaviour.flashAttention && behaviour.selective != .half
+        case .auto:
+            let found = space.job(choice).filled(with: behaviour).fewestRecomputed
+            return found.isNone && listed.contains(.none) || found.isFull && listed.contains(.full)
+        default: return false
+        }
     }
 
     func memory(of job: Job) -> MemoryEstimate { MemoryEstimate(job: job.filled(with: behaviour)) }
@@ -78,6 +98,16 @@ struct Evaluator {
         }
         if objective.weighsMemory { figures.bytes = plan.memory.peak }
         return figures
+    }
+}
+
+extension ScheduleKind {
+    /// Whether what is in flight depends on the job's times, and not on ranks and micro-batches alone.
+    fileprivate var searchesOrder: Bool {
+        switch self {
+        case .zb1p, .zb2p, .zbV, .vHalf, .vMin, .auto: true
+        default: false
+        }
     }
 }
 
@@ -113,13 +143,18 @@ extension Evaluator.Outcome {
 
 /// Outcomes of a search: those that a journal holds are not computed again, and new ones are entered into it.
 struct Outcomes {
-    let evaluator: Evaluator
+    private(set) var evaluator: Evaluator
     let journal: Journal?
     private var known: [Int: Evaluator.Outcome] = [:]
 
     init(evaluator: Evaluator, journal: Journal?) {
         self.evaluator = evaluator
         self.journal = journal
+    }
+
+    /// Goes on with layouts that stand behind those of the space.
+    mutating func extend(_ space: SearchSpace) {
+        evaluator = Evaluator(space: space, objective: evaluator.objective, data: evaluator.data)
     }
 
     /// - Returns: [indices]; nil where `isOver` said so first.

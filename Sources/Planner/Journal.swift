@@ -31,7 +31,7 @@ public final class Journal: Sendable {
     /// - Throws: `JournalError` where the file cannot be opened, is in use by another process, or belongs to other work.
     public init(path: String, work: String, identity: String) throws(JournalError) {
         self.path = path
-        let header = "orrery-journal 1 \(work) \(Self.checksum(identity))\n"
+        let header = "orrery-journal 2 \(work) \(Self.checksum(identity))\n"
         let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw JournalError(path: path, reason: "cannot be opened: \(String(cString: strerror(errno)))") }
         var bytes: [UInt8] = []
@@ -87,7 +87,7 @@ public final class Journal: Sendable {
     private static func mismatch(_ bytes: [UInt8], _ header: String) -> String {
         let isJournal = bytes.starts(with: Array("orrery-journal ".utf8))
         return isJournal
-            ? "belongs to other work: the scenario, the space, the objective or the program has changed; name another file, or delete this one"
+            ? "belongs to other work: the scenario, the space, the objective, the calibration or the program has changed; name another file, or delete this one"
             : "is no journal and is left as it is; name another file"
     }
 

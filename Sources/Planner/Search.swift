@@ -14,6 +14,8 @@ public struct SearchSettings: Sendable {
     public var seconds: Double?
     /// Spaces of at most so many layouts are also simulated in full, to report how far the answer is from the true optimum.
     public var exhaustiveLimit = 0
+    /// Of so many of the best layouts the layers are also dealt by time (`stage_layers: time`); a deal that is faster takes its layout's place.
+    public var refined = 0
     /// Finished simulations are taken from it and entered into it; nil: a search that is killed starts anew.
     public var journal: Journal?
     /// Called now and then with the number of simulated layouts and how far the bounds are from ending the search: best bound left over worst kept.
@@ -27,11 +29,16 @@ public struct SearchSettings: Sendable {
 /// Best-first branch and bound over a flat list (Land and Doig, Econometrica 28(3), 1960). Layouts whose memory does not fit are dropped when
 /// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads,
 /// nor on what a journal already held.
-/// - Throws: `PlannerError` where the space is empty.
+/// - Throws: `PlannerError` where the space is empty, or the cluster's GPUs are of several kinds.
 /// - Complexity: O(n log n + simulations) for n layouts; O(n x front) more for a front.
 public func search(
     _ space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings = SearchSettings()
 ) throws(PlannerError) -> SearchResult {
+    guard space.job.cluster.pools.isEmpty else {
+        throw PlannerError(
+            keyPath: "cluster.pools", reason: "a search lays out GPUs of one kind; bounds for pools are not known",
+            suggestion: "search one pool, or go through layouts with orrery sweep")
+    }
     guard !space.choices.isEmpty else {
         throw PlannerError(
             keyPath: "training.global_batch", reason: "no layout of \(space.job.model.name) over \(space.job.cluster.gpus) GPUs is legal",
@@ -39,9 +46,11 @@ public func search(
     }
     var run = SearchRun(space: space, objective: objective, data: data, settings: settings)
     run.bound()
+    run.simulateNamed()
     run.simulate()
     run.account()
     run.exhaust()
+    run.refine()
     return run.result
 }
 
@@ -58,6 +67,8 @@ private struct SearchRun {
     private var order: [Int] = []
     /// Of `order`, those whose turn has come.
     private var position = 0
+    /// Layouts of `recompute: auto` whose bound knows the layers.
+    private var raised: Set<Int> = []
     private var front = ParetoFront<RankedLayout>()
     var result = SearchResult()
 
@@ -80,6 +91,10 @@ private struct SearchRun {
 
     mutating func bound() {
         bounds = Bounds(space: space, objective: objective, data: data, jobs: settings.jobs, isOver: isOver(0.5)).figures
+        for index in space.named where bounds[index] == nil {
+            var shared = SharedCosts(space: space, first: space.choices[index], data: data)
+            bounds[index] = shared?.bound(space.choices[index], objective) ?? LayoutFigures(seconds: .infinity)
+        }
         result.bounded = bounds.count { $0 != nil }
         result.boundSeconds = elapsed
         let values = bounds.map { $0.map(objective.value) ?? .infinity }
@@ -101,6 +116,7 @@ private struct SearchRun {
             result.removed.budget += 1
             return false
         }
+        if outcomes.evaluator.isRenamed(index) { return false }
         guard objective.kind == .pareto else { return true }
         guard !front.excludes(bound, index: index) else { return false }
         var figures = bound
@@ -116,6 +132,16 @@ private struct SearchRun {
         return objective.kind != .pareto && result.ranked.count >= keep ? result.ranked[keep - 1].value : .infinity
     }
 
+    /// The layouts that were asked for come first, so that the answer is never worse than they are, and their places are then skipped.
+    mutating func simulateNamed() {
+        let indices = space.named.filter { value($0).isFinite }
+        for (index, outcome) in zip(indices, outcomes.of(indices, jobs: settings.jobs)) {
+            if let outcome { enter(index, outcome) }
+        }
+        let done = Set(indices)
+        order.removeAll { done.contains($0) }
+    }
+
     mutating func simulate() {
         while position < order.count {
             let limit = worst
@@ -128,6 +154,7 @@ private struct SearchRun {
             while batch.count < Evaluator.batch, position < order.count, value(order[position]) <= limit {
                 let index = order[position]
                 position += 1
+                if isRaised(index) { continue }
                 if let bound = bounds[index], isWanted(index, bound) { batch.append(index) }
             }
             // An answer there must be, however little time there is.
@@ -146,6 +173,28 @@ private struct SearchRun {
                 return
             }
         }
+    }
+
+    /// Gives a layout of `recompute: auto` whose turn has come the bound of the layers that it takes, and its place in the order by that.
+    /// - Returns: whether its turn is later, or it is another layout by another name.
+    private mutating func isRaised(_ index: Int) -> Bool {
+        guard space.choices[index].recompute == .auto, raised.insert(index).inserted else { return false }
+        if outcomes.evaluator.isRenamed(index) { return true }
+        var shared = SharedCosts(space: space, first: space.choices[index], data: data)
+        guard let bound = shared?.bound(space.choices[index], objective, findsLayers: true), objective.value(bound) > value(index) else {
+            return false
+        }
+        bounds[index] = bound
+        guard objective.value(bound).isFinite else { return false }
+        // The first place of those left that is not before it.
+        var (low, high) = (position, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if (value(order[middle]), order[middle]) < (value(index), index) { low = middle + 1 } else { high = middle }
+        }
+        if low == position { return false }
+        order.insert(index, at: low)
+        return true
     }
 
     private func value(_ index: Int) -> Double { bounds[index].map(objective.value) ?? .infinity }
@@ -202,11 +251,40 @@ private struct SearchRun {
         return objective.figures(seconds: seconds, breakdown: [.bubble: seconds], hfu: 0, job: job)
     }
 
+    /// Deals the layers of the best anew, so that the slowest stage is as fast as can be.
+    mutating func refine() {
+        let chosen = result.ranked.prefix(settings.refined).filter {
+            $0.choice.pipeline > 1 && $0.choice.stageLayers == nil && $0.choice.stageDeal == .auto
+        }
+        guard objective.kind != .pareto, !chosen.isEmpty, !isOver(1)() else { return }
+        let dealt = chosen.map { layout in
+            var choice = layout.choice
+            choice.stageDeal = .time
+            return choice
+        }
+        let whole = space.extended(by: dealt)
+        outcomes.extend(whole)
+        let indices = Array(space.choices.count..<whole.choices.count)
+        let found = outcomes.of(indices, jobs: settings.jobs, isOver: isOver(1))
+        for (layout, (index, outcome)) in zip(chosen, zip(indices, found)) {
+            guard case .figures(let figures)? = outcome, !objective.isLate(figures), !objective.isDear(figures),
+                objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
+            else { continue }
+            result.ranked[place] = RankedLayout(
+                choice: whole.choices[index], index: index, value: objective.value(figures), bound: layout.bound, figures: figures)
+            result.refined += 1
+        }
+        result.simulated += found.count { $0 != nil }
+        result.ranked.sort { ($0.value, $0.index) < ($1.value, $1.index) }
+        result.seconds = elapsed
+    }
+
     /// Small spaces are simulated in full, to say how far the winner is from the best.
     mutating func exhaust() {
         guard result.isProven, objective.kind != .pareto, space.choices.count <= settings.exhaustiveLimit, let best = result.ranked.first
         else { return }
-        let all = outcomes.of(order, jobs: settings.jobs).compactMap { outcome -> Double? in
+        let bounded = space.named.filter { value($0).isFinite } + order
+        let all = outcomes.of(bounded, jobs: settings.jobs).compactMap { outcome -> Double? in
             guard case .figures(let figures) = outcome, !objective.isLate(figures), !objective.isDear(figures) else { return nil }
             return objective.value(figures)
         }

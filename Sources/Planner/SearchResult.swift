@@ -5,7 +5,7 @@ public struct RankedLayout: Sendable {
     public let index: Int
     /// Value of the objective: seconds, dollars or joules a step; of a Pareto search seconds.
     public let value: Double
-    /// What it cannot undercut.
+    /// What it cannot undercut; of a layout whose layers were dealt anew, what it could not before.
     public let bound: Double
     public let figures: LayoutFigures
 }
@@ -44,6 +44,8 @@ public struct SearchResult: Sendable {
     public internal(set) var tested = 0
     public internal(set) var simulated = 0
     public internal(set) var removed = Removed()
+    /// Ranked layouts whose layers, dealt by time, make them faster than the stack's rule does.
+    public internal(set) var refined = 0
     /// Of those that the journal held.
     public internal(set) var recovered = 0
     public internal(set) var seconds = 0.0

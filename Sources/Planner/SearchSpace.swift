@@ -17,6 +17,8 @@ public struct LayoutChoice: Sendable, Hashable {
     public var schedule = ScheduleKind.oneForwardOneBackward
     /// Layers of each virtual stage; nil: dealt by the stack's rule, uneven where they do not divide.
     public var stageLayers: [Int]?
+    /// How the layers are dealt where they are not listed.
+    public var stageDeal = Layout.StageDeal.auto
     public init() {}
 
     /// What `job` has chosen.
@@ -26,6 +28,8 @@ public struct LayoutChoice: Sendable, Hashable {
         (expert, expertTensor, sequenceParallel, zero) = (layout.expert, layout.expertTensor, layout.sequenceParallel, layout.zero)
         (microBatch, recompute, schedule) = (job.training.microBatch, job.training.recompute, layout.schedule)
         stageLayers = layout.stageLayers
+        if pipeline > 1, stageLayers == nil { stageDeal = layout.stageDeal }
+        if schedule.fixedChunks == 2 { virtual = 1 }
         // Names of one and the same order.
         if pipeline == 1 || schedule == .interleaved && virtual == 1 { schedule = .oneForwardOneBackward }
         if schedule == .oneForwardOneBackward, virtual > 1 { schedule = .interleaved }
@@ -34,7 +38,7 @@ public struct LayoutChoice: Sendable, Hashable {
 
 /// What a search may choose from. Lists are tried in their order; an illegal combination is left out.
 public struct SearchConstraints: Sendable, Hashable {
-    public var recompute: [Recompute] = [.none, .selective, .full]
+    public var recompute: [Recompute] = [.none, .selective, .full, .auto]
     public var zero = [0, 1, 2, 3]
     /// Of those that `SearchSpace.schedules` lists.
     public var schedules: [ScheduleKind] = [.oneForwardOneBackward, .interleaved, .zb1p]
@@ -58,20 +62,33 @@ public struct SearchSpace: Sendable {
     /// Every legal layout, in a fixed order: degrees outermost, so that neighbours share their process groups.
     public let choices: [LayoutChoice]
 
+    /// Of `choices`, those that the enumeration lists; the rest were asked for by name.
+    let enumerated: Int
+
+    /// Places of the job's own layout and of the others that were asked for: they are looked at first, however short the time.
+    let named: [Int]
+
     /// Place of the job's own layout; nil where it is not legal, or its schedule is not one of `schedules`.
     public let own: Int?
 
     /// Schedules whose placement of stages the search knows.
-    public static let schedules: [ScheduleKind] = [.gpipe, .oneForwardOneBackward, .interleaved, .zbH1, .zbH2, .zb1p, .zb2p, .zbV]
+    public static let schedules: [ScheduleKind] = [
+        .gpipe, .oneForwardOneBackward, .interleaved, .zbH1, .zbH2, .zb1p, .zb2p, .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV,
+    ]
 
     /// - Parameter others: layouts that are looked at besides, where they are legal.
     public init(job: Job, constraints: SearchConstraints = SearchConstraints(), others: [LayoutChoice] = []) {
         self.job = job
         self.constraints = constraints
         var choices = Enumeration(job: job, constraints: constraints).all()
+        enumerated = choices.count
         // The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
         own = job.problems().isEmpty ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
-        for other in others { _ = Self.place(of: other, job, in: &choices) }
+        var named = own.map { [$0] } ?? []
+        for other in others {
+            if let place = Self.place(of: other, job, in: &choices), !named.contains(place) { named.append(place) }
+        }
+        self.named = named
         self.choices = choices
     }
 
@@ -87,7 +104,19 @@ public struct SearchSpace: Sendable {
     init(_ space: SearchSpace, choices: [LayoutChoice]) {
         (job, constraints) = (space.job, space.constraints)
         self.choices = choices
+        enumerated = 0
+        named = []
         own = choices.firstIndex(of: LayoutChoice(of: space.job))
+    }
+
+    /// The space with layouts behind its own, which are taken as they are.
+    func extended(by choices: [LayoutChoice]) -> SearchSpace {
+        SearchSpace(self, all: self.choices + choices)
+    }
+
+    private init(_ space: SearchSpace, all choices: [LayoutChoice]) {
+        (job, constraints, enumerated, named, own) = (space.job, space.constraints, space.enumerated, space.named, space.own)
+        self.choices = choices
     }
 
     /// The job laid out as `choice` says.
@@ -108,6 +137,7 @@ extension Job {
         job.layout.schedule = choice.schedule
         job.layout.data = cluster.gpus / (choice.tensor * choice.pipeline * choice.context)
         job.layout.stageLayers = choice.stageLayers
+        job.layout.stageDeal = choice.stageDeal
         if choice.zero == 0 { job.layout.shardGroup = nil }
         job.training.microBatch = choice.microBatch
         job.training.recompute = choice.recompute
@@ -155,6 +185,8 @@ private struct Enumeration {
             for (schedule, chunks) in schedules(degrees.pipeline, microBatches: batch / data / micro) {
                 (choice.schedule, choice.virtual) = (schedule, chunks)
                 for recompute in recomputes {
+                    // A rank of DualPipe holds copies of two stages, so layers cannot be counted by rank.
+                    if recompute == .auto, schedule == .dualpipe { continue }
                     choice.recompute = recompute
                     for zero in zeros {
                         choice.zero = zero
@@ -216,7 +248,11 @@ private struct Enumeration {
                     let stages = pipeline * chunks
                     if layers % stages == 0 || (layers + 2) % stages == 0 { result.append((schedule, chunks)) }
                 }
-            case .zbV: if 2 * pipeline <= layers { result.append((schedule, 1)) }
+            case .zbV, .vHalf, .vMin: if 2 * pipeline <= layers { result.append((schedule, 1)) }
+            case .dualpipeV: if 2 * pipeline <= layers, microBatches >= 2 * pipeline { result.append((schedule, 1)) }
+            case .dualpipe:
+                let isEven = pipeline % 2 == 0 && microBatches % 2 == 0
+                if isEven, pipeline <= layers, microBatches >= 2 * pipeline { result.append((schedule, 1)) }
             default: result.append((schedule, 1))
             }
         }

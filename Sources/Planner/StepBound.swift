@@ -14,7 +14,7 @@ struct StepBound {
     let leastCompute: Double
 
     init(job: Job, behaviour: StackBehaviour, work: StageWork, costs: StageCosts) {
-        let flow = DataFlow(job: job, behaviour: behaviour)
+        let flow = DataFlow(job: job, behaviour: behaviour, fetches: job.layout.offload == .parameters && !costs.unitHost.isEmpty)
         let passes = StagePasses(job: job, flow: flow, work: work, costs: costs)
         let pipeline = PipelineBound(job: job, flow: flow, passes: passes, costs: costs)
         let core = behaviour.optimizerSynchronises ? pipeline.synchronised() : pipeline.unsynchronised()
@@ -34,19 +34,33 @@ private struct DataFlow {
     var reducesAtEnd = false
     var gathersAhead = false
     var gathersAtEnd = false
+    /// Least number of times that a stage's gradients are reduced in a step.
+    var reductions = 1.0
     var overlapsData: Bool { reducesInPieces || gathersAhead }
 
-    init(job: Job, behaviour: StackBehaviour) {
-        guard job.data * job.layout.context > 1 else { return }
+    init(job: Job, behaviour: StackBehaviour, fetches: Bool) {
         let zero = job.layout.zero
-        gathersByUnit = zero == 3 || zero == 2 && job.layout.pipeline == 1
-        gathersAgain = zero == 3
-        guard !gathersByUnit else { return }
-        reducesInPieces = job.layout.overlap.gradReduce ?? behaviour.dataOverlap
+        let hasReplicas = job.replicas > 1
+        gathersByUnit = fetches || hasReplicas && (zero == 3 || zero == 2 && job.layout.pipeline == 1)
+        gathersAgain = zero == 3 || fetches
+        guard hasReplicas, !gathersByUnit else { return }
+        if zero == 2 { reductions = Self.runs(job) }
+        reducesInPieces = zero == 2 || (job.layout.overlap.gradReduce ?? behaviour.dataOverlap)
         reducesAtEnd = !reducesInPieces
         guard zero >= 1 else { return }
         gathersAhead = job.layout.overlap.paramGather ?? behaviour.dataOverlap
         gathersAtEnd = !gathersAhead
+    }
+}
+
+extension DataFlow {
+    /// Gradients kept in shards leave whenever a rank turns to another of its chunks: with one chunk after every micro-batch, interleaved after as
+    /// many as there are ranks, else once at least.
+    fileprivate static func runs(_ job: Job) -> Double {
+        let (kind, micro) = (job.layout.schedule, max(1, job.microBatches))
+        if kind.fixedChunks == 2 { return 1 }
+        guard job.layout.virtual > 1 else { return Double(micro) }
+        return Double(max(1, micro / max(1, job.layout.pipeline)))
     }
 }
 
@@ -63,9 +77,13 @@ private struct StagePasses {
     var stream: [Double] = []
     /// Longest gather of a unit.
     var gather = 0.0
+    /// Exchange with experts and sends within the passes that a pass in the other direction may hide, of all passes of a micro-batch.
+    var moving: [Double] = []
 
     init(job: Job, flow: DataFlow, work: StageWork, costs: StageCosts) {
         let micro = Double(max(1, job.microBatches))
+        // DualPipe's passes may stand side by side, each computing while the other's tokens travel.
+        let hides = job.layout.pipeline > 1 && (job.layout.schedule == .dualpipe || job.layout.schedule == .dualpipeV)
         let splits = job.layout.pipeline > 1 && job.layout.schedule.splitsBackward && !flow.gathersByUnit
         for stage in costs.stages.indices {
             guard !flow.gathersByUnit else {
@@ -77,8 +95,22 @@ private struct StagePasses {
             func slowed(_ seconds: Double, beside communication: Double) -> Double {
                 seconds + costs.overlapSlowdown * min(seconds, communication / micro)
             }
+            let reduced = flow.reducesInPieces ? traffic.reduce * flow.reductions : 0
+            if hides {
+                let parts = [passes.forward, passes.backward, passes.weight].map { pass in
+                    let moved = pass.seconds[.expertComm] + pass.seconds[.pipelineComm]
+                    return (computing: pass.total - moved, moving: moved)
+                }
+                forward.append(parts[0].computing)
+                backward.append(parts[1].computing)
+                weight.append(parts[2].computing)
+                moving.append(parts[0].moving + parts[1].moving + parts[2].moving)
+                compute.append(Self.kernels(passes))
+                stream.append(0)
+                continue
+            }
+            moving.append(0)
             forward.append(slowed(passes.forward.total, beside: flow.gathersAhead ? traffic.gather : 0))
-            let reduced = flow.reducesInPieces ? traffic.reduce : 0
             backward.append(splits ? passes.backward.total : slowed(passes.backward.total + passes.weight.total, beside: reduced))
             weight.append(splits ? slowed(passes.weight.total, beside: reduced) : 0)
             compute.append(Self.kernels(passes))
@@ -99,6 +131,7 @@ private struct StagePasses {
             sums.stream += traffic.reduce + 2 * gathered
             gather = max(gather, traffic.gather)
         }
+        moving.append(0)
         forward.append(sums.forward)
         backward.append(sums.backward)
         weight.append(0)
@@ -124,9 +157,12 @@ private struct PipelineBound {
         var chain = 0.0
         var compute = 0.0
         var stream = 0.0
+        var moving = 0.0
         var optimizer = 0.0
         var gather = 0.0
         var reduce = 0.0
+        /// Seconds for which gradients travel beside the passes.
+        var reducing = 0.0
         /// Shortest reduction that follows a chunk's last pass.
         var lastBucket = Double.infinity
         var stages = 0
@@ -138,6 +174,8 @@ private struct PipelineBound {
     private let flow: DataFlow
     private var firstGather = 0.0
     private let unitGather: Double
+    /// By how much the two ends of a bidirectional pipeline can start apart: the gathers of the stages that stand before the first.
+    private var startsApart = 0.0
     private(set) var exposedData = 0.0
 
     var chunks: Int { ranks.map(\.stages).max() ?? 1 }
@@ -145,36 +183,47 @@ private struct PipelineBound {
 
     init(job: Job, flow: DataFlow, passes: StagePasses, costs: StageCosts) {
         let count = max(1, job.layout.pipeline)
-        let micro = Double(max(1, job.microBatches))
+        // Each direction of DualPipe has half of the micro-batches, and every rank a stage of either.
+        let isTwin = count > 1 && job.layout.schedule == .dualpipe
+        let micro = Double(max(1, job.microBatches)) / (isTwin ? 2 : 1)
+        let folds = count > 1 && !isTwin && job.layout.schedule.fixedChunks == 2
         self.flow = flow
         unitGather = passes.gather
         ranks = Array(repeating: Rank(), count: count)
         func rank(of stage: Int) -> Int {
-            job.layout.schedule == .zbV && count > 1 && stage >= count ? 2 * count - 1 - stage : stage % count
+            folds && stage >= count ? 2 * count - 1 - stage : stage % count
         }
         for stage in costs.stages.indices {
-            let at = rank(of: stage)
-            let traffic = costs.data[stage]
-            ranks[at].first = min(ranks[at].first, stage)
-            ranks[at].chain += micro * (passes.forward[stage] + passes.backward[stage])
-            ranks[at].work += micro * (passes.forward[stage] + passes.backward[stage] + passes.weight[stage])
-            ranks[at].compute += micro * passes.compute[stage]
-            ranks[at].stream += micro * passes.stream[stage]
-            ranks[at].optimizer += costs.optimizer[stage]
-            ranks[at].gather += traffic.gather
-            ranks[at].reduce += traffic.reduce
-            ranks[at].stages += 1
-            // Buckets are as many as the units of a stage, 16 at most.
-            ranks[at].lastBucket = min(ranks[at].lastBucket, traffic.reduce / 16)
-            let hop = stage + 1 < costs.stages.count && rank(of: stage + 1) != at ? costs.hop : 0
+            let holders = isTwin ? [stage, count - 1 - stage] : [rank(of: stage)]
+            for at in holders { add(stage, to: at, micro: micro, passes: passes, costs: costs) }
+            let hop = stage + 1 < costs.stages.count && rank(of: stage + 1) != rank(of: stage) ? costs.hop : 0
             head.append(head[stage] + passes.forward[stage] + hop)
             drain.append(drain[stage] + passes.backward[stage] + hop)
         }
         if flow.gathersAhead { firstGather = (costs.data.first?.gather ?? 0) / 16 }
         if flow.overlapsData {
-            let most = ranks.map { $0.reduce + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
+            let most = ranks.map { $0.reduce * flow.reductions + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
             exposedData = most * costs.dataExposed
         }
+        if isTwin, flow.gathersAhead { startsApart = ranks.map(\.gather).max() ?? 0 }
+        for at in ranks.indices { ranks[at].work = max(ranks[at].work, ranks[at].moving) }
+    }
+
+    private mutating func add(_ stage: Int, to at: Int, micro: Double, passes: StagePasses, costs: StageCosts) {
+        let traffic = costs.data[stage]
+        ranks[at].first = min(ranks[at].first, stage)
+        ranks[at].chain += micro * (passes.forward[stage] + passes.backward[stage])
+        ranks[at].work += micro * (passes.forward[stage] + passes.backward[stage] + passes.weight[stage])
+        ranks[at].compute += micro * passes.compute[stage]
+        ranks[at].stream += micro * passes.stream[stage]
+        ranks[at].optimizer += costs.optimizer[stage]
+        ranks[at].gather += traffic.gather
+        ranks[at].reduce += traffic.reduce
+        ranks[at].stages += 1
+        ranks[at].moving += micro * passes.moving[stage]
+        if flow.reducesInPieces { ranks[at].reducing += traffic.reduce * flow.reductions }
+        // Buckets are as many as the units of a stage, 16 at most.
+        ranks[at].lastBucket = min(ranks[at].lastBucket, traffic.reduce / 16)
     }
 
     /// What follows a rank's last pass before its optimizer.
@@ -188,7 +237,7 @@ private struct PipelineBound {
         var end = 0.0
         for rank in ranks where rank.stages > 0 {
             let start = firstGather + head[rank.first]
-            meet = max(meet, start + rank.work + tail(rank), start + rank.chain + drain[rank.first], rank.stream)
+            meet = max(meet, start + rank.work + tail(rank), start + rank.chain + drain[rank.first], rank.stream, rank.reducing)
             end = max(end, rank.optimizer + (flow.gathersAtEnd ? rank.gather : 0))
         }
         return meet + end
@@ -200,7 +249,8 @@ private struct PipelineBound {
         var longest = 0.0
         for rank in ranks where rank.stages > 0 {
             longest = max(longest, rank.work + tail(rank) + rank.optimizer, rank.stream - 2 * unitGather + rank.optimizer)
-            longest = max(longest, head[rank.first] + rank.chain + drain[rank.first] + ranks[0].optimizer)
+            longest = max(longest, rank.reducing + rank.optimizer)
+            longest = max(longest, head[rank.first] + rank.chain + drain[rank.first] + ranks[0].optimizer - startsApart)
         }
         return longest
     }

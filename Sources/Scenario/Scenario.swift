@@ -16,6 +16,8 @@ public struct Scenario: Sendable {
     public var warnings: [String] = []
     /// What a command that takes one scenario says of a file that varies keys, and where; nil where it varies none.
     public var variation: ScenarioError?
+    /// Why the file's own layout cannot run; filled only where a scenario is loaded with any layout, else a fault of the file.
+    public var layoutProblems: [PlanProblem] = []
     public init(name: String, job: Job) {
         self.name = name
         self.job = job
@@ -30,7 +32,15 @@ extension Scenario {
     /// - Throws: `ScenarioErrors` with every fault of the file.
     public static func load(path: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors) -> Scenario {
         let tree = try MergedDocument.load(path: path)
-        return try load(tree, name: stem(of: path), overrides: overrides, library: library)
+        return try load(tree, name: stem(of: path), overrides: overrides, reader: ScenarioReader(library: library))
+    }
+
+    /// As `load(path:)` for whoever replaces the layout: one that cannot run is noted in `layoutProblems` and is no fault.
+    public static func loadAnyLayout(path: String, overrides: [String] = []) throws(ScenarioErrors) -> Scenario {
+        let tree = try MergedDocument.load(path: path)
+        var reader = ScenarioReader(library: .standard)
+        reader.takesAnyLayout = true
+        return try load(tree, name: stem(of: path), overrides: overrides, reader: reader)
     }
 
     /// As `load(path:)` for a text; `file` names it in messages, and relative paths in it start from the folder of `file`.
@@ -39,16 +49,16 @@ extension Scenario {
         yaml: String, file: String, overrides: [String] = [], library: Library = .standard
     ) throws(ScenarioErrors) -> Scenario {
         let tree = try MergedDocument.load(yaml: yaml, file: file)
-        return try load(tree, name: stem(of: file), overrides: overrides, library: library)
+        return try load(tree, name: stem(of: file), overrides: overrides, reader: ScenarioReader(library: library))
     }
 
     /// Every key that a file may hold, section by section.
     public static var schema: [SchemaEntry] { ScenarioReader.entries }
 
-    private static func load(_ tree: Tree, name: String, overrides: [String], library: Library) throws(ScenarioErrors) -> Scenario {
+    private static func load(_ tree: Tree, name: String, overrides: [String], reader: ScenarioReader) throws(ScenarioErrors) -> Scenario {
         var (tree, errors) = Overrides.apply(overrides, to: tree)
         let axes = Axes.take(from: &tree, &errors)
-        var reader = ScenarioReader(library: library)
+        var reader = reader
         let scenario = reader.read(tree, name: name)
         errors += reader.errors
         guard errors.isEmpty, var scenario else { throw ScenarioErrors(errors) }

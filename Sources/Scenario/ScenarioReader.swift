@@ -8,6 +8,9 @@ import Workload
 /// Reads a merged tree section by section.
 struct ScenarioReader {
     private var reader: Reader
+    /// Whether a layout that cannot run is noted and no fault.
+    var takesAnyLayout = false
+    private var layoutProblems: [PlanProblem] = []
     init(library: Library) { reader = Reader(library: library) }
 
     var errors: [ScenarioError] { reader.errors }
@@ -115,6 +118,7 @@ struct ScenarioReader {
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash
+        scenario.layoutProblems = layoutProblems
         return scenario
     }
 
@@ -159,10 +163,23 @@ struct ScenarioReader {
     }
 
     private mutating func check(_ job: Job, _ conditions: Conditions, _ tree: Tree) {
-        for problem in job.problems() {
+        let problems = job.problems()
+        if takesAnyLayout, job.canBeLaidOutPlainly {
+            layoutProblems = problems
+        } else {
+            report(problems, tree)
+        }
+        checkPlaces(job, conditions, tree)
+    }
+
+    private mutating func report(_ problems: [PlanProblem], _ tree: Tree) {
+        for problem in problems {
             let path = problem.keyPath.split(separator: ".").map(String.init)
             reader.report(tree.place(of: path), problem.keyPath, problem.reason, problem.suggestion)
         }
+    }
+
+    private mutating func checkPlaces(_ job: Job, _ conditions: Conditions, _ tree: Tree) {
         for (index, slow) in conditions.slowGPUs.enumerated() {
             guard case .gpu(let gpu) = slow.which, gpu >= job.cluster.gpus else { continue }
             reader.report(
@@ -228,5 +245,18 @@ struct ScenarioReader {
         guard let entry = tree.entry(at: ["conditions", list]) else { return tree.place }
         if case .sequence(let items) = entry.value.content, index < items.count { return items[index].place }
         return entry.value.place
+    }
+}
+
+extension Job {
+    /// Whether nothing is wrong but the layout: the same job, with nothing cut but the batch, can run.
+    fileprivate var canBeLaidOutPlainly: Bool {
+        var plain = self
+        plain.layout = Layout()
+        plain.training.microBatch = 1
+        plain.training.recompute = .none
+        // One sequence a replica: how the batch is dealt is the layout's business, too.
+        if plain.training.globalBatch > 0 { plain.training.globalBatch = max(1, cluster.gpus) }
+        return plain.problems().isEmpty
     }
 }

@@ -30,7 +30,41 @@ import Testing
         #expect(outcome.errors.contains("legal layouts fits"))
     }
 
-    @Test(arguments: [["--objective", "speed"], ["--schedules", "dualpipe"], ["--memory", "0"], ["--time-budget", "-1"]])
+    /// Three GPUs cannot share eight: the layout is told and left out, and the search goes on. A fault elsewhere still stops it.
+    @Test func anIllegalLayoutIsReplaced() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded.replacing("{zero: 3}", with: "{tensor: 3}"), as: "job.yaml")
+        let outcome = try Program.run("search", file, "--json", "--exhaustive", "0")
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("the file's own layout cannot run and is left out: layout.tensor"))
+        let document = try object(outcome.output)
+        #expect(document["own"] is NSNull)
+        #expect((document["ranked"] as? [Any])?.count == 10)
+        #expect(try Program.run("run", file).status == 2)
+        let typo = try folder.write(Files.sharded.replacing("{zero: 3}", with: "{tensr: 3}"), as: "typo.yaml")
+        #expect(try Program.run("search", typo).status == 2)
+        let precision = try Program.run("search", file, "--set", "training.precision=nvfp4")
+        #expect(precision.status == 2)
+        #expect(precision.errors.contains("training.precision"))
+    }
+
+    @Test func recomputationCanBeChosen() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        func kinds(_ arguments: String...) throws -> Set<String> {
+            let document = try object(Program.run(["search", file, "--json", "--exhaustive", "0", "--recompute"] + arguments).output)
+            let ranked = try #require(document["ranked"] as? [[String: Any]])
+            return Set(ranked.compactMap { ($0["training"] as? [String: Any])?["recompute"] as? String })
+        }
+        // The file's own layout recomputes nothing and is in the list as well.
+        #expect(try kinds("full").isSubset(of: ["full", "none"]))
+        #expect(try kinds("norms+activation", "full").isSubset(of: ["norms, activation", "full", "none"]))
+    }
+
+    @Test(arguments: [
+        ["--objective", "speed"], ["--schedules", "auto"], ["--schedules", "dualpip"], ["--memory", "0"], ["--time-budget", "-1"],
+        ["--recompute", "norm"], ["--recompute", "norms+"], ["--set", "cluster.gpus=0"],
+    ])
     func searchRefuses(arguments: [String]) throws {
         let folder = try Folder()
         let file = try folder.write(Files.sharded, as: "job.yaml")

@@ -30,6 +30,13 @@ private var allSchedules: SearchConstraints {
     return constraints
 }
 
+/// All schedules, and every kind of recomputation.
+private var everything: SearchConstraints {
+    var constraints = allSchedules
+    constraints.recompute += [.modules(.norms), .modules([.norms, .activation])]
+    return constraints
+}
+
 /// Small spaces of different kinds.
 private let spaces: [@Sendable () throws -> SearchSpace] = [
     { SearchSpace(job: try job()) },
@@ -39,6 +46,8 @@ private let spaces: [@Sendable () throws -> SearchSpace] = [
     { SearchSpace(job: try job("gpt3-175b", gpus: 24, batch: 48, layers: 12, hardware: "a100-sxm-80gb", network: "ib-hdr-200g-x8")) },
     { SearchSpace(job: try job(gpus: 8, batch: 24, layers: 12), constraints: allSchedules) },
     { SearchSpace(job: try job("mixtral-8x7b", gpus: 16, batch: 16, layers: 4)) },
+    { SearchSpace(job: try job("mixtral-8x7b", gpus: 8, batch: 64, layers: 8), constraints: everything) },
+    { SearchSpace(job: try job("gpt3-175b", gpus: 16, batch: 64, layers: 16), constraints: everything) },
 ]
 
 @Suite("Search space")
@@ -84,7 +93,7 @@ struct SpaceTests {
                                 (choice.microBatch, choice.sequenceParallel, choice.schedule) = (micro, shares, schedule)
                                 guard job.laidOut(choice).problems().isEmpty else { continue }
                                 for zero in 0...(tensor * pipeline < 8 ? 3 : 0) {
-                                    for recompute in [Recompute.none, .selective, .full] {
+                                    for recompute in [Recompute.none, .selective, .full, .auto] {
                                         (choice.zero, choice.recompute) = (zero, recompute)
                                         found.insert(choice)
                                     }
@@ -228,6 +237,14 @@ struct SearchTests {
         #expect(!result.isProven)
         #expect(result.unexplored != nil)
         #expect(!result.ranked.isEmpty)
+        // The best layout of all, asked for by name, is the answer of a search without any time.
+        settings.seconds = nil
+        let best = try #require(try search(space, objective: .time, data: try CalibrationData.shipped(), settings: settings).ranked.first)
+        settings.seconds = 0
+        let told = SearchSpace(job: space.job, constraints: space.constraints, others: [best.choice])
+        let answer = try search(told, objective: .time, data: try CalibrationData.shipped(), settings: settings)
+        #expect(!answer.isProven)
+        #expect(answer.ranked.first?.value == best.value)
     }
 
     @Test("an empty space and a missing price are told")

@@ -34,6 +34,12 @@ struct Search: ParsableCommand {
         parsing: .upToNextOption,
         help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
             []
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Recomputation to try: none, selective, full, auto, norms, activation, mla-up, parts joined with +, or all (default: none selective full auto).",
+            valueName: "what"))
+    var recompute: [String] = []
     @Option(help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
     @OptionGroup var journal: JournalOption
@@ -74,9 +80,12 @@ struct Search: ParsableCommand {
             return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
         }
         let file = files[0]
-        let scenario = try Scenario.load(path: file, overrides: overrides + (batch.map { ["training.global_batch=\($0)"] } ?? []))
+        let scenario = try Scenario.loadAnyLayout(path: file, overrides: overrides + (batch.map { ["training.global_batch=\($0)"] } ?? []))
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         if !scenario.conditions.isUniform { output.note("search: conditions are left out; orrery run shows the winner under them") }
+        if let problem = scenario.layoutProblems.first {
+            output.note("search: the file's own layout cannot run and is left out: \(problem.keyPath): \(problem.reason)")
+        }
         let result: SearchResult
         let space = SearchSpace(job: scenario.job, constraints: try constraints())
         var settings = settings()
@@ -95,7 +104,7 @@ struct Search: ParsableCommand {
         let answer = SearchAnswer(
             result: result, objective: objective,
             ranked: try result.ranked.map { try report(space.job($0.choice), scenario, data) },
-            own: try? report(scenario.job, scenario, data), showsTime: settings.journal == nil)
+            own: scenario.layoutProblems.isEmpty ? try? report(scenario.job, scenario, data) : nil, showsTime: settings.journal == nil)
         if settings.journal != nil {
             output.note("search: \(rounded(result.seconds, 2)) s, of them \(rounded(result.boundSeconds, 2)) s for bounds")
         }
@@ -157,7 +166,34 @@ struct Search: ParsableCommand {
                 return kind
             }
         }
+        if !recompute.isEmpty {
+            constraints.recompute = try recompute == ["all"] ? Self.everyRecomputation : recompute.map(Self.recomputation)
+        }
         return constraints
+    }
+
+    private static let everyRecomputation: [Recompute] =
+        [.none, .selective, .full, .auto, .modules(.norms), .modules([.norms, .activation]), .modules([.norms, .latentUp, .activation])]
+
+    private static func recomputation(_ name: String) throws -> Recompute {
+        switch name {
+        case "none": return .none
+        case "selective": return .selective
+        case "full": return .full
+        case "auto": return .auto
+        default: break
+        }
+        var modules = RecomputedModules()
+        for part in name.split(separator: "+", omittingEmptySubsequences: false) {
+            guard let module = RecomputedModules.names.first(where: { $0.name == part }) else {
+                let parts = RecomputedModules.names.map(\.name).joined(separator: ", ")
+                throw InputError(
+                    "--recompute: \"\(part)\" is nothing that can be recomputed; choose from none, selective, full, auto, \(parts) (joined with +), or write all"
+                )
+            }
+            modules.insert(module.value)
+        }
+        return .modules(modules)
     }
 
     private func settings() -> SearchSettings {
@@ -165,6 +201,7 @@ struct Search: ParsableCommand {
         settings.jobs = jobs.count
         settings.seconds = timeBudget
         settings.exhaustiveLimit = exhaustive
+        settings.refined = settings.keep
         let progress = Progress("searching (bounds closed, %)", of: 100, quiet: output.quiet)
         settings.progress = { _, closed in progress.show(Int(closed * 100)) }
         return settings

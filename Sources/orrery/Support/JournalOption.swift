@@ -1,4 +1,5 @@
 import ArgumentParser
+import Calibration
 import Planner
 
 /// A file that keeps finished evaluations, so that a run that was killed can be taken up again.
@@ -12,7 +13,9 @@ struct JournalOption: ParsableArguments {
     /// - Throws: `InputError` where the file cannot be used, or belongs to other work.
     func open(_ work: String, identity: String) throws(InputError) -> Journal? {
         guard let path else { return nil }
-        do { return try Journal(path: path, work: work, identity: "\(Orrery.version) \(identity)") } catch { throw InputError("\(error)") }
+        // Times of one calibration must not stand beside those of another.
+        let identity = "\(Orrery.version) \(CalibrationFingerprint.shipped) \(identity)"
+        do throws(JournalError) { return try Journal(path: path, work: work, identity: identity) } catch { throw InputError("\(error)") }
     }
 
     /// Says what was taken up, and whether something could not be kept.

@@ -29,6 +29,7 @@ struct PublishedLayouts {
         /// Listed without being told of.
         var isEnumerated: Bool
         var seconds: Double
+        var isProven: Bool
         var isBeaten: Bool { own.map { own in best.map { $0.value <= own } ?? false } ?? false }
         var holds: Bool { isListed && fits && isBeaten }
     }
@@ -39,13 +40,16 @@ struct PublishedLayouts {
         let groups = Self.groups(runs)
         let progress = Progress("searching", of: groups.count, quiet: output.quiet)
         var rows: [Row] = []
+        // Each row as soon as it is known, so that a run that is cut short leaves what it has.
+        try Console.output(output.csv ? csvText([Self.header]) : Self.line(Self.header) + Self.line(Self.header.map { _ in "---" }))
         for (index, group) in groups.enumerated() {
-            rows += try self.rows(of: group, data)
+            let found = try self.rows(of: group, data)
+            try Console.output(output.csv ? csvText(found.map(cells)) : found.map { Self.line(cells($0)) }.joined())
+            rows += found
             progress.show(index + 1)
         }
         progress.finish()
-        let skipped = all.filter { $0.job == nil }
-        try Console.output(output.csv ? csvText([Self.header] + rows.map(cells)) : text(rows, groups: groups.count, skipped: skipped))
+        if !output.csv { try Console.output(summary(rows, groups: groups.count, skipped: all.filter { $0.job == nil })) }
         if rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
     }
 
@@ -90,14 +94,14 @@ struct PublishedLayouts {
                 own: seconds,
                 fits: plan?.memory.fits ?? false, isListed: listed.contains(choice) || space.choices.contains(choice),
                 isEnumerated: listed.contains(choice),
-                seconds: result.seconds)
+                seconds: result.seconds, isProven: result.isProven)
         }
     }
 
     private static let header = [
         "id", "hardware", "gpus", "published", "predicted_s", "measured_s", "planner", "planner_s", "gain_percent", "listed", "fits",
         "holds", "layouts",
-        "search_s",
+        "proven", "search_s",
     ]
 
     private func cells(_ row: Row) -> [String] {
@@ -106,19 +110,25 @@ struct PublishedLayouts {
             row.run.id, row.run.hardware, "\(row.run.job?.cluster.gpus ?? 0)", row.run.job.map(SearchAnswer.layout) ?? "-",
             row.own.map { rounded($0, 4) } ?? "-", rounded(row.run.stepTimeS, 4), row.bestJob.map(SearchAnswer.layout) ?? "-",
             row.best.map { rounded($0.value, 4) } ?? "-", gain.map { rounded($0, 1) } ?? "-", row.isListed ? "yes" : "no",
-            row.fits ? "yes" : "no", row.holds ? "yes" : "NO", "\(row.space)", rounded(row.seconds, 2),
+            row.fits ? "yes" : "no", row.holds ? "yes" : "NO", "\(row.space)", row.isProven ? "yes" : "no", rounded(row.seconds, 2),
         ]
     }
 
-    /// A page of Markdown.
-    private func text(_ rows: [Row], groups: Int, skipped: [MeasuredRun]) -> String {
+    /// A row of a Markdown table.
+    private static func line(_ cells: [String]) -> String {
+        "| " + cells.map { $0.replacing("|", with: "/") }.joined(separator: " | ") + " |\n"
+    }
+
+    /// What stands below the table.
+    private func summary(_ rows: [Row], groups: Int, skipped: [MeasuredRun]) -> String {
         let gains = rows.compactMap { row in row.own.flatMap { own in row.best.map { (1 - $0.value / own) * 100 } } }.sorted()
         func count(_ isMet: (Row) -> Bool) -> String { "\(rows.count(where: isMet)) of \(rows.count)" }
         var lines = [
-            "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), each searched anew:", "",
+            "", "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), each searched anew:", "",
             "- the published layout is in the planner's list: \(count(\.isListed)), \(count(\.isEnumerated)) without being told of it",
             "- it is predicted to fit: \(count(\.fits))",
             "- the planner's choice is predicted to be at least as fast: \(count(\.isBeaten))",
+            "- no layout of the space is better than the planner's choice (the rest was cut short by --time-budget): \(count(\.isProven))",
         ]
         if !gains.isEmpty {
             lines.append(
@@ -129,8 +139,8 @@ struct PublishedLayouts {
             lines.append("- rows that cannot be modelled and are left out: \(skipped.count)")
             for run in skipped { lines.append("  - \(run.id): \(run.reason ?? "")") }
         }
-        lines += ["", "| \(Self.header.joined(separator: " | ")) |", "|" + String(repeating: "---|", count: Self.header.count)]
-        lines += rows.map { "| " + cells($0).map { $0.replacing("|", with: "/") }.joined(separator: " | ") + " |" }
+        let lost = rows.filter { !$0.holds }.map(\.run.id)
+        if !lost.isEmpty { lines.append("- where one of these does not hold: \(lost.joined(separator: ", "))") }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -27,7 +27,7 @@ struct SearchAnswer {
     private func row(_ report: RunReport) -> [String] {
         let job = report.job
         let layout = job.layout
-        let schedule = layout.pipeline == 1 ? "-" : layout.schedule.rawValue + (layout.virtual > 1 ? " x\(layout.virtual)" : "")
+        let schedule = layout.pipeline == 1 ? "-" : Self.schedule(layout)
         return [
             Self.degrees(job), schedule, "\(job.training.microBatch)", Self.name(job.training.recompute), "\(layout.zero)",
             rounded(report.result.step.timeS.mean, 4), rounded(report.result.step.mfu * 100, 1),
@@ -41,8 +41,12 @@ struct SearchAnswer {
     /// A layout in one cell.
     static func layout(_ job: Job) -> String {
         let layout = job.layout
-        let schedule = layout.pipeline == 1 ? "" : " " + layout.schedule.rawValue + (layout.virtual > 1 ? " x\(layout.virtual)" : "")
+        let schedule = layout.pipeline == 1 ? "" : " " + Self.schedule(layout)
         return "\(degrees(job))\(schedule) mb\(job.training.microBatch) z\(layout.zero) recompute \(name(job.training.recompute))"
+    }
+
+    private static func schedule(_ layout: Layout) -> String {
+        layout.schedule.rawValue + (layout.virtual > 1 ? " x\(layout.virtual)" : "") + (layout.stageDeal == .time ? " by time" : "")
     }
 
     private static func degrees(_ job: Job) -> String {
@@ -123,6 +127,7 @@ struct SearchAnswer {
             "\(result.space) legal layouts, \(result.bounded) bounded, \(result.simulated) simulated, \(result.unfit) of those looked at do not fit"
         if result.removed.deadline > 0 { text += ", \(result.removed.deadline) are beyond the deadline" }
         if result.removed.budget > 0 { text += ", \(result.removed.budget) beyond the budget" }
+        if result.refined > 0 { text += ", \(result.refined) of the best are faster with layers dealt by time" }
         if showsTime { text += "; \(rounded(result.seconds, 2)) s" }
         if let gap = result.exhaustiveGap {
             text += "; all were simulated to check: \(rounded(gap * 100, 3)) % from the optimum"
@@ -175,6 +180,7 @@ struct SearchAnswer {
             ("context", .integer(layout.context)), ("expert", .integer(layout.expert)), ("expert_tensor", .integer(layout.expertTensor)),
             ("data", .integer(job.data)), ("sequence_parallel", .bool(layout.sequenceParallel)), ("zero", .integer(layout.zero)),
             ("schedule", .string(layout.schedule.rawValue)),
+            ("stage_layers", layout.stageLayers.map { .array($0.map { .integer($0) }) } ?? .string(layout.stageDeal.rawValue)),
         ]
         let training: [(key: String, value: JSONValue)] = [
             ("global_batch", .integer(job.training.globalBatch)), ("micro_batch", .integer(job.training.microBatch)),
