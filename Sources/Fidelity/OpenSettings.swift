@@ -1,10 +1,13 @@
 import Calibration
 import Plan
 import Scenario
+import Workload
 
 /// Memory settings that a table does not state. A run that was measured did fit, so what is open is what the framework needed to run: first
-/// optimizer states sharded over the data-parallel group, which costs no compute; then recomputation of as few layers as suffice, the order in
-/// which the authors of published recipes give up speed. The rule knows neither row nor model, and touches nothing that fits or that is stated.
+/// optimizer states sharded over the data-parallel group, which costs no compute; then the outputs of norms and activation functions computed again,
+/// which repeats no product; then recomputation of as few layers as suffice: the order in which the authors of published recipes give up speed
+/// (Megatron-Core's `recompute_modules` before `recompute_num_layers`). The rule knows neither row nor model, and touches nothing that fits or
+/// that is stated.
 enum OpenSettings {
     /// A plan that fits where the open settings allow one, and what was taken.
     struct Settled {
@@ -36,6 +39,15 @@ enum OpenSettings {
                 return settled(next)
             }
         }
+        for modules in Self.cheapModules(job.model) {
+            var trial = job
+            trial.training.recompute = .modules(modules)
+            let next = try trial.plan(data)
+            if next.memory.fits {
+                taken.append("recompute of \(modules.description)")
+                return settled(next)
+            }
+        }
         // More recomputed layers never take more memory, so the least number is found by halving.
         let ranks = max(1, job.layout.pipeline)
         var low = 0
@@ -56,5 +68,12 @@ enum OpenSettings {
         guard let best else { return nil }
         taken.append(low == 0 ? "recompute of one layer a rank" : "recompute of \(low + 1) layers a rank")
         return settled(best)
+    }
+
+    /// Parts of all layers that can be computed again without their products, by rising cost; what latents are multiplied up to comes last.
+    private static func cheapModules(_ model: Architecture) -> [RecomputedModules] {
+        var order: [RecomputedModules] = [.norms, [.norms, .activation]]
+        if case .mla = model.attention { order.append([.norms, .activation, .latentUp]) }
+        return order
     }
 }

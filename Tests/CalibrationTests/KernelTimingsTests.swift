@@ -54,6 +54,17 @@ struct KernelTimingsTests {
         #expect(abs(KernelTimings.waves(m: 128 * 108, n: 128, units: 108) - 2) < 1e-12)
     }
 
+    /// 40 tiles of 128 x 256 fill 40 of 108 units; 80 of 128 x 128 fill 80, at 0.95 of the rate: 1.05 x 108 / 80. A result 128 wide fits 128 x 128
+    /// exactly: 108 tiles, one full wave. Never worse than the one tile.
+    @Test("the tile that suits the shape")
+    func bestWaves() {
+        #expect(abs(KernelTimings.bestWaves(m: 128 * 40, n: 256, units: 108) - 1.05 * 108 / 80) < 1e-12)
+        #expect(abs(KernelTimings.bestWaves(m: 128 * 108, n: 128, units: 108) - 1.05) < 1e-12)
+        for m in [100.0, 2048, 4096, 5000] {
+            #expect(KernelTimings.bestWaves(m: m, n: 1152, units: 132) <= KernelTimings.waves(m: m, n: 1152, units: 132))
+        }
+    }
+
     @Test("time grows with each dimension", arguments: [1, 2, 3])
     func monotone(axis: Int) throws {
         let a100 = try timings("a100-sxm-80gb")

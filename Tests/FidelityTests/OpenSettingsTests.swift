@@ -59,6 +59,26 @@ struct OpenSettingsTests {
         #expect(!(try fewer.plan(.shipped()).memory.fits))
     }
 
+    /// Without sequence parallelism every rank of a tensor group keeps the outputs of both norms in full, 4 s b h bytes a layer, of some 20 s b h
+    /// in all at TP 4: among the depths that do not fit as they stand, the shallowest need no more than these.
+    @Test("before any layer is repeated whole, the outputs of norms and activations are")
+    func cheapModulesFirst() throws {
+        func row(_ layers: Int) -> String {
+            "r,h100-sxm-80gb,64,8,ib-ndr-400g-x8,\(layers),5120,40,51200,4096,512,4,4,1,16,1,none,bf16,megatron-lm,3.6,B,recompute"
+        }
+        let fits = try (1...80).first { layers in
+            try !prepared(row(layers).replacingOccurrences(of: "B,recompute", with: "B,")).plan.memory.fits
+        }
+        let first = try #require(fits)
+        let run = try prepared(row(first))
+        #expect(run.plan.memory.fits)
+        #expect(run.plan.job.training.recompute == .modules(.norms))
+        #expect(run.run.warnings.contains { $0.contains("recompute of norms is taken") })
+        // Much deeper, whole layers it has to be, or nothing helps; never a false alarm that a layer less would cure.
+        let deep = try prepared(row(first * 3 / 2))
+        if case .modules = deep.plan.job.training.recompute { #expect(deep.plan.memory.fits) }
+    }
+
     @Test("a column name that does not exist changes nothing")
     func unknownName() throws {
         let run = try prepared(unstated(zero: "1", assumed: "no-such-column; ;zero"))

@@ -58,6 +58,26 @@ struct ValidationTests {
         #expect(kendallTau([rows[0], Fixture.row("d", measured: 11, predicted: 10)]).pairs == 0)
     }
 
+    @Test("tau beyond the noise leaves out the pairs that repeats could turn round")
+    func tauOverNoise() throws {
+        // Measured 10, 10.2, 12; predicted 10, 9, 12. Pairs: (10, 10.2) differ by 2 % and are ordered wrongly, the other two by 20 and 17.6 % and
+        // are right: (2 - 1) / 3 over all, 2 / 2 beyond 3 %.
+        let rows = [
+            Fixture.row("a", measured: 10, predicted: 10), Fixture.row("b", measured: 10.2, predicted: 9),
+            Fixture.row("c", measured: 12, predicted: 12),
+        ]
+        let s = ValidationStatistics(rows)
+        #expect(s.tau == 1.0 / 3 && s.pairs == 3)
+        #expect(s.tauOverNoise == 1 && s.pairsOverNoise == 2)
+        // The order of the rows does not matter, and without such a pair there is none.
+        #expect(ValidationStatistics(rows.reversed()).tauOverNoise == 1)
+        let close = ValidationStatistics(Array(rows.prefix(2)))
+        #expect(close.tauOverNoise == nil && close.pairsOverNoise == 0 && close.tau == -1)
+        let table = ValidationReport(rows: rows).table(style: .plain)
+        #expect(table.contains("tau >3%") && table.contains("    0.33    1.00"))
+        #expect(ValidationReport(rows: rows).json().contains("\"kendall_tau_over_noise\""))
+    }
+
     @Test("against a plain count over expanded rows, random weights and errors", arguments: [UInt64(1), 2, 3])
     func quantileOracle(seed: UInt64) {
         var state = seed

@@ -1,12 +1,13 @@
 /// The constants of the time model. Meaning, unit, prior, range and reason of each: Resources/constants.yaml.
 public enum Constant: Int, Sendable, CaseIterable {
-    case gemm, gemmLow, gemmFp4, grouped, gemmWave, gemmKHalf
+    case gemm, gemmLow, gemmFp4, grouped, gemmWave, gemmKHalf, gemmTiles
     case attention, attentionHead64, attentionBackward, attentionSHalf
     case attentionBmm, attentionUnaligned, attentionOdd, attentionSoftmax
     case memory, elementwise, logits, quantise, quantiseRowwise, quantiseMx
     case kernelStart, launch, launchBlocking
     case nvlink, network
-    case tensorExposed, tensorAsyncExposed, tensorBackwardExposed, tensorGatherBackward, contextExposed, expertExposed, expertOverlap
+    case tensorExposed, tensorChunks
+    case tensorAsyncExposed, tensorBackwardExposed, tensorGatherBackward, contextExposed, expertExposed, expertOverlap
     case pipelineExposed, pipelineOverlap, hostSync
     case dataExposed, overlapSlowdown, shardedSlowdown
     case optimizer, gradientCopy, fixed, jitter, moePermute, selectiveShare, degradation

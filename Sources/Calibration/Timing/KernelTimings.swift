@@ -190,7 +190,10 @@ public struct KernelTimings: Sendable {
             : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : constants[.gemm]
         // A grouped kernel fills the machine with the tiles of all its products.
         let units = Double(accelerator.computeUnits)
-        var tiles = Self.waves(m: gemm.grouped ? m * count : m, n: n, units: units)
+        let rows = gemm.grouped ? m * count : m
+        var tiles = Self.waves(m: rows, n: n, units: units)
+        let chosen = constants[.gemmTiles]
+        if chosen > 0 { tiles += chosen * (Self.bestWaves(m: rows, n: n, units: units) - tiles) }
         if splitsK {
             let idle = units / ((m / 128).rounded(.up) * (n / 256).rounded(.up))
             tiles /= max(1, min(idle, k / 512))
@@ -217,13 +220,23 @@ public struct KernelTimings: Sendable {
         return quantiseFactor * 4 * elements / bandwidth
     }
 
+    /// Tiles that libraries offer beside 128 x 256, with the work that a smaller one adds because it reuses its operands less.
+    private static let tiles: [(rows: Double, columns: Double, work: Double)] = [(256, 128, 1), (128, 128, 1.05), (64, 256, 1.08)]
+
+    /// `waves` with the tile that suits the shape best.
+    static func bestWaves(m: Double, n: Double, units: Double) -> Double {
+        tiles.reduce(waves(m: m, n: n, units: units)) { best, tile in
+            min(best, tile.work * waves(m: m, n: n, units: units, tile: (tile.rows, tile.columns)))
+        }
+    }
+
     /// Work done over useful work when an m x n result is cut into 128 x 256 tiles that run in waves over the compute units.
-    static func waves(m: Double, n: Double, units: Double) -> Double {
-        let (rows, columns) = ((m / 128).rounded(.up), (n / 256).rounded(.up))
+    static func waves(m: Double, n: Double, units: Double, tile: (rows: Double, columns: Double) = (128, 256)) -> Double {
+        let (rows, columns) = ((m / tile.rows).rounded(.up), (n / tile.columns).rounded(.up))
         let waves = rows * columns / units
         // Beyond a dozen waves the last one hardly counts, and kernels balance it (stream-K).
         let tail = waves < 12 ? waves.rounded(.up) / waves : 1 + 0.5 / waves
-        return tail * (rows * 128 / m) * (columns * 256 / n)
+        return tail * (rows * tile.rows / m) * (columns * tile.columns / n)
     }
 
     /// Fused: executed FLOPs / (e peak), e = e0 s/(s + s_half), backward 2.5 times the FLOPs at a share of forward's efficiency.

@@ -121,7 +121,7 @@ public struct CostModel: Sendable {
         switch behaviour.tensorOverlap {
         case .none: 1
         case .async: min(1, constants[.tensorAsyncExposed])
-        case .userBuffer: min(1, constants[.tensorExposed] * (4 / Double(max(2, job.layout.tensor))).squareRoot())
+        case .userBuffer: min(1, constants[.tensorExposed] * power(4 / Double(max(2, job.layout.tensor)), constants[.tensorChunks]))
         }
     }
 

@@ -86,14 +86,16 @@ public struct ValidationReport: Sendable {
         lines += statisticsTable("all", [("all rows", overall)], style)
         lines.append(
             style.paint("  Errors are of the step time; the median and p90 count rows that cannot be modelled as infinitely wrong.", .dim))
+        lines.append(
+            style.paint("  tau >3%: rank correlation over pairs whose measured throughput differs by more than repeats commonly do.", .dim))
         return lines.joined(separator: "\n") + "\n"
     }
 
     private func statisticsTable(
         _ title: String, _ groups: [(name: String, statistics: ValidationStatistics)], _ style: TextStyle
     ) -> [String] {
-        let widths = [6, 7, 9, 9, 9, 9, 9, 8, 10, 9]
-        let header = ["rows", "failed", "median", "mean", "p90", "worst", "bias", "tau", "coverage", "measured"]
+        let widths = [6, 7, 9, 9, 9, 9, 9, 8, 8, 10, 9]
+        let header = ["rows", "failed", "median", "mean", "p90", "worst", "bias", "tau", "tau >3%", "coverage", "measured"]
         return [style.heading(padded("  \(title)", 26) + zip(header, widths).map { rightAligned($0, $1) }.joined())]
             + groups.map { group in
                 let s = group.statistics
@@ -101,6 +103,7 @@ public struct ValidationReport: Sendable {
                     [grouped(s.rows), s.failed == 0 ? "" : grouped(s.failed)]
                     + [s.median, s.mean, s.p90, s.worst].map(cell) + [
                         s.bias.map(signedPercent) ?? "", s.tau.map { fixed($0, decimals: 2) } ?? "",
+                        s.tauOverNoise.map { fixed($0, decimals: 2) } ?? "",
                     ]
                     + [s.coverage, s.measuredShare].map { $0.map { percent($0, decimals: 0) } ?? "" }
                 return padded("  \(printable(group.name))", 26) + zip(cells, widths).map { rightAligned($0, $1) }.joined()
@@ -138,7 +141,8 @@ extension JSONValue {
             ("median_absolute_error", .optional(s.median)), ("mean_absolute_error", .optional(s.mean)),
             ("p90_absolute_error", .optional(s.p90)),
             ("worst_absolute_error", .optional(s.worst)), ("bias", .optional(s.bias)), ("kendall_tau", .optional(s.tau)),
-            ("ranked_pairs", .integer(s.pairs)), ("interval90_coverage", .optional(s.coverage)),
+            ("ranked_pairs", .integer(s.pairs)), ("kendall_tau_over_noise", .optional(s.tauOverNoise)),
+            ("ranked_pairs_over_noise", .integer(s.pairsOverNoise)), ("interval90_coverage", .optional(s.coverage)),
             ("measured_share", .optional(s.measuredShare)),
             ("median_absolute_memory_error", .optional(s.memoryMedian)), ("memory_rows", .integer(s.memoryRows)),
         ])

@@ -17,6 +17,12 @@ public struct ValidationStatistics: Sendable {
     public var tau: Double?
     /// Concordant and discordant pairs behind it.
     public var pairs = 0
+    /// The same over the pairs whose measured throughput differs by more than repeats of one configuration commonly do (`noise`).
+    public var tauOverNoise: Double?
+    public var pairsOverNoise = 0
+    /// Difference of measured throughput up to which the order of two runs may be chance: equal rows of published tables differ by 1 % (same machine,
+    /// same week) to 6 %.
+    public static let noise = 0.03
     /// Weighted share of modelled rows with an interval whose measurement lies in it.
     public var coverage: Double?
     /// Weighted mean share of the step's time that rests on measured timings.
@@ -38,6 +44,7 @@ public struct ValidationStatistics: Sendable {
         bias = weightedMean(errors.map { ($0.error, $0.weight) })
         worst = errors.map { abs($0.error) }.max()
         (tau, pairs) = kendallTau(rows)
+        (tauOverNoise, pairsOverNoise) = kendallTau(rows, over: Self.noise)
         coverage = weightedMean(
             rows.compactMap { row in row.prediction?.interval90.map { ($0.contains(row.measuredS) ? 1 : 0, row.weight) } })
         measuredShare = weightedMean(rows.compactMap { row in row.prediction.map { ($0.evidence.measured, row.weight) } })
@@ -67,8 +74,9 @@ func weightedMean(_ values: [(value: Double, weight: Double)]) -> Double? {
     return total > 0 ? values.reduce(0) { $0 + $1.value * $1.weight } / total : nil
 }
 
-/// (concordant - discordant) / (concordant + discordant) over pairs of comparable rows; nil without such a pair.
-func kendallTau(_ rows: [ValidationRow]) -> (tau: Double?, pairs: Int) {
+/// (concordant - discordant) / (concordant + discordant) over pairs of comparable rows whose measured throughput differs by `least` or more; nil
+/// without such a pair.
+func kendallTau(_ rows: [ValidationRow], over least: Double = 0.01) -> (tau: Double?, pairs: Int) {
     struct Group: Hashable {
         var texts: [String]
         var numbers: [Int]
@@ -88,7 +96,8 @@ func kendallTau(_ rows: [ValidationRow]) -> (tau: Double?, pairs: Int) {
     for runs in groups.values {
         for i in runs.indices {
             for j in runs.indices where j > i {
-                guard abs(runs[i].measured / runs[j].measured - 1) >= 0.01 else { continue }
+                let (slower, faster) = (min(runs[i].measured, runs[j].measured), max(runs[i].measured, runs[j].measured))
+                guard faster / slower - 1 >= least else { continue }
                 let sign = (runs[i].measured - runs[j].measured) * (runs[i].predicted - runs[j].predicted)
                 if sign > 0 { concordant += 1 }
                 if sign < 0 { discordant += 1 }
