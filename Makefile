@@ -129,7 +129,7 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 
 fit: build ## fit the profiles to TRUTH and judge them by sizes left out (minutes); writes profiles and reports/calibration
 	@mkdir -p reports/calibration out
-	$(ORRERY) calibrate fit $(TRUTH)/*.csv --refine 1 --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
+	$(ORRERY) calibrate fit $(TRUTH)/*.csv --refine 4 --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
 	@{ echo "# Left-out errors of the calibration"; echo; \
 	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it.'; \
 	  echo "The rows themselves are other people's data and not kept here."; echo; echo '```text'; \

@@ -13,7 +13,7 @@ import Testing
         #expect(outcome.errors.hasPrefix("Error: "))
     }
 
-    @Test(arguments: ["train", "execute", "claims", "serve"])
+    @Test(arguments: ["train", "claims", "serve"])
     func laterCommandsSayWhatTheyComeWith(command: String) throws {
         let outcome = try Program.run(command)
         #expect(outcome.status == 2)
