@@ -12,7 +12,8 @@ func peakMemory() -> Double {
     getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
     return Double(usage.ru_maxrss) * 1024
 }
-let ringBytes = 100e6
+/// A whole number of bytes a message: SimGrid cuts fractions off.
+let ringBytes = 1024.0 * 97_656
 func ring() throws -> CommunicationPattern { try .collective(.allReduce, by: .ring, ranks: 1024, bytes: ringBytes) }
 func tree(_ spines: Int) -> Place { .fatTree(1024, leaf: 16, spines: spines) }
 
