@@ -31,7 +31,7 @@ struct HouseTests {
 
     @Test("Every scenario has its expected result, and every expected result its scenario")
     func scenarios() throws {
-        // claims/ holds cluster files that a test of their own computes, execute/ what `orrery execute` really runs: times of a machine, which no
+        // claims/ holds scenarios and cluster files, which FabricClaimTests computes; execute/ what `orrery execute` really runs: times of a machine, which no
         // file can foresee.
         let names = try Checkout.names(in: "scenarios").filter { $0 != "claims" && $0 != "execute" }
         let files = names.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
@@ -43,7 +43,10 @@ struct HouseTests {
             #expect(
                 try Checkout.text("scenarios/\(file).yaml").hasPrefix("#"), "\(file) does not begin by saying what it is and where from")
         }
-        for file in try Checkout.names(in: "scenarios/claims") where file.hasSuffix(".yaml") {
+        let claims = try Checkout.names(in: "scenarios/claims")
+        for file in claims where file.hasSuffix(".yaml") {
+            let isScenario = try Checkout.text("scenarios/claims/\(file)").contains("\nmodel:")
+            #expect(claims.contains("\(file.dropLast(5)).expected.json") == isScenario, "\(file): expected result")
             #expect(
                 try Checkout.text("scenarios/claims/\(file)").hasPrefix("# C"), "\(file) does not begin with the claim that it is about")
         }

@@ -15,9 +15,18 @@ struct ScenarioFile: Sendable, CustomTestStringConvertible {
         .appending(path: "scenarios")
 
     static let all: [ScenarioFile] = {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return names.filter { $0.hasSuffix(".yaml") }.sorted().map { ScenarioFile(name: String($0.dropLast(5))) }
+        func names(_ inner: String) -> [String] {
+            let all = (try? FileManager.default.contentsOfDirectory(atPath: folder.appending(path: inner).path)) ?? []
+            return all.filter { $0.hasSuffix(".yaml") }.sorted().map { inner + $0.dropLast(5) }
+        }
+        // Of the claims those that are scenarios; the others are cluster files, which FabricClaimTests computes.
+        let claims = names("claims/").map { ScenarioFile(name: $0) }.filter { file in
+            ((try? String(contentsOfFile: file.path, encoding: .utf8)) ?? "").contains("\nmodel:")
+        }
+        return names("").map { ScenarioFile(name: $0) } + claims
     }()
+    /// Runs that are there to show that they do not fit, by file.
+    static let unfit = ["does-not-fit": 1, "claims/c42-32b-one-card": 1]
 
     var path: String { ScenarioFile.folder.appending(path: "\(name).yaml").path }
     var expected: URL { ScenarioFile.folder.appending(path: "\(name).expected.json") }
