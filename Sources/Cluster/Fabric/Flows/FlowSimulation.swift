@@ -272,7 +272,7 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func begin(_ slot: Int, at time: Double) {
-        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].remaining == 0 {
+        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].work == 0 {
             conclude(slot, at: time)
             sharing.discard(slot)
         } else {
@@ -311,7 +311,7 @@ public struct FlowSimulation: ~Copyable {
     private mutating func apply(_ fault: LinkFault) {
         let capacity = network.properties(ofLink: fault.link).bandwidth * fault.factor
         if network.congestion == nil {
-            sharing.setCapacity(fault.link, to: capacity)
+            sharing.setCapacity(fault.link, to: capacity, now: now)
         } else {
             healthy[fault.link] = fault.factor
             setCapacity(fault.link)
@@ -339,9 +339,10 @@ public struct FlowSimulation: ~Copyable {
         if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
         account?.end(slot, sharing, at: now)
         if network.congestion != nil { meet(slot, -1) }
+        let left = sharing.left(slot, now: now)
         sharing.remove(slot)
         let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: sharing.bytes[slot])
-        sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
+        sharing.flows[moved].work = left / flow.weight
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)
         account?.begin(moved, now: now)
@@ -366,7 +367,7 @@ public struct FlowSimulation: ~Copyable {
     private mutating func setCapacity(_ link: Int) {
         let share = network.congestion?.share(flows: Int(felt[link])) ?? 1
         let capacity = network.properties(ofLink: link).bandwidth * healthy[link] * share
-        if capacity != sharing.links[link].capacity { sharing.setCapacity(link, to: capacity) }
+        if capacity != sharing.links[link].capacity { sharing.setCapacity(link, to: capacity, now: now) }
     }
 
     private mutating func note(ends place: Ends, of slot: Int) {
