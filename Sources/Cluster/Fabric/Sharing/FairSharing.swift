@@ -106,6 +106,7 @@ struct FairSharing: ~Copyable {
     private var freeRoutes: [[Int32]] = []
     /// When the first flow held back by each link will be done, in seconds.
     var nextDone: MinimumTree
+    private var doneLinks = Column<Int32>()
 
     var stamp: UInt32 = 0
     var filling: UInt32 = 0
@@ -173,6 +174,15 @@ struct FairSharing: ~Copyable {
             routeLength: Int32(truncatingIfNeeded: length), owner: owner)
         self.bytes[slot] = bytes
         return slot
+    }
+
+    /// A standing flow is issued again, with all its bytes.
+    @inline(__always)
+    mutating func renew(_ slot: Int) {
+        flows[slot].work = bytes[slot] / flows[slot].weight
+        flows[slot].slack = .infinity
+        flows[slot].bottleneck = -1
+        flows[slot].tracked = 0
     }
 
     /// The flow begins to drain at `now`.
@@ -335,12 +345,15 @@ struct FairSharing: ~Copyable {
     }
 
     /// Appends the flows that are done by `limit`, in the order of links.
-    func collectDone(by limit: Double, into result: inout Column<Int32>) {
-        nextDone.forEach(atMost: limit) { link in
+    mutating func collectDone(by limit: Double, into result: inout Column<Int32>) {
+        doneLinks.removeAll()
+        nextDone.collect(atMost: limit, into: &doneLinks)
+        for index in 0..<doneLinks.count {
+            let link = Int(doneLinks[index])
             let alone = occupants[link]
             if alone >= 0 {
                 result.append(alone)
-                return
+                continue
             }
             let list = crossings.elements(link)
             for place in 0..<Int(links[link].held) where done(list[place], of: link) <= limit { result.append(list[place].flow) }
