@@ -22,7 +22,7 @@ public struct FlowSimulation: ~Copyable {
     private var faults = EventQueue<LinkEvent>()
     private var route = Column<Int32>()
     private var candidate = Column<Int32>()
-    private var finishedSlots = Column<Int32>()
+    private var done = Column<FairSharing.Done>()
     private enum LinkEvent {
         case fault(LinkFault)
         /// A port gets back what incast took.
@@ -277,9 +277,9 @@ public struct FlowSimulation: ~Copyable {
     /// Flows that are done at `now`, and links that change.
     private mutating func happen() {
         let limit = now + now * 1e-12
-        finishedSlots.removeAll()
-        sharing.collectDone(by: limit, into: &finishedSlots)
-        for index in 0..<finishedSlots.count { finish(Int(finishedSlots[index])) }
+        done.removeAll()
+        sharing.collectDone(by: limit, into: &done)
+        for index in 0..<done.count { finish(Int(done[index].slot), at: done[index].at) }
         while seconds(faults.nextTime) <= limit, let (_, event) = faults.pop() {
             switch event {
             case .fault(let fault): apply(fault)
@@ -309,8 +309,8 @@ public struct FlowSimulation: ~Copyable {
         }
     }
 
-    private mutating func finish(_ slot: Int) {
-        let at = sharing.done(slot)
+    @inline(__always)
+    private mutating func finish(_ slot: Int, at: Double) {
         account?.end(slot, sharing, at: at)
         if network.congestion != nil { meet(slot, -1) }
         conclude(slot, at: at)

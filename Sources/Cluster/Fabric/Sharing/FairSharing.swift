@@ -328,35 +328,29 @@ struct FairSharing: ~Copyable {
         return max(0, work - links[link].level * (now - accounts[link].since)) * flow.weight
     }
 
-    /// When the flow will have sent its last byte at its present rate, in seconds.
-    @inline(__always)
-    func done(_ slot: Int) -> Double {
-        let flow = flows[slot]
-        let link = Int(flow.bottleneck)
-        if flow.isAlone { return nextDone[link] }
-        return done(crossings.elements(link)[place(of: slot)], of: link)
-    }
-
-    /// The same of a flow that the link holds.
-    @inline(__always)
-    private func done(_ crossing: Crossing, of link: Int) -> Double {
-        let level = links[link].level
-        return level > 0 ? accounts[link].since + crossing.work / level : .infinity
+    /// A flow that is done, and when exactly.
+    struct Done: BitwiseCopyable {
+        var slot: Int32
+        var at: Double
     }
 
     /// Appends the flows that are done by `limit`, in the order of links.
-    mutating func collectDone(by limit: Double, into result: inout Column<Int32>) {
+    mutating func collectDone(by limit: Double, into result: inout Column<Done>) {
         doneLinks.removeAll()
         nextDone.collect(atMost: limit, into: &doneLinks)
         for index in 0..<doneLinks.count {
             let link = Int(doneLinks[index])
             let alone = occupants[link]
             if alone >= 0 {
-                result.append(alone)
+                result.append(Done(slot: alone, at: nextDone[link]))
                 continue
             }
             let list = crossings.elements(link)
-            for place in 0..<Int(links[link].held) where done(list[place], of: link) <= limit { result.append(list[place].flow) }
+            let level = links[link].level
+            for place in 0..<Int(links[link].held) {
+                let at = level > 0 ? accounts[link].since + list[place].work / level : .infinity
+                if at <= limit { result.append(Done(slot: list[place].flow, at: at)) }
+            }
         }
     }
 }
