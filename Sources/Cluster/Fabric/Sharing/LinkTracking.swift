@@ -49,7 +49,11 @@ extension FairSharing {
             while let other = others.pop() {
                 if other == hop { continue }
                 let link = routes[other].link
-                if list[place].first < 0 { list[place].first = link } else if list[place].second < 0 { list[place].second = link } else {
+                if list[place].first < 0 {
+                    list[place].first = link
+                } else if list[place].second < 0 {
+                    list[place].second = link
+                } else {
                     list[place].third = link
                 }
             }

@@ -67,7 +67,9 @@ extension FairSharing {
         var slack = Double.infinity
         for hop in start..<end where promises[Int(routes[hop].link)] >= 0 { slack = min(slack, promises[Int(routes[hop].link)]) }
         flows[slot].slack = slack
-        for hop in start..<end where Int(routes[hop].link) == narrowest { crossings.elements(narrowest)[Int(routes[hop].place)].work = work }
+        for hop in start..<end where Int(routes[hop].link) == narrowest {
+            crossings.elements(narrowest)[Int(routes[hop].place)].work = work
+        }
         links[narrowest].highest = 0
         links[narrowest].held = 1
         accounts[narrowest].since = now

@@ -17,7 +17,9 @@ extension FairSharing {
             let tolerance = 1e-9 * link.capacity
             if load > link.capacity + tolerance { return "link \(index) carries \(load) of \(link.capacity) bytes/s" }
             if promises[index] >= 0 {
-                if promises[index] * accounts[index].weight > link.capacity + tolerance { return "link \(index) promises more than it bears" }
+                if promises[index] * accounts[index].weight > link.capacity + tolerance {
+                    return "link \(index) promises more than it bears"
+                }
                 for crossing in crossings.elements(index) {
                     let flow = flows[Int(crossing.flow)]
                     let level = level(of: Int(crossing.flow))
@@ -27,7 +29,9 @@ extension FairSharing {
             } else if abs(load - link.load) > tolerance {
                 return "link \(index) carries \(load) bytes/s, noted as \(link.load)"
             }
-            if abs(weight - accounts[index].weight) > 1e-9 * weight { return "link \(index) has the weight \(weight), noted as \(accounts[index].weight)" }
+            if abs(weight - accounts[index].weight) > 1e-9 * weight {
+                return "link \(index) has the weight \(weight), noted as \(accounts[index].weight)"
+            }
             guard load >= link.capacity - tolerance else { continue }
             for crossing in crossings.elements(index) where level(of: Int(crossing.flow)) >= highest * (1 - 1e-9) {
                 held.insert(Int(crossing.flow))
