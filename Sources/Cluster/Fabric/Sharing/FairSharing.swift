@@ -69,6 +69,10 @@ struct FairSharing: ~Copyable {
         var weight = 0.0
         /// Since when the flows that it holds have had its level, seconds.
         var since = 0.0
+        /// Sum of level times seconds until then, from some time on: what a flow of weight 1 has sent that it held all the time.
+        var drained = 0.0
+        /// The least `work` of the flows that it holds, minus infinity when one has left that may have been it.
+        var least = Double.infinity
         /// None of the flows that it holds has less slack.
         var slack = Double.infinity
     }
@@ -82,7 +86,7 @@ struct FairSharing: ~Copyable {
         var second = Self.none
         var third = Self.none
         var weight: Double
-        /// Bytes not sent since the link's `since`, over the weight; of flows that the link holds.
+        /// Of flows that the link holds: when its `drained` has come here, all bytes are sent. Bytes over the weight.
         var work = 0.0
         static let none: Int32 = -1
         /// Only in `first`.
@@ -235,6 +239,7 @@ struct FairSharing: ~Copyable {
             let link = Int(routes[hop].link)
             var place = Int(routes[hop].place)
             if place < Int(links[link].held) {
+                if crossings.elements(link)[place].work <= accounts[link].least { accounts[link].least = -.infinity }
                 links[link].held &-= 1
                 exchange(place, Int(links[link].held), in: crossings.elements(link))
                 place = Int(links[link].held)
@@ -267,6 +272,7 @@ struct FairSharing: ~Copyable {
         links[link].highest = .infinity
         links[link].held = 0
         accounts[link].slack = .infinity
+        accounts[link].least = .infinity
         nextDone.set(link, to: .infinity)
     }
 
@@ -325,7 +331,7 @@ struct FairSharing: ~Copyable {
         if flow.isAlone { return max(0, flow.work - level(of: slot) * (now - flow.since)) * flow.weight }
         let link = Int(flow.bottleneck)
         let work = crossings.elements(link)[place(of: slot)].work
-        return max(0, work - links[link].level * (now - accounts[link].since)) * flow.weight
+        return max(0, work - accounts[link].drained - links[link].level * (now - accounts[link].since)) * flow.weight
     }
 
     /// A flow that is done, and when exactly.
@@ -346,9 +352,9 @@ struct FairSharing: ~Copyable {
                 continue
             }
             let list = crossings.elements(link)
-            let level = links[link].level
+            let (level, since, drained) = (links[link].level, accounts[link].since, accounts[link].drained)
             for place in 0..<Int(links[link].held) {
-                let at = level > 0 ? accounts[link].since + list[place].work / level : .infinity
+                let at = since + max(0, list[place].work - drained) / level
                 if at <= limit { result.append(Done(slot: list[place].flow, at: at)) }
             }
         }

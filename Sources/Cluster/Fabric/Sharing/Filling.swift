@@ -204,22 +204,19 @@ extension FairSharing {
         let open = Int(links[link].open)
         let before = links[link].level
         var held = Int(links[link].held)
-        let drained = held > 0 ? before * (now - accounts[link].since) : 0
+        if held > 0 { accounts[link].drained += before * (now - accounts[link].since) } else { accounts[link].drained = 0 }
         let increase = level - before
-        var least = Double.infinity
         var own = 0.0  // sum of the fixed weights
         let list = crossings.elements(link)
         var place = 0
         while place < held {
             let crossing = list[place]
             if isTaken(crossing, from: link) {
+                if crossing.work <= accounts[link].least { accounts[link].least = -.infinity }
                 held &-= 1
                 exchange(place, held, in: list)
                 continue
             }
-            let work = max(0, crossing.work - drained)
-            list[place].work = work
-            least = min(least, work)
             own += crossing.weight
             settleOthers(crossing, level, increase: increase)
             place &+= 1
@@ -229,15 +226,14 @@ extension FairSharing {
         links[link].held = Int32(truncatingIfNeeded: held)
         accounts[link].since = now
         if held < open || level * (1 + 1e-12) < links[link].highest {
-            let taken = takeOver(link, level, now: now)
-            own += taken.weight
-            least = min(least, taken.least)
+            own += takeOver(link, level, now: now)
         }
         links[link].left -= own * level
         links[link].openWeight = 0
         links[link].open = 0
         openFlows &-= Int(links[link].held)
-        nextDone.set(link, to: level > 0 ? now + least / level : .infinity)
+        if accounts[link].least == -.infinity { findLeast(link) }
+        nextDone.set(link, to: level > 0 ? now + max(0, accounts[link].least - accounts[link].drained) / level : .infinity)
         if level > accounts[link].slack { checkSlack(link) }
     }
 
@@ -257,14 +253,22 @@ extension FairSharing {
 
     /// The flows on the link that it does not hold: those still open are its own from now on, those with a higher level must join.
     @inline(never)
-    private mutating func takeOver(_ link: Int, _ level: Double, now: Double) -> (weight: Double, least: Double) {
+    private mutating func takeOver(_ link: Int, _ level: Double, now: Double) -> Double {
         let limit = level * (1 + 1e-12)
         let list = crossings.elements(link)
         var held = Int(links[link].held)
         var highest = 0.0
-        var result = (weight: 0.0, least: Double.infinity)
+        var own = 0.0
         for place in held..<list.count {
             let crossing = list[place]
+            if crossing.first >= 0, crossing.second < 0 {
+                // Who else could hold it?
+                let other = links[Int(crossing.first)]
+                if other.touched < stamp || other.filled == filling {
+                    highest = max(highest, other.level)
+                    continue
+                }
+            }
             let slot = Int(crossing.flow)
             let holder = Int(flows[slot].bottleneck)
             if holder == link { continue }  // it crosses the link twice and is held already
@@ -278,22 +282,31 @@ extension FairSharing {
                 }
                 before = present.level
                 let entry = crossings.elements(holder)[self.place(of: slot)]
-                work = max(0, entry.work - before * (now - accounts[holder].since))
+                work = max(0, entry.work - accounts[holder].drained - before * (now - accounts[holder].since))
             }
             if notesBottlenecks { bottleneckChanges.append((crossing.flow, flows[slot].bottleneck)) }
             flows[slot].bottleneck = Int32(truncatingIfNeeded: link)
+            work += accounts[link].drained
             list[place].work = work
+            accounts[link].least = min(accounts[link].least, work)
             settleOthers(crossing, level, increase: level - before)
             accounts[link].slack = min(accounts[link].slack, flows[slot].slack)
-            result.weight += crossing.weight
-            result.least = min(result.least, work)
+            own += crossing.weight
             exchange(place, held, in: list)
             held &+= 1
         }
         links[link].held = Int32(truncatingIfNeeded: held)
         links[link].highest = highest
         if highest > limit { crossedLinks.append(Int32(truncatingIfNeeded: link)) }
-        return result
+        return own
+    }
+
+    @inline(never)
+    private mutating func findLeast(_ link: Int) {
+        let list = crossings.elements(link)
+        var least = Double.infinity
+        for place in 0..<Int(links[link].held) { least = min(least, list[place].work) }
+        accounts[link].least = least
     }
 
     @inline(__always)

@@ -73,6 +73,8 @@ extension FairSharing {
         links[narrowest].highest = 0
         links[narrowest].held = 1
         accounts[narrowest].since = now
+        accounts[narrowest].drained = 0
+        accounts[narrowest].least = work
         accounts[narrowest].slack = slack
         nextDone.set(narrowest, to: now + work / level)
     }
