@@ -51,7 +51,7 @@ public struct GradientCompression: Sendable, Hashable {
     private func side(_ job: Job) -> Int { max(256, job.model.hidden) }
 
     /// What goes over the network for `elements` over a group of `ranks`, in order: operations with their full buffers in bytes (see `CollectiveOp`).
-    func collectives(elements: Double, ranks: Int, job: Job) -> [(operation: CollectiveOp, bytes: Double)] {
+    public func collectives(elements: Double, ranks: Int, job: Job) -> [(operation: CollectiveOp, bytes: Double)] {
         let message = elements * bytesPerElement(side: side(job))
         // With ZeRO-1 a replica needs the sum of its own part only, where elements can be told apart in a message.
         let isSharded = job.layout.zero >= 1

@@ -21,7 +21,7 @@ struct FabricSection {
             <p class="remark">Communication ran as flows that share the links. Utilization is of the nominal rate, over the whole step.</p>
             <div class="chart" data-chart="links" data-run="\(index)"><canvas aria-label="Utilization of the hottest links over the step"></canvas></div>
             \(Table(["Hottest links", "Groups", "Bytes in a step", "Utilization", "Peak"], numeric: [2, 3, 4], rows: rows).markup)
-            \(waits)<h3>Topology by load</h3>\(picture)</section>
+            \(waits)<h3>Topology by load</h3>\(Self.picture(fabric.picture))</section>
 
             """
     }
@@ -38,8 +38,8 @@ struct FabricSection {
     }
 
     /// Tiers from the nodes up, or where the boxes say; every line is a bundle of cables in the colour of its fullest.
-    private var picture: Markup {
-        guard let picture = fabric.picture, !picture.boxes.isEmpty else {
+    static func picture(_ picture: FabricPicture?) -> Markup {
+        guard let picture, !picture.boxes.isEmpty else {
             return "<p class=\"remark\">The network has too many links for a picture.</p>"
         }
         let layout = PictureLayout(picture)
@@ -48,7 +48,7 @@ struct FabricSection {
             let title =
                 "\(picture.boxes[edge.lower].label) – \(picture.boxes[edge.upper].label): \(edge.cables) \(edge.cables == 1 ? "cable" : "cables"), up to \(percent(edge.utilization))"
             let drawn = layout.lines(edge).map { a, b -> Markup in
-                "<line x1=\"\(fixed(a.x, decimals: 1))\" y1=\"\(fixed(a.y, decimals: 1))\" x2=\"\(fixed(b.x, decimals: 1))\" y2=\"\(fixed(b.y, decimals: 1))\" stroke=\"\(Self.colour(edge.utilization))\" stroke-width=\"\(edge.cables > 8 ? "4" : "2.2")\"><title>\(title)</title></line>"
+                "<line x1=\"\(fixed(a.x, decimals: 1))\" y1=\"\(fixed(a.y, decimals: 1))\" x2=\"\(fixed(b.x, decimals: 1))\" y2=\"\(fixed(b.y, decimals: 1))\" stroke=\"\(colour(edge.utilization))\" stroke-width=\"\(edge.cables > 8 ? "4" : "2.2")\"><title>\(title)</title></line>"
             }
             return drawn.reduce("") { $0 + $1 }
         }
@@ -57,9 +57,9 @@ struct FabricSection {
             let each = layout.width(of: box)
             let high = box.place == nil ? 26.0 : 18
             let below = box.place == nil ? (box.tier == 0 ? 28.0 : -18) : 4
-            let fill = box.utilization.map(Self.colour) ?? "var(--surface)"
+            let fill = box.utilization.map(colour) ?? "var(--surface)"
             let title = box.utilization.map { "\(box.label): links inside up to \(percent($0))" } ?? box.label
-            let label = each < 44 ? Self.shortLabel(box.label) : shortened(box.label, 18)
+            let label = each < 44 ? shortLabel(box.label) : shortened(box.label, 18)
             return
                 "<rect x=\"\(fixed(x - each / 2, decimals: 1))\" y=\"\(fixed(y - high / 2, decimals: 1))\" width=\"\(fixed(each, decimals: 1))\" height=\"\(fixed(high, decimals: 0))\" rx=\"4\" fill=\"\(fill)\" stroke=\"var(--line)\"><title>\(title)</title></rect><text x=\"\(fixed(x, decimals: 1))\" y=\"\(fixed(y + below, decimals: 1))\" text-anchor=\"middle\" font-size=\"10\" fill=\"var(--\(box.place == nil ? "soft" : "ink"))\">\(label)</text>"
         }
@@ -67,7 +67,7 @@ struct FabricSection {
             picture.hiddenNodes > 0
             ? "<p class=\"remark\">\(grouped(picture.hiddenNodes)) more are not drawn, nor the switches that only they hang on.</p>" : ""
         let legend = [0.02, 0.25, 0.5, 0.75, 0.95].map { share -> Markup in
-            "<span><i class=\"swatch\" style=\"background:\(Self.colour(share))\"></i>\(percent(share, decimals: 0))</span>"
+            "<span><i class=\"swatch\" style=\"background:\(colour(share))\"></i>\(percent(share, decimals: 0))</span>"
         }
         return """
             <div class="legend">\(legend)</div><svg viewBox="0 0 \(fixed(width, decimals: 0)) \(fixed(layout.height, decimals: 0))" width="100%" role="img" \

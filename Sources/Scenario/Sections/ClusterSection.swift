@@ -80,18 +80,23 @@ enum ClusterSection {
         }
         enum Kind: String, CaseIterable { case fatTree = "fat_tree", railOptimized = "rail_optimized", torus, dragonfly, graph }
 
-        /// Keys that were written although the kind has none of them, and what has.
+        private var isTree: Bool { kind == nil || kind == .fatTree || kind == .railOptimized }
+
+        /// Keys that were written although the kind has none of them, and the kind that has.
         var misplaced: [(key: String, kind: Kind)] {
-            let isTree = kind == nil || kind == .fatTree || kind == .railOptimized
-            let written: [(String, Bool, Kind)] =
-                [("dims", dims != nil, .torus), ("file", file != nil, .graph), ("link", !cable.isEmpty && isTree, .torus)]
+            let written: [(key: String, isWritten: Bool, kind: Kind)] =
+                [("dims", dims != nil, .torus), ("file", file != nil, .graph), ("link", !cable.isEmpty && (isTree || kind == .graph), .torus)]
                 + dragonfly.written.map { ($0, true, .dragonfly) }
-                + [
-                    ("rails", rails != nil && !isTree, .fatTree), ("levels", levels != nil && !isTree, .fatTree),
-                    ("radix", radix != nil && !isTree, .fatTree), ("oversubscription", oversubscription != 1 && !isTree, .fatTree),
-                    ("routing", routing != nil && !isTree, .fatTree),
-                ]
-            return written.filter { $0.1 && $0.2 != kind && !($0.2 == .fatTree && isTree) }.map { ($0.0, $0.2) }
+            return written.filter { $0.isWritten && $0.kind != kind }.map { ($0.key, $0.kind) }
+        }
+
+        /// Keys of trees that another kind of network does not know.
+        var idle: [String] {
+            let written = [
+                ("rails", rails != nil), ("levels", levels != nil), ("radix", radix != nil), ("oversubscription", oversubscription != 1),
+                ("routing", routing != nil), ("seed", seed != nil),
+            ]
+            return isTree ? [] : written.filter(\.1).map(\.0)
         }
     }
     private struct Dragonfly {
@@ -367,6 +372,9 @@ enum ClusterSection {
             reader.report(
                 tree?[key]?.place ?? item.tree.place, "\(path).\(key)", "the key says nothing of a \(topology.kind?.rawValue ?? "fat_tree")",
                 "remove it, or write kind: \(kind.rawValue)")
+        }
+        if !topology.idle.isEmpty {
+            reader.remark("\(path): \(topology.idle.joined(separator: ", ")) say nothing of a \(topology.kind?.rawValue ?? "")")
         }
         let written = topology.dragonfly.written
         if topology.kind == .dragonfly, !written.isEmpty, topology.dragonfly.size == nil {
