@@ -1,4 +1,5 @@
 import Cluster
+import Quantities
 import Simulation
 
 /// A network under load as a page: the ten hottest links over time, what held flows back, and the topology coloured by load.
@@ -42,7 +43,9 @@ public struct NetworkPage: Sendable {
         title = "\(report.op.rawValue) on \(report.ranks) ranks"
         end = row.microseconds * 1e-6
         lead = "\(bytes(row.size)) by \(row.algorithm), \(time(end)), bus bandwidth \(fixed(row.busbw, decimals: 2)) GB/s"
-        let links = load.overTime?.links ?? load.utilization.indices.filter { load.carried[$0] > 0 }
+        let links =
+            load.overTime?.links
+            ?? load.utilization.indices.filter { load.carried[$0] > 0 }
             .sorted { (load.utilization[$1], $0) < (load.utilization[$0], $1) }.prefix(10).map { $0 }
         rows = links.enumerated().map { place, link in
             Row(

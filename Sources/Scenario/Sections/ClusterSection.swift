@@ -85,7 +85,10 @@ enum ClusterSection {
         /// Keys that were written although the kind has none of them, and the kind that has.
         var misplaced: [(key: String, kind: Kind)] {
             let written: [(key: String, isWritten: Bool, kind: Kind)] =
-                [("dims", dims != nil, .torus), ("file", file != nil, .graph), ("link", !cable.isEmpty && (isTree || kind == .graph), .torus)]
+                [
+                    ("dims", dims != nil, .torus), ("file", file != nil, .graph),
+                    ("link", !cable.isEmpty && (isTree || kind == .graph), .torus),
+                ]
                 + dragonfly.written.map { ($0, true, .dragonfly) }
             return written.filter { $0.isWritten && $0.kind != kind }.map { ($0.key, $0.kind) }
         }
@@ -306,39 +309,46 @@ enum ClusterSection {
     }
 
     private static var topology: Section<Topology> {
-        Section([
-            Field("kind", \.kind, .choice, default: "fat_tree", "shape of the network"),
-            Field(
-                "rails", \.rails, .integer(1...1024, example: 8), default: "nics_per_node", "parallel planes, one for each port of a node"),
-            Field("levels", \.levels, .integer(1...3, example: 3), default: "as many as the nodes need", "tiers of switches"),
-            Field("radix", \.radix, .integer(2...10_000, example: 64), default: "64", "ports of a switch"),
-            Field(
-                "oversubscription", \.oversubscription, .ratio(1...1000, example: "1.0"), default: "1.0",
-                "capacity towards the nodes over capacity upwards: of the leaves, with three levels of the switches above them"),
-            Field("routing", \.routing, .choice, default: "d-mod-k", "how flows pick their way up: by destination, or by a hash"),
-            Field("seed", \.seed, .integer(0...1_000_000_000, example: 1), default: "0", "of the hash of routing: ecmp"),
-            Field(
-                "dims", \.dims, Kind<[Int]>.list(of: .integer(1...100_000, example: 4), atMost: 16), default: "required to play flows on a torus",
-                "nodes of a torus in each dimension, the first counting fastest; their product is the nodes"),
-        ] + dragonfly.map { $0.within(\Topology.dragonfly) } + [
-            Field(
-                "file", \.file, clusterFile, default: "required for kind: graph",
-                "path, relative to this file, of a cluster file as of orrery traffic (docs/fabric.md), whose hosts are the nodes"),
-            Field("link", \.cable, cable, "a cable between routers of a torus or dragonfly"),
-        ])
+        Section(
+            [
+                Field("kind", \.kind, .choice, default: "fat_tree", "shape of the network"),
+                Field(
+                    "rails", \.rails, .integer(1...1024, example: 8), default: "nics_per_node",
+                    "parallel planes, one for each port of a node"),
+                Field("levels", \.levels, .integer(1...3, example: 3), default: "as many as the nodes need", "tiers of switches"),
+                Field("radix", \.radix, .integer(2...10_000, example: 64), default: "64", "ports of a switch"),
+                Field(
+                    "oversubscription", \.oversubscription, .ratio(1...1000, example: "1.0"), default: "1.0",
+                    "capacity towards the nodes over capacity upwards: of the leaves, with three levels of the switches above them"),
+                Field("routing", \.routing, .choice, default: "d-mod-k", "how flows pick their way up: by destination, or by a hash"),
+                Field("seed", \.seed, .integer(0...1_000_000_000, example: 1), default: "0", "of the hash of routing: ecmp"),
+                Field(
+                    "dims", \.dims, Kind<[Int]>.list(of: .integer(1...100_000, example: 4), atMost: 16),
+                    default: "required to play flows on a torus",
+                    "nodes of a torus in each dimension, the first counting fastest; their product is the nodes"),
+            ] + dragonfly.map { $0.within(\Topology.dragonfly) } + [
+                Field(
+                    "file", \.file, clusterFile, default: "required for kind: graph",
+                    "path, relative to this file, of a cluster file as of orrery traffic (docs/fabric.md), whose hosts are the nodes"),
+                Field("link", \.cable, cable, "a cable between routers of a torus or dragonfly"),
+            ])
     }
 
     private static var dragonfly: [Field<Dragonfly>] {
         let limit = 1...1_000_000
         return [
-            Field("groups", \.groups, .integer(limit, example: 4), default: "required to play flows on a dragonfly", "groups, at most routers"),
+            Field(
+                "groups", \.groups, .integer(limit, example: 4), default: "required to play flows on a dragonfly", "groups, at most routers"
+            ),
             Field("chassis", \.chassis, .integer(limit, example: 1), default: "1", "chassis of a group of a dragonfly"),
-            Field("routers", \.routers, .integer(limit, example: 4), default: "required with groups", "routers of a chassis of a dragonfly"),
+            Field(
+                "routers", \.routers, .integer(limit, example: 4), default: "required with groups", "routers of a chassis of a dragonfly"),
             Field(
                 "hosts_per_router", \.hostsPerRouter, .integer(limit, example: 2), default: "required with groups",
                 "nodes of a router of a dragonfly"),
             Field("global_links", \.globalLinks, .integer(limit, example: 1), default: "1", "cables between two groups, as one fat link"),
-            Field("chassis_links", \.chassisLinks, .integer(limit, example: 1), default: "1", "cables between equal routers of two chassis"),
+            Field(
+                "chassis_links", \.chassisLinks, .integer(limit, example: 1), default: "1", "cables between equal routers of two chassis"),
             Field("router_links", \.routerLinks, .integer(limit, example: 1), default: "1", "cables between two routers of a chassis"),
         ]
     }
@@ -370,7 +380,8 @@ enum ClusterSection {
         let tree = item.tree.entry(at: ["inter_node", "topology"])?.value
         for (key, kind) in topology.misplaced {
             reader.report(
-                tree?[key]?.place ?? item.tree.place, "\(path).\(key)", "the key says nothing of a \(topology.kind?.rawValue ?? "fat_tree")",
+                tree?[key]?.place ?? item.tree.place, "\(path).\(key)",
+                "the key says nothing of a \(topology.kind?.rawValue ?? "fat_tree")",
                 "remove it, or write kind: \(kind.rawValue)")
         }
         if !topology.idle.isEmpty {
@@ -384,7 +395,8 @@ enum ClusterSection {
         }
         if topology.kind == .graph, topology.file == nil {
             reader.report(
-                tree?.place ?? item.tree.place, "\(path).file", "the key is missing", "write file: network.yaml, a cluster file whose hosts are the nodes")
+                tree?.place ?? item.tree.place, "\(path).file", "the key is missing",
+                "write file: network.yaml, a cluster file whose hosts are the nodes")
         }
     }
 

@@ -82,7 +82,9 @@ enum ConditionsSection {
     /// As the faults of a cluster file (docs/fabric.md); a flapping port is several faults.
     private static var fault: Kind<[Conditions.LinkFaults]> {
         let section = Section<Fault>(
-            (slowFields("node").filter { $0.key != "slowdown" }.map { $0.within(\SlowLink.slow) } + otherPlaces).map { $0.within(\Fault.place) }
+            (slowFields("node").filter { $0.key != "slowdown" }.map { $0.within(\SlowLink.slow) } + otherPlaces).map {
+                $0.within(\Fault.place)
+            }
                 + [
                     Field("rate", \.rate, .ratio(0...1, example: "50%"), default: "0: it is down", "share of the link's rate that is left"),
                     Field("until", \.until, .quantity, default: "for ever", "point of the run at which it is well again"),
@@ -113,17 +115,23 @@ enum ConditionsSection {
             return nil
         }
         let from = fault.place.slow.from
-        if let until = fault.until, until <= from { return refuse("until", "\(until) is not later than from, \(from)", "write a later time") }
+        if let until = fault.until, until <= from {
+            return refuse("until", "\(until) is not later than from, \(from)", "write a later time")
+        }
         var one = Conditions.LinkFaults(
             which: fault.place.which, rate: fault.rate, from: from, until: fault.until, reroutes: fault.reroutes)
         guard fault.down != nil || fault.every != nil else { return [one] }
         guard let down = fault.down, let every = fault.every else {
-            return refuse(fault.down == nil ? "down" : "every", "the key is missing; down and every belong together", "write down: 1 ms, every: 10 ms")
+            return refuse(
+                fault.down == nil ? "down" : "every", "the key is missing; down and every belong together", "write down: 1 ms, every: 10 ms"
+            )
         }
         guard let until = fault.until else {
             return refuse("until", "the key is missing; a port that flaps is well again at some time", "write until: 1 s")
         }
-        guard down > .zero, down < every else { return refuse("down", "\(down) is not between zero and every, \(every)", "write a shorter time") }
+        guard down > .zero, down < every else {
+            return refuse("down", "\(down) is not between zero and every, \(every)", "write a shorter time")
+        }
         guard (until.nanoseconds - from.nanoseconds) / every.nanoseconds < Int64(spanLimit) else {
             return refuse("every", "this makes more than \(spanLimit) faults", "write a longer period or an earlier until")
         }

@@ -29,7 +29,8 @@ struct StepFabrics: Sendable {
         let faults = LinkFaultPlan(
             try conditions.linkFaults.enumerated().map { index, fault throws(SimulationError) in
                 .init(
-                    links: try links.links(fault.which, named: ("link_faults", index)), rate: fault.rate, from: fault.from, until: fault.until,
+                    links: try links.links(fault.which, named: ("link_faults", index)), rate: fault.rate, from: fault.from,
+                    until: fault.until,
                     reroutes: fault.reroutes)
             })
         let onsets = Set(conditions.slowLinks.map(\.from)).union([.zero]).sorted()
@@ -79,7 +80,8 @@ private struct LinkFinder {
             let found = network.links(named: name)
             guard !found.isEmpty else {
                 throw SimulationError(
-                    "conditions.\(place.key)[\(place.index)].link: there is no link \"\(name)\"; names read like \"\(network.exampleName)\"")
+                    "conditions.\(place.key)[\(place.index)].link: there is no link \"\(name)\"; names read like \"\(network.exampleName)\""
+                )
             }
             return found
         }

@@ -154,7 +154,8 @@ struct StepAccount {
         let host = job.layout.offload == .none ? "" : "; transfers to the host in closed form, as no flow crosses their links"
         return Assumption(
             subject: "communication",
-            value: "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside\(host)",
+            value:
+                "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside\(host)",
             source: "docs/contention.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
     }
 

@@ -72,7 +72,8 @@ extension DragonflyShape {
             let centre = Self.onCircle(group, of: form.groups, radius: form.groups > 1 ? 0.38 : 0)
             var place = NetworkDrawing.Place(x: 0.5 + centre.x, y: 0.5 + centre.y)
             if isFine {
-                let own = Self.onCircle(box % perGroup, of: perGroup, radius: perGroup > 1 ? min(0.1, 1.0 / Double(max(4, form.groups))) : 0)
+                let own = Self.onCircle(
+                    box % perGroup, of: perGroup, radius: perGroup > 1 ? min(0.1, 1.0 / Double(max(4, form.groups))) : 0)
                 place = .init(x: place.x + own.x, y: place.y + own.y)
             }
             let first = box * form.hostsPerRouter * (isFine ? 1 : perGroup)
@@ -80,7 +81,8 @@ extension DragonflyShape {
             hosts.append(own)
             drawing.boxes.append(
                 .init(
-                    label: isFine ? "router \(group).\(box / form.routers % form.chassis).\(box % form.routers)" : "group \(group)", tier: 0,
+                    label: isFine ? "router \(group).\(box / form.routers % form.chassis).\(box % form.routers)" : "group \(group)",
+                    tier: 0,
                     links: own.flatMap { [Int(access.up($0)), Int(access.down($0))] }, place: place))
         }
         func box(_ group: Int, _ chassis: Int, _ router: Int) -> Int {
@@ -94,14 +96,18 @@ extension DragonflyShape {
             for chassis in 0..<form.chassis {
                 for a in 0..<form.routers {
                     for b in (a + 1)..<max(a + 1, form.routers) {
-                        join(box(group, chassis, a), box(group, chassis, b), green, ((group * form.chassis + chassis) * form.routers + a) * form.routers + b)
+                        join(
+                            box(group, chassis, a), box(group, chassis, b), green,
+                            ((group * form.chassis + chassis) * form.routers + a) * form.routers + b)
                     }
                 }
             }
             for router in 0..<form.routers {
                 for a in 0..<form.chassis {
                     for b in (a + 1)..<max(a + 1, form.chassis) {
-                        join(box(group, a, router), box(group, b, router), black, ((group * form.routers + router) * form.chassis + a) * form.chassis + b)
+                        join(
+                            box(group, a, router), box(group, b, router), black,
+                            ((group * form.routers + router) * form.chassis + a) * form.chassis + b)
                     }
                 }
             }

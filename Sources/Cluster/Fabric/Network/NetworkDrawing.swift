@@ -66,7 +66,9 @@ extension NodesOnShape {
         for index in drawing.boxes.indices {
             var links = drawing.boxes[index].links.map { $0 + ports.end }
             for node in hosts[index] {
-                for gpu in node * gpusPerNode..<min(gpus, (node + 1) * gpusPerNode) { links += [Int(inside.up(gpu)), Int(inside.down(gpu))] }
+                for gpu in node * gpusPerNode..<min(gpus, (node + 1) * gpusPerNode) {
+                    links += [Int(inside.up(gpu)), Int(inside.down(gpu))]
+                }
                 for port in node * portsPerNode..<(node + 1) * portsPerNode { links += [Int(ports.up(port)), Int(ports.down(port))] }
             }
             drawing.boxes[index].links = links

@@ -71,7 +71,8 @@ struct NodesOnShape: NodesOfGPUs {
         case .torus(let dims):
             guard !dims.isEmpty, dims.allSatisfy({ $0 > 0 }), try count(dims, "dims") == nodes else {
                 let product = dims.map(String.init).joined(separator: " x ")
-                throw FabricError(key: "\(key).dims", "\(product) is not the cluster's \(nodes) nodes; write numbers whose product is \(nodes)")
+                throw FabricError(
+                    key: "\(key).dims", "\(product) is not the cluster's \(nodes) nodes; write numbers whose product is \(nodes)")
             }
             _ = try count(dims + [dims.count], "dims")
             return TorusShape(sizes: dims, link: cable, duplex: .full)
@@ -86,7 +87,8 @@ struct NodesOnShape: NodesOfGPUs {
             guard form.groups <= form.routers else {
                 throw FabricError(
                     key: "\(key).groups",
-                    "\(form.groups) groups with \(form.routers) routers a chassis: each group needs a router for each other; write groups <= routers")
+                    "\(form.groups) groups with \(form.routers) routers a chassis: each group needs a router for each other; write groups <= routers"
+                )
             }
             for sizes in [
                 [form.groups, form.chassis, form.routers, form.routers], [form.groups, form.routers, form.chassis, form.chassis],
@@ -118,12 +120,14 @@ struct NodesOnShape: NodesOfGPUs {
             throw FabricError(key: key, error.errors.prefix(3).map { "\(file):\($0)" }.joined(separator: "; "))
         }
         guard network.hostCount == nodes else {
-            throw FabricError(key: key, "\(file) has \(network.hostCount) hosts, but the cluster has \(nodes) nodes; a host stands for a node")
+            throw FabricError(
+                key: key, "\(file) has \(network.hostCount) hosts, but the cluster has \(nodes) nodes; a host stands for a node")
         }
         guard network.faults.isEmpty, network.congestion == nil, network.efficiency == nil, network.fairness == .equal else {
             throw FabricError(
                 key: key,
-                "\(file): faults, congestion, efficiency and fairness are not taken over into a step; remove them and write conditions.slow_links")
+                "\(file): faults, congestion, efficiency and fairness are not taken over into a step; remove them and write conditions.slow_links"
+            )
         }
         guard network.routing != .adaptive else {
             throw FabricError(key: key, "\(file): routing adaptive is not possible in a step, whose flows are counted together; write ecmp")

@@ -165,7 +165,8 @@ struct NamedDrawing {
 
     /// "hosts 0–15" for hosts in a row.
     private static func name(_ labels: [String]) -> String {
-        guard labels.count > 1, let first = labels.first, let last = labels.last, let low = LinkEnds.host(first), let high = LinkEnds.host(last)
+        guard labels.count > 1, let first = labels.first, let last = labels.last, let low = LinkEnds.host(first),
+            let high = LinkEnds.host(last)
         else { return labels.first ?? "" }
         let noun = first.hasPrefix("GPU") ? "GPUs" : first.hasPrefix("NPU") ? "NPUs" : "hosts"
         return high - low == labels.count - 1 ? "\(noun) \(low)–\(high)" : "\(labels.count) \(noun) from \(low)"
