@@ -40,7 +40,7 @@ import Testing
         let (_, drawing) = try drawing("{topology: {kind: dragonfly, groups: 3, routers: 4, hosts_per_router: 2, \(Self.link)}}")
         #expect(drawing.boxes.count == 12 && drawing.edges.count == 3 * 6 + 3)
         #expect(drawing.boxes.allSatisfy { $0.links.count == 4 && $0.place != nil })
-        let (_, coarse) = try drawing("{topology: {kind: dragonfly, groups: 9, routers: 20, hosts_per_router: 1, \(Self.link)}}")
+        let (_, coarse) = try self.drawing("{topology: {kind: dragonfly, groups: 9, routers: 20, hosts_per_router: 1, \(Self.link)}}")
         #expect(coarse.boxes.count == 9 && coarse.edges.count == 36)
     }
 
