@@ -95,7 +95,7 @@ import Testing
         ("[{gpu: 1, down: 1 ms, every: 2 ms}]", "conditions.link_faults[0].until", "until"),
         ("[{gpu: 1, down: 3 ms, every: 2 ms, until: 1 s}]", "conditions.link_faults[0].down", "shorter"),
         ("[{gpu: 1, down: 1 us, every: 2 us, until: 100 s}]", "conditions.link_faults[0].every", "longer period"),
-        ("[{gpu: 1, slowdown: 2}]", "conditions.link_faults[0].slowdown", "slow"),
+        ("[{gpu: 1, slowdown: 2}]", "conditions.link_faults[0].slowdown", "down"),
     ])
     func badFaults(list: String, key: String, advice: String) {
         let errors = faults(faults: list)
