@@ -187,6 +187,8 @@ public struct FlowSimulation: ~Copyable {
     private mutating func findRoute(_ flow: Flow) {
         let (source, destination) = (flow.source, flow.destination)
         route.removeAll()
+        // From a host to itself nothing travels.
+        if source == destination { return }
         if isAdaptive {
             findLeastLoaded(source, destination)
         } else {

@@ -91,6 +91,28 @@ struct PatternPlayer: ~Copyable {
         return end
     }
 
+    /// As `run`, stopping at the end of every span to look at links. [links][spans] bytes that each has carried by then.
+    mutating func run(_ links: [Int], until end: Double, spans: Int) throws(FabricError) -> [[Double]] {
+        var sent = [[Double]](repeating: [], count: links.count)
+        guard stepCount > 0 else { return sent }
+        for rank in places.indices { moveOn(rank) }
+        try startWhatIsReady()
+        for span in 1...max(1, spans) {
+            let limit = span == spans ? end : end * Double(span) / Double(spans)
+            while try simulation.advance(until: limit) {
+                for index in 0..<simulation.finishedCount {
+                    let owner = Int(simulation.finished(index).owner)
+                    let (source, destination) = (Int(messages[owner].source), Int(messages[owner].destination))
+                    leave(source)
+                    leave(destination)
+                }
+                try startWhatIsReady()
+            }
+            for (place, link) in links.enumerated() { sent[place].append(simulation.sent(over: link)) }
+        }
+        return sent
+    }
+
     @inline(__always)
     private mutating func leave(_ rank: Int) {
         ranks[rank].pending &-= 1

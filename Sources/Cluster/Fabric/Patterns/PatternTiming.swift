@@ -154,6 +154,37 @@ extension Network {
         try played(pattern, try places(pattern, hosts)).seconds
     }
 
+    /// Bytes that each link carries for a pattern on its static ways: [links].
+    public func carried(_ pattern: CommunicationPattern, on hosts: [Int]) throws(FabricError) -> [Double] {
+        let places = try places(pattern, hosts)
+        var carried = [Double](repeating: 0, count: linkCount)
+        var links = Column<Int32>()
+        for phase in pattern.phases {
+            for message in phase.messages where places[message.source] != places[message.destination] {
+                let (source, destination) = (places[message.source], places[message.destination])
+                links.removeAll()
+                shape.route(from: source, to: destination, choice: choice(from: source, to: destination, key: 0), into: &links)
+                for hop in 0..<links.count { carried[Int(links[hop])] += Double(phase.steps) * message.bytes }
+            }
+        }
+        return carried
+    }
+
+    /// Plays a pattern once more and looks at some links at the end of every span of its time `end`.
+    /// - Throws: `FabricError` as `time`.
+    public func load(
+        of pattern: CommunicationPattern, on hosts: [Int], links: [Int], over time: (end: Double, spans: Int)
+    ) throws(FabricError) -> LoadOverTime {
+        var player = PatternPlayer(network: self, pattern: pattern, places: try places(pattern, hosts))
+        let sent = try player.run(links, until: time.end, spans: time.spans)
+        let span = time.end / Double(time.spans)
+        let utilization = zip(links, sent).map { link, sent in
+            let most = properties(ofLink: link).bandwidth * span
+            return sent.indices.map { most > 0 ? (sent[$0] - ($0 > 0 ? sent[$0 - 1] : 0)) / most : 0 }
+        }
+        return LoadOverTime(span: span, links: links, utilization: utilization)
+    }
+
     private func played(_ pattern: CommunicationPattern, _ places: [Int]) throws(FabricError) -> PatternTiming {
         var player = PatternPlayer(network: self, pattern: pattern, places: places)
         let seconds = try player.run()
