@@ -11,6 +11,8 @@ import Plan
 ///   F or B of a rank, since a micro-batch comes back through the chunks in the other order.
 /// - A last B still has to travel up to stage 0, and each stage on the way has to send its gradients (`after`): all of them behind their first piece
 ///   or the last piece behind all, that is max(G + R / n, G / n + R) from the start of G.
+/// - A rank that runs at most k forwards before its first B waits for it: no W is there yet to fill the time. One whose next forward waits for a B,
+///   as 1F1B's do with k = p - r in flight, has m micro-batches in flight k at a time, each for the way down and back.
 /// - The stream of the collectives is busy for all reductions from the first that can be ready.
 ///
 /// With equal stages and 1F1B that is the schedule's very length, (m + p - 1)(F + B) (Narayanan et al., arXiv:2104.04473 section 2.2.1);
@@ -45,7 +47,12 @@ struct PipelineBound {
     /// [stages] from the end of the last B until what follows it, here or on the way to stage 0, is done; and until stage 0's is.
     private var after: [Double] = []
     private var drain: [Double] = []
+    /// [stages] down and back from the start of a forward to the end of its B.
+    private var round: [Double] = []
     private let isTwin: Bool
+    /// Forwards that a rank may run before its first B; nil: any number. Strict: and whose B each further forward waits for.
+    private let inFlight: ((_ rank: Int) -> Double)?
+    private let isStrict: Bool
     private(set) var exposedData = 0.0
 
     var chunks: Int { ranks.map(\.stages.count).max() ?? 1 }
@@ -58,6 +65,12 @@ struct PipelineBound {
         micro = Double(max(1, job.microBatches)) / (isTwin ? 2 : 1)
         let folds = count > 1 && !isTwin && job.layout.schedule.fixedChunks == 2
         (self.flow, self.passes) = (flow, passes)
+        switch job.layout.schedule {
+        case .oneForwardOneBackward where job.layout.virtual <= 1, .zbH1: (inFlight, isStrict) = ({ Double(count - $0) }, true)
+        case .zb1p: (inFlight, isStrict) = ({ _ in Double(count) }, false)
+        case .zb2p, .zbH2: (inFlight, isStrict) = ({ _ in Double(2 * count) }, false)
+        default: (inFlight, isStrict) = (nil, false)
+        }
         self.pieces = costs.stages.indices.map { pieces.indices.contains($0) ? Double(max(1, pieces[$0])) : 16 }
         gathers = flow.gathersAhead ? costs.data.map(\.gather) : costs.data.map { _ in 0 }
         reduces = costs.data.map(\.reduce)
@@ -102,13 +115,16 @@ struct PipelineBound {
         }
         var arrival = 0.0
         for stage in passes.forward.indices {
-            let (forward, n) = (passes.forward[stage], pieces[stage])
+            let (forward, n) = (flow.gathersByUnit ? passes.firstForward[stage] : passes.forward[stage], pieces[stage])
             if stage > 0 { arrival = finish[stage - 1] + hops[stage] }
             let firstPiece = gathered[stage] - (isTwin ? 0 : gathers[stage] * (1 - 1 / n))
             finish.append(max(max(arrival, firstPiece) + forward, max(arrival, gathered[stage]) + forward / n))
         }
         turned = finish
+        round = passes.forward
         for stage in passes.backward.indices.reversed() {
+            let below = stage + 1 < turned.count ? round[stage + 1] + 2 * hops[stage + 1] : 0
+            round[stage] = passes.forward[stage] + below + passes.backward[stage]
             let before = stage + 1 < turned.count ? turned[stage + 1] + hops[stage + 1] : finish[stage]
             turned[stage] = before + passes.backward[stage]
         }
@@ -126,6 +142,7 @@ struct PipelineBound {
     /// From the end of a stage's last B until its gradients are reduced.
     private func leaving(_ stage: Int) -> Double {
         let weight = passes.weight[stage]
+        if flow.gathersByUnit { return passes.lastReduce[stage] }
         if flow.reducesAtEnd { return weight + reduces[stage] }
         guard flow.reducesInPieces else { return weight }
         return weight + reducing(behind: stage)
@@ -169,7 +186,24 @@ struct PipelineBound {
         for stage in rank.stages {
             end = max(end, finish[stage] + (micro - 1) * passes.forward[stage] + micro * passes.backward[stage] + after[stage])
         }
-        return max(end, reduced(rank) { (finish[$0], turned[$0]) }, rank.stream)
+        end = max(end, waiting(lowest, rank), reduced(rank) { (finish[$0], turned[$0]) }, rank.stream)
+        guard flow.gathersByUnit else { return end }
+        // Reductions follow the first backward of a unit.
+        let first = rank.stages.map { finish[$0] + passes.firstBackward[$0] }.min() ?? 0
+        return max(end, first + rank.stages.reduce(0) { $0 + micro * passes.streamReduce[$1] })
+    }
+
+    /// The same from the forwards that a rank of one chunk has in flight.
+    private func waiting(_ stage: Int, _ rank: Rank) -> Double {
+        guard rank.stages.count == 1, ranks.count > 1 else { return 0 }
+        let (forward, start) = (passes.forward[stage], finish[stage] - passes.forward[stage])
+        let room = inFlight.map { $0(stage) } ?? .infinity
+        let idle = turned[stage] - passes.backward[stage] - start - min(micro, room) * forward
+        var end = start + rank.work + max(0, idle) + tail(rank)
+        guard isStrict, room >= 1 else { return end }
+        let rounds = ((micro - 1) / room).rounded(.down)
+        end = max(end, start + (micro - 1 - rounds * room) * forward + (rounds + 1) * round[stage] + after[stage])
+        return end
     }
 
     /// Either direction may come first, and a rank's stage of the other one is as deep as this one is high.

@@ -75,6 +75,12 @@ struct StagePasses {
     var compute: [Double] = []
     /// Collectives of one micro-batch on the data stream, where parameters are gathered unit by unit.
     var stream: [Double] = []
+    /// Where parameters are gathered unit by unit, [virtual stages]: the first micro-batch's forward, which gathers in any case; reductions of a
+    /// micro-batch, the last of them, and the first unit's backward.
+    var firstForward: [Double] = []
+    var streamReduce: [Double] = []
+    var lastReduce: [Double] = []
+    var firstBackward: [Double] = []
     /// Longest gather of a unit.
     var gather = 0.0
     /// Exchange with experts and sends within the passes that a pass in the other direction may hide, of all passes of a micro-batch.
@@ -118,25 +124,51 @@ struct StagePasses {
         }
     }
 
+    /// Units are gathered one ahead: the third one's gather starts behind the first one's pass, so a pass takes as long as the first and the last
+    /// unit and what is gathered between them, if that is more than all units. Reductions queue among the gathers, each behind the gather of the
+    /// unit after the next.
     private mutating func addUnits(_ units: [Int], flow: DataFlow, costs: StageCosts) {
         var sums = (forward: 0.0, backward: 0.0, compute: 0.0, stream: 0.0)
-        for unit in units {
+        var ends = (forward: 0.0, backward: 0.0)
+        var between = (forward: 0.0, first: 0.0, backward: 0.0)
+        var reduces = 0.0
+        for (at, unit) in units.enumerated() {
             let passes = costs.units[unit]
             let traffic = costs.unitData[unit]
             let gathered = flow.gathersAgain ? traffic.gather : 0
             let (front, back) = (passes.forward.total, passes.backward.total + passes.weight.total)
-            sums.forward += front + costs.shardedSlowdown * min(front, gathered)
-            sums.backward += back + costs.shardedSlowdown * min(back, gathered + traffic.reduce)
+            let forward = front + costs.shardedSlowdown * min(front, gathered)
+            let backward = back + costs.shardedSlowdown * min(back, gathered + traffic.reduce)
+            sums.forward += forward
+            sums.backward += backward
+            if at == 0 || at == units.count - 1 {
+                ends.forward += forward
+                ends.backward += backward
+            }
+            if at >= 2 { between.forward += gathered }
+            if at >= 2 { between.first += traffic.gather }
+            if at < units.count - 2 { between.backward += gathered }
+            if at >= 2, flow.gathersAgain { between.backward += traffic.reduce }
+            if at == units.count - 1 { firstBackward.append(backward) }
+            if at == 0 { lastReduce.append(traffic.reduce) }
+            reduces += traffic.reduce
             sums.compute += Self.kernels(passes)
             sums.stream += traffic.reduce + 2 * gathered
             gather = max(gather, traffic.gather)
         }
         moving.append(0)
-        forward.append(sums.forward)
-        backward.append(sums.backward)
+        if units.isEmpty {
+            firstBackward.append(0)
+            lastReduce.append(0)
+        }
+        let waits = units.count > 2
+        forward.append(max(sums.forward, waits ? ends.forward + between.forward : 0))
+        firstForward.append(max(sums.forward, waits ? ends.forward + between.first : 0))
+        backward.append(max(sums.backward, waits ? ends.backward + between.backward : 0))
         weight.append(0)
         compute.append(sums.compute)
         stream.append(sums.stream)
+        streamReduce.append(reduces)
     }
 
     private static func kernels(_ passes: StageCosts.Passes) -> Double {

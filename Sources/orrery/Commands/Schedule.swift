@@ -95,6 +95,15 @@ struct Schedule: ParsableCommand {
             let (ranks, chunks) = (ranks ?? 1, chunks ?? kind.fixedChunks ?? (kind == .interleaved ? 2 : 1))
             let costs = try costs(virtualStages: ranks * (kind == .dualpipe ? 1 : chunks))
             return try refusing("") {
+                guard kind != .auto else {
+                    let found = try PipelineSchedule.automatic(
+                        ranks: ranks, microBatches: microBatches ?? 1, chunks: chunks, costs: costs)
+                    return try ScheduleAnswer(
+                        found.schedule, costs: costs,
+                        remarks: [
+                            "layout.schedule auto: the longest span is \(rounded(found.distance * 100, 1)) % above what no order within the memory can undercut"
+                        ])
+                }
                 let schedule = try PipelineSchedule.make(kind, ranks: ranks, microBatches: microBatches ?? 1, chunks: chunks, costs: costs)
                 return try ScheduleAnswer(schedule, costs: costs)
             }

@@ -1,4 +1,5 @@
 import Plan
+import Quantities
 import Report
 
 /// A schedule with what it takes and holds, as text and as a document.
@@ -39,8 +40,8 @@ struct ScheduleAnswer {
             "\(schedule.name): \(schedule.ranks.count) ranks, \(schedule.microBatches) micro-batches"
                 + (schedule.chunks > 1 ? ", \(schedule.chunks) chunks a rank" : "")
                 + (schedule.splitsBackward ? ", weight gradients apart" : "") + "; valid",
-            "length \(rounded(timing.makespan, 6))\(unit) of passes and hops, \(rounded(idle * 100, 2)) % idle on average, longest span of a rank \(rounded(timing.period, 6))\(unit)",
-            "micro-batches in flight: \(rounded(held.max() ?? 0, 2)) at most (rank \(held.firstIndex(of: held.max() ?? 0) ?? 0)), \(rounded(held.min() ?? 0, 2)) at least",
+            "length \(significant(timing.makespan, digits: 6))\(unit) of passes and hops, \(fixed(idle * 100, decimals: 2)) % idle on average, longest span of a rank \(significant(timing.period, digits: 6))\(unit)",
+            "micro-batches in flight: \(significant(held.max() ?? 0)) at most (rank \(held.firstIndex(of: held.max() ?? 0) ?? 0)), \(significant(held.min() ?? 0)) at least",
         ]
         lines += remarks.filter { $0.hasPrefix("layout.schedule") }
         if schedule.instructionCount <= Self.drawn, let grid = try? schedule.grid(costs) {
