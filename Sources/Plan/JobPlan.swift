@@ -154,7 +154,8 @@ private struct Planning {
         let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
-            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape), pieces: work.gradientPieces(job: job, behaviour: behaviour),
+            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape),
+            pieces: work.gradientPieces(job: job, behaviour: behaviour),
             warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(

@@ -238,7 +238,8 @@ struct PipelineBound {
             let rest = finish[lowest] - passes.forward[lowest] + rank.chain
             let behind = isTwin ? drain[lowest] : drain[lowest] + leaving(0)
             longest = max(longest, rest + behind + top.optimizer - start)
-            if at == 0, !isTwin { longest = max(longest, ready(rank) + rank.optimizer - start) }
+            // Where units are gathered, the stream is busy with the first before the first pass.
+            if at == 0, !isTwin { longest = max(longest, ready(rank) + rank.optimizer - max(start, passes.gather)) }
         }
         return longest
     }

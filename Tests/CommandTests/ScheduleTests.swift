@@ -75,7 +75,8 @@ import Testing
         #expect(none.status == 2 && none.errors.contains("{file: my.schedule}"), "\(none.errors)")
         let gone = try Program.run("run", job("{schedule: {file: gone.schedule}}"))
         #expect(gone.status == 2 && gone.errors.contains("gone.schedule: cannot be read"), "\(gone.errors)")
-        let odd = text.replacing("stages 0:", with: "stages 9:").replacing("stages 1:", with: "stages 0:").replacing("stages 9:", with: "stages 1:")
+        let odd = text.replacing("stages 0:", with: "stages 9:").replacing("stages 1:", with: "stages 0:").replacing(
+            "stages 9:", with: "stages 1:")
         let turned = odd.replacing("rank 0 stages 1: F0 B0", with: "rank 0 stages 1: F0 B0").replacing("B0 F0", with: "F0 B0")
         _ = try folder.write(turned, as: "turned.schedule")
         let placed = try Program.run("run", job("{schedule: {file: turned.schedule}}"))

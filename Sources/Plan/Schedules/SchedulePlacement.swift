@@ -20,12 +20,16 @@ extension Legality {
     mutating func listed(_ order: PipelineSchedule) {
         let (ranks, micro) = (order.ranks.count, order.microBatches)
         if ranks < 2 {
-            add("layout.schedule", "the file orders one rank, which is no pipeline", "give a schedule of 2 ranks or more, or remove the file")
+            add(
+                "layout.schedule", "the file orders one rank, which is no pipeline",
+                "give a schedule of 2 ranks or more, or remove the file")
         } else if ranks != layout.pipeline {
             add("layout.schedule", "the file orders \(ranks) ranks, pipeline is \(layout.pipeline)", "write pipeline: \(ranks)")
         }
         if layout.schedule == .interleaved, order.chunks != layout.virtual {
-            add("layout.schedule", "the file has \(order.chunks) chunks a rank, virtual is \(layout.virtual)", "write virtual: \(order.chunks)")
+            add(
+                "layout.schedule", "the file has \(order.chunks) chunks a rank, virtual is \(layout.virtual)",
+                "write virtual: \(order.chunks)")
         }
         if problems.isEmpty, micro != job.microBatches {
             add(

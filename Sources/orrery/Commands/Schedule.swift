@@ -52,7 +52,8 @@ struct Schedule: ParsableCommand {
             }
         case .scenario, .file:
             guard ranks == nil, microBatches == nil, chunks == nil else {
-                throw ValidationError("\(source) has ranks, micro-batches and chunks of its own; leave out --ranks, --micro-batches and --chunks")
+                throw ValidationError(
+                    "\(source) has ranks, micro-batches and chunks of its own; leave out --ranks, --micro-batches and --chunks")
             }
         }
         if case .scenario = origin {
@@ -83,7 +84,8 @@ struct Schedule: ParsableCommand {
         guard let times else { return [1, 1, 1, 0] }
         let values = times.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) ?? .nan }
         guard (3...4).contains(values.count), values.allSatisfy({ $0.isFinite && $0 >= 0 && $0 < 1e9 }), values[0] + values[1] > 0 else {
-            throw ValidationError("--times is \"\(times)\"; give three or four numbers, zero or more: F,B,W or F,B,W,hop, for instance 1,1,1,0.1")
+            throw ValidationError(
+                "--times is \"\(times)\"; give three or four numbers, zero or more: F,B,W or F,B,W,hop, for instance 1,1,1,0.1")
         }
         return values.count == 3 ? values + [0] : values
     }

@@ -110,15 +110,13 @@ struct PublishedLayouts {
         var constraints = constraints
         // What the authors ran is a schedule that their stack has.
         for choice in choices where !constraints.schedules.contains(choice.schedule) { constraints.schedules.append(choice.schedule) }
-        // What the enumeration itself lists; the search looks at the published layouts in any case.
-        let listed = Set(SearchSpace(job: group.job, constraints: constraints).enumeratedChoices)
         let space = SearchSpace(job: group.job, constraints: constraints, others: choices)
         let result = try search(space, objective: .time, data: data, settings: settings)
         let best = result.ranked.first
         return group.runs.map { published in
             Row(
                 published: published, space: result.space, best: best, bestJob: best.map { space.job($0.choice) },
-                isListed: space.choices.contains(published.choice), isEnumerated: listed.contains(published.choice),
+                isListed: space.choices.contains(published.choice), isEnumerated: space.enumeratedChoices.contains(published.choice),
                 seconds: result.seconds, isProven: result.isProven)
         }
     }
