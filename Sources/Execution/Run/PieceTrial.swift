@@ -16,18 +16,6 @@ struct PieceTrial {
     private let memory: RunMemory
     private let worker: Int
     private let cpu: CPUBackend
-    /// Operands are rotated through as much memory as lies between two uses of them in a step: weights, gradients and the optimizer's state
-    /// were last touched a micro-batch or a step ago. What a layer works on was written just before, and comes from a cache if it fits one.
-    private static func rotation(_ call: KernelCall, _ plan: RunPlan) -> Double {
-        let isWeight =
-            switch call.kernel {
-            case .gemmNN, .gemmNT, .gemmTN, .gemmTT, .adamW, .sgd, .zeros, .scale: true
-            default: call.bytes > near
-            }
-        return isWeight ? max(near, min(96e6, plan.workingSet)) : near
-    }
-    private static let near = 8e6
-
     init(_ piece: Piece, _ plan: RunPlan, _ memory: RunMemory, worker: Int) throws {
         self.memory = memory
         self.worker = worker
@@ -39,8 +27,9 @@ struct PieceTrial {
             return (0..<n).map { block[$0 & 0xFFFF % block.count] }
         }
         switch piece {
-        case .kernel(let call):
-            let copies = min(24, max(1, Int((Self.rotation(call, plan) / max(1, call.bytes)).rounded(.up))))
+        case .kernel(let call, let reuse):
+            // Operands are rotated through as much memory as lies between two uses of them in a step.
+            let copies = min(24, max(1, Int((Double(1 << reuse) / max(1, call.bytes)).rounded())))
             work = .kernels((0..<copies).map { [cpu] in KernelTrial(call, on: cpu, seed: UInt64($0 + 1)) })
         case .share(let n): work = .share([Float](repeating: 1, count: n))
         case .fetch(let n): work = .fetch([Float](repeating: 1, count: n))

@@ -1,4 +1,5 @@
 import Compression
+import Plan
 import Scenario
 
 /// What the workers of a run share, and where it lies. Computed alike in every process from the spec.
@@ -15,10 +16,10 @@ struct RunMemory: Sendable {
         /// Seconds after which a worker that waits gives up.
         var patience = 120.0
         var pins = true
-        /// Whether kernels are timed; else only the heaviest, for how much it suffers when the other cores are busy.
-        var timesKernels = true
+        /// Whether steps are run; else kernels alone are timed.
+        var trains = true
     }
-    enum Signal: Int { case abort, textLength, optionRounds, optionTrial, optionPatience, optionPins, optionWarmUp, optionKernels }
+    enum Signal: Int { case abort, textLength, optionRounds, optionTrial, optionPatience, optionPins, optionWarmUp, optionTrains }
     enum Status: UInt64 { case starting = 0, ready, done, failed }
     /// Counters on which groups of workers meet.
     enum Meeting: Int { case all, data, tied }
@@ -112,7 +113,7 @@ struct RunMemory: Sendable {
         set(.optionPatience, options.patience.bitPattern)
         set(.optionPins, options.pins ? 1 : 0)
         set(.optionWarmUp, UInt64(options.warmUp))
-        set(.optionKernels, options.timesKernels ? 1 : 0)
+        set(.optionTrains, options.trains ? 1 : 0)
     }
 
     /// As a worker finds it.
@@ -131,7 +132,7 @@ struct RunMemory: Sendable {
         let options = Options(
             rounds: Int(clamping: word(.optionRounds)), warmUp: Int(clamping: word(.optionWarmUp)),
             trialSeconds: Double(bitPattern: word(.optionTrial)), patience: Double(bitPattern: word(.optionPatience)),
-            pins: word(.optionPins) == 1, timesKernels: word(.optionKernels) == 1)
+            pins: word(.optionPins) == 1, trains: word(.optionTrains) == 1)
         let plan = try RunPlan(spec)
         let map = Map(plan, options)
         guard map.bytes <= shared.bytes else { throw damaged }
@@ -210,10 +211,16 @@ enum StepField: Int, CaseIterable {
 }
 
 struct StepRecord {
-    static func count(chunks: Int) -> Int { 2 * StepField.allCases.count + 2 * chunks }
+    static func count(chunks: Int) -> Int { 2 * StepField.allCases.count + 3 * chunks }
     static func processor(_ field: StepField) -> Int { StepField.allCases.count + field.rawValue }
     /// Processor seconds of a chunk's passes over all micro-batches.
-    static func chunk(_ chunk: Int, backward: Bool, of chunks: Int) -> Int {
-        2 * StepField.allCases.count + (backward ? chunks : 0) + chunk
+    static func chunk(_ chunk: Int, _ kind: Instruction.Kind, of chunks: Int) -> Int {
+        let row =
+            switch kind {
+            case .forward: 0
+            case .backward: 1
+            case .weight: 2
+            }
+        return 2 * StepField.allCases.count + row * chunks + chunk
     }
 }

@@ -37,7 +37,7 @@ struct Worker {
             plan.spec.optimizer, shapes: plan.model.shapes, owned: plan.tensors(rank: number % plan.spec.pipeline))
         let replica = number / plan.spec.pipeline
         data = (0..<plan.spec.microBatches).map { plan.model.data(replica: replica, microBatch: $0) }
-        codec = plan.spec.data > 1 ? plan.spec.codec?.compression.codec : nil
+        codec = plan.spec.copies > 1 ? plan.spec.codec?.compression.codec : nil
     }
 
     /// Times pieces and trains, in rounds.
@@ -51,7 +51,7 @@ struct Worker {
             if options.trialSeconds > 0 {
                 try timePieces(round)
             }
-            let end = options.warmUp + spec.steps * (round + 1) / options.rounds
+            let end = options.trains ? options.warmUp + spec.steps * (round + 1) / options.rounds : 0
             while step < end {
                 try train(step)
                 step += 1
@@ -64,7 +64,7 @@ struct Worker {
     private func timePieces(_ round: Int) throws {
         for busy in spec.workers > 1 ? [false, true] : [false] {
             for (index, piece) in plan.distinct.enumerated() {
-                guard busy || number == 0, memory.options.timesKernels || !piece.isKernel || index == plan.heaviest else { continue }
+                guard busy || number == 0 else { continue }
                 var trial = try PieceTrial(piece, plan, memory, worker: number)
                 if busy { try meet(.all) }
                 let seconds = try trial.seconds(for: memory.options.trialSeconds)
@@ -79,8 +79,8 @@ struct Worker {
     private func group(_ meeting: RunMemory.Meeting) -> [Int] {
         switch meeting {
         case .all: Array(0..<spec.workers)
-        case .data: (0..<spec.data).map { $0 * spec.pipeline + rank }
-        case .tied: plan.tiedRanks.map { replica * spec.pipeline + $0 }
+        case .data: plan.copies(of: number)
+        case .tied: plan.tied(with: number)
         }
     }
 
@@ -132,28 +132,39 @@ struct Worker {
 
     private mutating func pipeline(_ step: Int, _ notes: inout StepNotes) throws {
         var passes: [Instruction: StageRunner<CPUBackend>.Pass] = [:]
+        var rests: [Instruction: PostponedGradients<CPUBackend>] = [:]
         let stages = plan.schedule.virtualStage[rank]
         for instruction in plan.schedule.ranks[rank] {
             let stage = stages[instruction.chunk]
             let micro = instruction.microBatch
             let isForward = instruction.kind == .forward
             let key = Instruction(.forward, micro, chunk: instruction.chunk)
-            let received =
-                isForward
-                ? try receive(stage == 0 ? nil : stage - 1, isForward, micro, step, &notes)
-                : try receive(stage == plan.model.last ? nil : stage, isForward, micro, step, &notes)
+            var received: [Float] = []
+            switch instruction.kind {
+            case .forward: received = try receive(stage == 0 ? nil : stage - 1, isForward, micro, step, &notes)
+            case .backward: received = try receive(stage == plan.model.last ? nil : stage, isForward, micro, step, &notes)
+            case .weight: break
+            }
             let start = Moment.now
             var sent: [Float] = []
-            if isForward {
+            switch instruction.kind {
+            case .forward:
                 let pass = try runner.forward(stage, parameters, data[micro], input: received)
                 sent = stage == plan.model.last ? [] : pass.output
                 notes.add(.loss, pass.loss / Double(spec.microBatches))
                 passes[key] = pass
-            } else if let pass = passes.removeValue(forKey: key) {
-                sent = try runner.backward(pass, stage == plan.model.last ? pass.flow : received, parameters, &gradients)
+            case .backward:
+                guard let pass = passes.removeValue(forKey: key) else { break }
+                let flow = stage == plan.model.last ? pass.flow : received
+                if plan.schedule.splitsBackward {
+                    (sent, rests[key]) = try runner.backwardInput(pass, flow, parameters, &gradients)
+                } else {
+                    sent = try runner.backward(pass, flow, parameters, &gradients)
+                }
+            case .weight: rests.removeValue(forKey: key)?.add(to: &gradients, on: runner.backend)
             }
             notes.add(isForward ? .forward : .backward, from: start)
-            notes.add(chunk: instruction.chunk, backward: !isForward, of: spec.virtual, from: start)
+            notes.add(chunk: instruction.chunk, instruction.kind, of: spec.virtual, from: start)
             try straggle(start, &notes)
             guard !sent.isEmpty else { continue }
             let box = RunMemory.Box(
@@ -198,10 +209,10 @@ struct Worker {
                 for tensor in owned { runner.backend.scale(&gradients[tensor], by: 1 / Double(parts)) }
             }
         }
-        if spec.data > 1 {
+        if spec.copies > 1 {
             if codec == nil { try allReduce(owned, &notes) } else { try gatherMessages(owned, &notes) }
         }
-        guard plan.holdsTied(rank), plan.tiedRanks.count > 1 else { return }
+        guard plan.tiedRanks.count > 1, plan.tiedRanks.contains(rank) else { return }
         let count = gradients[0].count
         notes.note(.exchange) { memory.embedding(number).update(from: gradients[0], count: count) }
         try notes.note(.exchangeWait) { try meet(.tied) }
@@ -224,7 +235,8 @@ struct Worker {
         try notes.note(.exchangeWait) { try meet(.data) }
         let sum = memory.sum(members[0])
         notes.note(.exchange) {
-            sumParts(members.map { UnsafePointer(memory.slot($0)) }, RunPlan.part(count, replica, of: spec.data), into: sum)
+            let own = RunPlan.part(count, members.firstIndex(of: number) ?? 0, of: members.count)
+            sumParts(members.map { UnsafePointer(memory.slot($0)) }, own, into: sum)
         }
         try notes.note(.exchangeWait) { try meet(.data) }
         notes.note(.exchange) { scatter(UnsafePointer(sum), owned) }
@@ -299,8 +311,8 @@ struct StepNotes {
         record[StepRecord.processor(field)] += now.processor - start.processor
     }
     func add(_ field: StepField, _ value: Double) { record[field.rawValue] += value }
-    func add(chunk: Int, backward: Bool, of chunks: Int, from start: Moment) {
-        record[StepRecord.chunk(chunk, backward: backward, of: chunks)] += Moment.now.processor - start.processor
+    func add(chunk: Int, _ kind: Instruction.Kind, of chunks: Int, from start: Moment) {
+        record[StepRecord.chunk(chunk, kind, of: chunks)] += Moment.now.processor - start.processor
     }
     func note<R>(_ field: StepField, _ body: () throws -> R) rethrows -> R {
         let start = Moment.now

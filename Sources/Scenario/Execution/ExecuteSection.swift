@@ -61,7 +61,8 @@ enum ExecuteSection {
             Field("seed", \.seed, seed, default: "1", "of initial values and data"),
         ])
     }
-    static let schedules: [ScheduleKind] = [.gpipe, .oneForwardOneBackward, .interleaved]
+    /// All that name an order; `auto` chooses by the costs of a cluster.
+    static let schedules = ScheduleKind.allCases.filter { $0 != .auto }
     static let optimizers: [OptimizerKind] = [.sgd, .momentum, .adam, .adamw]
     private static var codecPath: WritableKeyPath<Draft, ExecutionSpec.Codec??> { \.codec }
 

@@ -55,7 +55,10 @@ public struct ExecutionSpec: Sendable, Hashable {
     public var workers: Int { data * pipeline }
     /// Samples of a micro-batch.
     public var samples: Int { batch / max(1, data * microBatches) }
-    public var virtualStages: Int { pipeline * virtual }
+    /// DualPipe's two chunks of a rank are stages that another rank holds too.
+    public var virtualStages: Int { pipeline * virtual / schedule.parameterCopies }
+    /// Copies of every parameter whose gradients are summed.
+    public var copies: Int { data * schedule.parameterCopies }
     /// Linear layers, convolution blocks or transformer layers: what can be cut into stages. A CNN cannot.
     public var layers: Int {
         switch model {
