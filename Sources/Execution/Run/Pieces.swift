@@ -82,7 +82,7 @@ extension WorkerPieces {
             let message = codec.compression.codec.encodedSize(count: n).most
             share = [.share(n), .share(max(1, message / 4))]
             encode = [.encode(n)]
-            decode = Array(repeating: .decode(n), count: spec.copies)
+            decode = [.kernel(try KernelCall(.zeros, [n]), reuse: reuse)] + Array(repeating: .decode(n), count: spec.copies)
             fetch = [.fetch(n)]
         } else if spec.copies > 1 {
             share = [.share(n)]

@@ -13,6 +13,11 @@ public struct StepPrediction: Sendable {
     /// Of the matrix products of a step.
     public var stepFLOPs: Double
 
+    init(source: String, times: StepTimes, error: Double, evidence: [EvidenceKind: Double], stepFLOPs: Double) {
+        (self.source, self.times, self.error) = (source, times, error)
+        (self.evidence, self.stepFLOPs) = (evidence, stepFLOPs)
+    }
+
     /// Predicts a spec's step from a calibration of this machine. Nothing is run or timed.
     /// - Throws: `ExecutionError` where the spec cannot be run.
     public init(_ spec: ExecutionSpec, calibration: KernelTimes) throws(ExecutionError) {

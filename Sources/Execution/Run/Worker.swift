@@ -254,6 +254,9 @@ struct Worker {
     /// Every replica reads every message and adds what it says, in the order of the replicas, so that all hold the same bits.
     private mutating func gatherMessages(_ owned: [Int], _ notes: inout StepNotes) throws {
         guard var codec else { return }
+        // Moved out and back, so that what it has left over is not copied.
+        self.codec = nil
+        defer { self.codec = codec }
         let flat = notes.note(.exchange) { () -> [Float] in
             var flat: [Float] = []
             flat.reserveCapacity(plan.gradientElements(rank: rank))
@@ -261,15 +264,15 @@ struct Worker {
             return flat
         }
         let message = try notes.note(.encode) { try codec.encode(flat) }
-        self.codec = codec
         notes.note(.exchange) {
             let slot = memory.slotBytes(number)
             slot.storeBytes(of: UInt64(message.count), as: UInt64.self)
             (slot + 64).copyMemory(from: message, byteCount: message.count)
         }
         try notes.note(.exchangeWait) { try meet(.data) }
-        var sum = runner.backend.zeros(flat.count)
+        var sum: [Float] = []
         try notes.note(.decode) {
+            sum = runner.backend.zeros(flat.count)
             for member in group(.data) {
                 let slot = memory.slotBytes(member)
                 let bytes = UnsafeRawBufferPointer(start: slot + 64, count: Int(slot.load(as: UInt64.self)))
