@@ -61,6 +61,7 @@ struct CalibratedPieceTimes: PieceTimes {
         switch piece {
         case .kernel(let call, let reuse): kernel(call, footprint: Double(1 << reuse))
         case .share(let n), .fetch(let n): kernel(.copy, n)
+        case .send(let n), .receive(let n): message(n)
         // Two operands are read and one is written, as by an addition; each further replica adds once more.
         case .reduce(let n, let replicas): kernel(.add, n).times(Double(replicas - 1))
         case .encode(let n): codec.map { encode($0, n) } ?? .none
@@ -76,6 +77,18 @@ struct CalibratedPieceTimes: PieceTimes {
     private func kernel(_ call: KernelCall, footprint: Double) -> PieceTime {
         let alone = kernels.estimate(call, footprint: footprint)
         return PieceTime(alone: alone, busy: alone.seconds * (isShared ? kernels.contention(call) : 1))
+    }
+
+    /// Half of what a message between two processes takes: the sender's copy into the system or the receiver's out of it.
+    private func message(_ n: Int) -> PieceTime {
+        guard n > 0 else { return .none }
+        guard var known = kernels.message(bytes: Double(4 * n), over: .loopbackSocket) else {
+            var guess = kernel(.copy, n).times(2)
+            guess.alone.error = 0.5
+            return guess
+        }
+        known.seconds /= 2
+        return PieceTime(alone: known, busy: known.seconds)
     }
 
     /// With error feedback what is left over is added before and kept behind: one more addition, and for values that are coded a decoding and a

@@ -1,4 +1,5 @@
 import Compression
+import Glibc
 import Kernels
 import Training
 
@@ -9,6 +10,7 @@ struct PieceTrial {
         case share([Float])
         case fetch([Float])
         case reduce(Int, replicas: Int)
+        case message(LoopedMessage)
         case encode(any GradientCodec, [Float])
         case decode(any GradientCodec, [UInt8], [Float])
     }
@@ -34,6 +36,7 @@ struct PieceTrial {
         case .share(let n): work = .share([Float](repeating: 1, count: n))
         case .fetch(let n): work = .fetch([Float](repeating: 1, count: n))
         case .reduce(let n, let replicas): work = .reduce(n, replicas: replicas)
+        case .send(let n), .receive(let n): work = .message(try LoopedMessage(n))
         case .encode(let n):
             guard let codec = plan.spec.codec?.compression.codec else { throw ExecutionError(.refused, "no codec to time") }
             work = .encode(codec, numbers(n))
@@ -61,6 +64,7 @@ struct PieceTrial {
             guard n > 0 else { return }
             let parts = (0..<replicas).map { UnsafePointer(memory.slot(($0 + worker) % memory.workers)) }
             sumParts(parts, 0..<n, into: memory.sum(worker))
+        case .message(let message): try message.run()
         case .encode(var codec, let values):
             work = .reduce(0, replicas: 0)
             _ = try codec.encode(values)
@@ -91,7 +95,45 @@ struct PieceTrial {
             }
             readings.append((Moment.now.processor - start.processor) / Double(batch))
         }
+        // A trial sends and receives; a piece is one of both.
+        if case .message = work { return middleValue(readings) / 2 }
         return middleValue(readings)
+    }
+}
+
+/// A message to oneself through a connection, piece by piece, as the system's buffers take it.
+private final class LoopedMessage {
+    private let ends: (Int32, Int32)
+    private var buffer: [Float]
+    private let bytes: Int
+    private static let most = 1 << 16
+
+    init(_ count: Int) throws(ExecutionError) {
+        ends = try Loopback.pair()
+        buffer = [Float](repeating: 1, count: count)
+        bytes = 4 * count
+    }
+    deinit {
+        close(ends.0)
+        close(ends.1)
+    }
+
+    func run() throws(ExecutionError) {
+        let isDone = buffer.withUnsafeMutableBytes { raw in
+            guard let base = raw.baseAddress else { return true }
+            for start in stride(from: 0, to: bytes, by: Self.most) {
+                let count = min(Self.most, bytes - start)
+                guard write(ends.0, base + start, count) == count else { return false }
+                var got = 0
+                while got < count {
+                    let more = read(ends.1, base + start + got, count - got)
+                    guard more > 0 else { return false }
+                    got += more
+                }
+            }
+            return true
+        }
+        if !isDone { throw ExecutionError(.worker, "a connection within this machine broke: \(String(cString: strerror(errno)))") }
     }
 }
 

@@ -10,6 +10,9 @@ public enum Piece: Hashable, Sendable, CustomStringConvertible {
     /// Elements copied into memory that other workers read, or out of it.
     case share(Int)
     case fetch(Int)
+    /// A message of so many elements through a socket: its sender's half, and its receiver's.
+    case send(Int)
+    case receive(Int)
     /// Sum of so many elements of every replica into a common buffer.
     case reduce(Int, replicas: Int)
     /// The codec of the spec on so many elements; encoding with error feedback where asked for.
@@ -22,6 +25,8 @@ public enum Piece: Hashable, Sendable, CustomStringConvertible {
         case .kernel(let call, let reuse): "\(call) after \((1 << reuse) >> 10) KiB"
         case .share(let n): "share(\(n))"
         case .fetch(let n): "fetch(\(n))"
+        case .send(let n): "send(\(n))"
+        case .receive(let n): "receive(\(n))"
         case .reduce(let n, let replicas): "reduce(\(n) of \(replicas))"
         case .encode(let n): "encode(\(n))"
         case .decode(let n): "decode(\(n))"
@@ -80,14 +85,24 @@ extension WorkerPieces {
         if spec.copies > 1, let codec = spec.codec {
             // Into one buffer, and the message to where others see it.
             let message = codec.compression.codec.encodedSize(count: n).most
-            share = [.share(n), .share(max(1, message / 4))]
+            let words = max(1, message / 4)
+            // Around a ring every message passes every replica.
+            let hops = Array(repeating: [Piece.send(words), .receive(words)], count: spec.copies - 1).flatMap { $0 }
+            share = [.share(n)] + (spec.transport == .socket ? hops : [.share(words)])
             encode = [.encode(n)]
             decode = [.kernel(try KernelCall(.zeros, [n]), reuse: reuse)] + Array(repeating: .decode(n), count: spec.copies)
             fetch = [.fetch(n)]
         } else if spec.copies > 1 {
             share = [.share(n)]
-            reduce = [.reduce(n / spec.copies, replicas: spec.copies)]
-            fetch = [.fetch(n)]
+            let part = n / spec.copies
+            func ring(_ pieces: [Piece]) -> [Piece] { Array(repeating: pieces, count: spec.copies - 1).flatMap { $0 } }
+            if spec.transport == .socket {
+                reduce = ring([.send(part), .receive(part), .reduce(part, replicas: 2)])
+                fetch = ring([.send(part), .receive(part), .fetch(part)]) + [.fetch(n)]
+            } else {
+                reduce = [.reduce(part, replicas: spec.copies)]
+                fetch = [.fetch(n)]
+            }
         }
         optimizer = try each(spec.optimizer == .sgd || spec.optimizer == .momentum ? .sgd : .adamW)
         clear = try each(.zeros)

@@ -8,6 +8,8 @@ struct RunPlan: Sendable {
     let spec: ExecutionSpec
     let model: StagedModel
     let schedule: PipelineSchedule
+    /// Forward instructions of each rank.
+    private let runs: [Set<Instruction>]
     /// By pipeline rank; replicas are alike.
     let pieces: [WorkerPieces]
     /// Every piece once.
@@ -19,6 +21,7 @@ struct RunPlan: Sendable {
         do throws(ScheduleError) {
             schedule = try .make(spec.schedule, ranks: spec.pipeline, microBatches: spec.microBatches, chunks: spec.virtual).onOneCore
         } catch { throw ExecutionError(.refused, error.message) }
+        runs = schedule.ranks.map { Set($0.filter { $0.kind == .forward }) }
         pieces = try PieceLister(spec, model, schedule).pieces()
         var seen: Set<Piece> = []
         distinct = pieces.flatMap(\.all).filter { seen.insert($0).inserted }
@@ -47,9 +50,48 @@ struct RunPlan: Sendable {
     /// Workers that sum the embedding's gradient with this one.
     func tied(with worker: Int) -> [Int] { tiedRanks.map { worker / spec.pipeline * spec.pipeline + $0 } }
 
+    /// Rank of the pipeline that runs a virtual stage for a micro-batch.
+    func rank(stage: Int, microBatch: Int) -> Int {
+        (0..<spec.pipeline).first { rank in
+            schedule.virtualStage[rank].indices.contains { chunk in
+                schedule.virtualStage[rank][chunk] == stage && runs[rank].contains(Instruction(.forward, microBatch, chunk: chunk))
+            }
+        } ?? 0
+    }
+
+    /// Workers between which something crosses, the lower number first: neighbours of the pipeline, of the rings of copies, and the ends with the
+    /// embedding.
+    var links: [(Int, Int)] {
+        var found: Set<[Int]> = []
+        func add(_ a: Int, _ b: Int) { if a != b { found.insert([min(a, b), max(a, b)]) } }
+        for stage in 0..<model.last {
+            for micro in 0..<spec.microBatches {
+                let (from, to) = (rank(stage: stage, microBatch: micro), rank(stage: stage + 1, microBatch: micro))
+                for replica in 0..<spec.data { add(replica * spec.pipeline + from, replica * spec.pipeline + to) }
+            }
+        }
+        for group in groups { for i in group.indices { add(group[i], group[(i + 1) % group.count]) } }
+        for replica in 0..<spec.data {
+            let ends = tied(with: replica * spec.pipeline)
+            if let first = ends.first, let last = ends.last { add(first, last) }
+        }
+        return found.map { ($0[0], $0[1]) }.sorted { $0 < $1 }
+    }
+
     /// Elements of a replica's part of the sum.
     static func part(_ elements: Int, _ replica: Int, of replicas: Int) -> Range<Int> {
         (elements * replica / replicas)..<(elements * (replica + 1) / replicas)
+    }
+}
+
+extension Piece {
+    /// The same through a socket, for a copy of an activation.
+    fileprivate var overSocket: Piece {
+        switch self {
+        case .share(let n): .send(n)
+        case .fetch(let n): .receive(n)
+        default: self
+        }
     }
 }
 
@@ -98,9 +140,14 @@ struct PieceLister {
             work.forwardCopies.append((before > 0 ? [.fetch(before)] : []) + (behind > 0 ? [.share(behind)] : []))
             work.backwardCopies.append((behind > 0 ? [.fetch(behind)] : []) + (before > 0 ? [.share(before)] : []))
         }
+        if spec.transport == .socket {
+            work.forwardCopies = work.forwardCopies.map { $0.map(\.overSocket) }
+            work.backwardCopies = work.backwardCopies.map { $0.map(\.overSocket) }
+        }
         try work.addUpdate(spec, model, model.tensors(stages: stages), reuse: reuse.farthest)
         if model.isTied, stages.contains(0) != stages.contains(model.last) {
-            work.tiedShare = [.share(model.elements([0]))]
+            let n = model.elements([0])
+            work.tiedShare = spec.transport == .socket ? [.send(n), .receive(n)] : [.share(n)]
             work.tiedFetch = [.reduce(model.elements([0]), replicas: 2)]
         }
         return work

@@ -112,6 +112,7 @@ extension Piece {
         switch self {
         case .kernel(let call, _): call.kernel.rawValue
         case .share, .fetch: "copy"
+        case .send, .receive: "message"
         case .reduce: "add"
         case .encode: "encode"
         case .decode: "decode"

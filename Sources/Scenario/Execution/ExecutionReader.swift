@@ -84,6 +84,7 @@ struct ExecutionReader {
         if spec.virtual == 1 { spec.virtual = spec.schedule.fixedChunks ?? 1 }
         spec.optimizer = draft.optimizer ?? training?.optimizer ?? .adamw
         spec.steps = draft.steps ?? 20
+        spec.transport = draft.transport
         spec.seed = draft.seed
         if let codec = draft.codec {
             spec.codec = codec
