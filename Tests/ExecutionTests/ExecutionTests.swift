@@ -218,7 +218,7 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
         var counts: [[String]: Int] = [:]
         return try KernelTimes(
             file.measurements.filter { row in
-                let key = [row.key.kernel.rawValue, row.key.variant, row.key.pass.rawValue, row.key.layout.rawValue]
+                let key: [String] = ["\(row.key.kernel)", row.key.variant, "\(row.key.pass)", "\(row.key.layout)"]
                 counts[key, default: 0] += 1
                 return counts[key, default: 0] <= 8
             })
@@ -234,7 +234,8 @@ private func losses(_ text: String) throws -> [Double] { try run(text).losses }
             }
         }
         let one = try StepPrediction(try RunPlan(try spec("{model: {kind: mlp, sizes: [4, 3]}, batch: 2}")), Stub())
-        #expect(one.times.step == 9 && one.times.forward == 3 && one.times.backward == 2 && one.times.optimizer == 2 && one.times.other == 2)
+        #expect(
+            one.times.step == 9 && one.times.forward == 3 && one.times.backward == 2 && one.times.optimizer == 2 && one.times.other == 2)
         #expect(abs(one.error - 0.13.squareRoot() / 9) < 1e-12)
         // Two replicas are always busy together: 2 s a piece; scaling of 2 tensors, a copy, a sum and a copy come between.
         let two = try StepPrediction(try RunPlan(try spec("{model: {kind: mlp, sizes: [4, 3]}, batch: 2, data: 2}")), Stub())

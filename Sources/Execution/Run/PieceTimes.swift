@@ -109,7 +109,8 @@ struct CalibratedPieceTimes: PieceTimes {
         }
         // A codec that was not measured: its own count of operations and bytes at a slow core's rates.
         let cost = inner.cost(count: n)
-        let seconds = encodes ? cost.encodeOperations / 2e9 + cost.encodeBytes / 1e10 : cost.decodeOperations / 2e9 + cost.decodeBytes / 1e10
+        let seconds =
+            encodes ? cost.encodeOperations / 2e9 + cost.encodeBytes / 1e10 : cost.decodeOperations / 2e9 + cost.decodeBytes / 1e10
         return PieceTime(alone: Estimate(seconds: seconds, error: 0.5, evidence: .formula), busy: seconds * strain)
     }
 }

@@ -101,17 +101,16 @@ struct PieceTrial {
     }
 }
 
-/// A message to oneself through a connection, piece by piece, as the system's buffers take it.
+/// A message to oneself through a connection, in pieces as large as the system's buffers take: as between two workers, without the wait.
 private final class LoopedMessage {
     private let ends: (Int32, Int32)
-    private var buffer: [Float]
-    private let bytes: Int
-    private static let most = 1 << 16
+    private let outgoing: [Float]
+    private var incoming: [Float]
 
     init(_ count: Int) throws(ExecutionError) {
         ends = try Loopback.pair()
-        buffer = [Float](repeating: 1, count: count)
-        bytes = 4 * count
+        outgoing = [Float](repeating: 1, count: count)
+        incoming = outgoing.map { $0 + 1 }
     }
     deinit {
         close(ends.0)
@@ -119,19 +118,21 @@ private final class LoopedMessage {
     }
 
     func run() throws(ExecutionError) {
-        let isDone = buffer.withUnsafeMutableBytes { raw in
-            guard let base = raw.baseAddress else { return true }
-            for start in stride(from: 0, to: bytes, by: Self.most) {
-                let count = min(Self.most, bytes - start)
-                guard write(ends.0, base + start, count) == count else { return false }
-                var got = 0
-                while got < count {
-                    let more = read(ends.1, base + start + got, count - got)
-                    guard more > 0 else { return false }
-                    got += more
+        let isDone = outgoing.withUnsafeBytes { from in
+            incoming.withUnsafeMutableBytes { to in
+                var (sent, got) = (0, 0)
+                while got < from.count {
+                    let out = send(ends.0, from.baseAddress.map { $0 + sent }, from.count - sent, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+                    guard out >= 0 || errno == EAGAIN || errno == EINTR else { return false }
+                    sent += max(0, out)
+                    while got < sent {
+                        let more = recv(ends.1, to.baseAddress.map { $0 + got }, sent - got, 0)
+                        guard more > 0 else { return false }
+                        got += more
+                    }
                 }
+                return true
             }
-            return true
         }
         if !isDone { throw ExecutionError(.worker, "a connection within this machine broke: \(String(cString: strerror(errno)))") }
     }

@@ -51,14 +51,17 @@ public struct RunComparison: Sendable {
         var lines = [
             "# Predict, run, compare", "",
             "Made by `make predict-run` on \(date): each scenario of `scenarios/execute` is predicted, before it runs from a calibration of the",
-            "machine and beside it from its own kernels, timed one by one, and really run; see [docs/execute.md](../../docs/execute.md).", "",
+            "machine and beside it from its own kernels, timed one by one, and really run; see [docs/execute.md](../../docs/execute.md).",
+            "",
             "- Machine: \(reports.first?.backend ?? "none").",
             "- Load (processes ready to run, mean of a minute): \(load.least) to \(load.most). Other programs took up to \(disturbance) on top "
                 + "of the time that the workers computed.",
         ]
         let bases = Basis.allCases.filter { basis in reports.contains { basis.prediction($0) != nil } }
         for basis in bases {
-            if basis == .calibration, let source = reports.lazy.compactMap(\.calibrated).first?.source { lines.append("- Calibration: \(source).") }
+            if basis == .calibration, let source = reports.lazy.compactMap(\.calibrated).first?.source {
+                lines.append("- Calibration: \(source).")
+            }
             for (title, undisturbed) in [
                 ("measured step (fastest quarter of the steps, wall clock)", false), ("undisturbed step (processor clock)", true),
             ] {
@@ -133,7 +136,9 @@ extension StepPrediction {
 extension ExecutionSpec {
     fileprivate var remarkLines: [String] {
         var lines = remarks
-        if workers > 1, workers > usableCores { lines.append("\(workers) workers share \(usableCores) cores; the prediction gives each a core") }
+        if workers > 1, workers > usableCores {
+            lines.append("\(workers) workers share \(usableCores) cores; the prediction gives each a core")
+        }
         return lines.map { "  remark       " + $0 }
     }
 }

@@ -129,7 +129,9 @@ extension SocketPost {
                 let tag = SocketTag.ring(phase: phase, step: step)
                 try sendPart(values, outgoing, tag, to: next)
                 let message = try receive(tag: tag, from: previous)
-                guard message.count == incoming.count else { throw ExecutionError(.worker, "worker \(previous) sent a part of another size") }
+                guard message.count == incoming.count else {
+                    throw ExecutionError(.worker, "worker \(previous) sent a part of another size")
+                }
                 if phase == 0 {
                     for (i, value) in zip(incoming, message) { values[i] += value }
                 } else {

@@ -128,7 +128,8 @@ struct ExecutionReader {
         }
         if spec.straggler != nil, spec.schedule == .dualpipe {
             report(
-                "execute.straggler", "in DualPipe two ranks hold each stage, and one of them slower is not predicted", "write schedule: dualpipev")
+                "execute.straggler", "in DualPipe two ranks hold each stage, and one of them slower is not predicted",
+                "write schedule: dualpipev")
         }
         if spec.copies == 1, spec.codec != nil { spec.remarks.append("execute.codec has no effect with one replica") }
         checkStages(spec)
