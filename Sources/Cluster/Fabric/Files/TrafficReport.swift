@@ -17,7 +17,13 @@ public struct TrafficReport: Sendable {
     /// - Parameter spans: into so many the time is cut to see how full the ten hottest links were; 0: not asked for. It takes a second run.
     /// - Throws: `FabricFileError` for what is wrong in either file, and for too many spans.
     public init(cluster yaml: String, clusterFile: String, flows csv: String, flowsFile: String, spans: Int) throws(FabricFileError) {
-        network = try FabricFile.network(yaml: yaml, file: clusterFile)
+        try self.init(on: try FabricFile.network(yaml: yaml, file: clusterFile), flows: csv, flowsFile: flowsFile, spans: spans)
+    }
+
+    /// As above, on a network that is there already, for instance that of a scenario.
+    /// - Throws: `FabricFileError` for what is wrong in the flows, and for too many spans.
+    public init(on network: Network, flows csv: String, flowsFile: String, spans: Int = 0) throws(FabricFileError) {
+        self.network = network
         flows = try FlowsCSV.flows(csv: csv, file: flowsFile)
         do throws(FabricError) {
             result = try network.simulate(flows)
