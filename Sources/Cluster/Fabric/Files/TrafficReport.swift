@@ -28,7 +28,15 @@ public struct TrafficReport: Sendable {
         do throws(FabricError) {
             result = try network.simulate(flows)
             if spans != 0 { load = try network.load(of: flows, on: hottest, until: result.end, spans: spans) }
-        } catch { throw FabricFileError(file: flowsFile, errors: [error]) }
+        } catch {
+            var located = error
+            // "flows[3].source" by its line.
+            let parts = error.key.split(whereSeparator: { "[].".contains($0) })
+            if parts.count == 3, parts[0] == "flows", let index = Int(parts[1]), let line = FlowsCSV.line(ofFlow: index, in: csv) {
+                located = FabricError(key: String(parts[2]), error.message, line: line)
+            }
+            throw FabricFileError(file: flowsFile, errors: [located])
+        }
     }
 
     /// `{flows: [{finish_s, bottleneck}], end_s, links: [{name, utilization}]}`; flows as given, all links that carried anything. With faults or congestion
@@ -92,7 +100,7 @@ public struct TrafficReport: Sendable {
     }
 
     /// The ten links used most that carried anything.
-    private var hottest: [Int] {
+    public var hottest: [Int] {
         result.utilization.indices.sorted { (result.utilization[$1], $0) < (result.utilization[$0], $1) }.prefix(10)
             .filter { result.carried[$0] > 0 }
     }
