@@ -154,12 +154,14 @@ import Testing
 
     /// A number of 1e-40 is subnormal: halved it stays one, and inside the closure it counts as zero.
     @Test func subnormalsCountAsZeroWhereAsked() {
-        var y: [Float] = [1e-40, 1]
+        // As a literal the compiler warns of it.
+        let subnormal = Float(bitPattern: 71_362)
+        var y = [subnormal, 1]
         CPUBackend.withoutSubnormals { cpu.scale(&y, by: 0.5) }
         #if arch(x86_64)
             #expect(y == [0, 0.5])
         #endif
-        y = [1e-40, 1]
+        y = [subnormal, 1]
         cpu.scale(&y, by: 0.5)
         #expect(y[0] > 0 && y[1] == 0.5)
     }
