@@ -174,6 +174,80 @@ struct RandomTraffic {
     }
 }
 
+@Suite struct StartQueueTests {
+    /// As many classes of latency as there are lanes, and many more: times ascending with each class a little further on, as flows are issued.
+    @Test(arguments: [1, 3, 8, 40])
+    func comesOutInTheOrderOfTime(_ classes: Int) {
+        var random = RandomStream(seed: 5, purpose: "starts")
+        var queue = StartQueue()
+        var waiting: [Double] = []
+        var now = 0.0
+        for step in 0..<20000 {
+            if waiting.isEmpty || random.next() % 2 == 0 {
+                let time = now + Double(random.next() % UInt64(classes))
+                queue.push(at: time, Int32(step))
+                waiting.append(time)
+            } else {
+                let next = queue.nextTime
+                let popped = queue.pop()
+                let first = waiting.min() ?? -1
+                #expect(next == first && popped?.time == first)
+                waiting.remove(at: waiting.firstIndex(of: first) ?? 0)
+                now = first + (random.next() % 4 == 0 ? 0.5 : 0)
+            }
+        }
+        while let (time, _) = queue.pop() {
+            #expect(time == waiting.min())
+            waiting.remove(at: waiting.firstIndex(of: time) ?? 0)
+        }
+        #expect(waiting.isEmpty && queue.nextTime == .infinity)
+    }
+
+    /// Every start comes out once, also from a lane that is never empty and is moved to its front now and then.
+    @Test func aLaneThatIsNeverEmpty() {
+        var queue = StartQueue()
+        for slot in 0..<10 { queue.push(at: Double(slot), Int32(slot)) }
+        for slot in 10..<30000 {
+            let next = queue.pop()
+            #expect(next?.slot == Int32(slot - 10))
+            queue.push(at: Double(slot), Int32(slot))
+        }
+    }
+}
+
+@Suite struct LoneFlowTests {
+    /// 10 GB/s. A alone from 0 to 1 s: 10 of 25 GB. Then B on A's first link only, 5 GB: 5 GB/s each until 2 s. A is on the lists still: 10 GB at 10 GB/s,
+    /// done at 3 s.
+    @Test func anotherComesAndGoes() throws {
+        let network = Network(shape: StarShape(hosts: 3, link: LinkProperties(bandwidth: 10e9, latency: 0), duplex: .full))
+        let flows = [Flow(source: 0, destination: 1, bytes: 25e9), Flow(start: 1, source: 0, destination: 2, bytes: 5e9)]
+        let result = try network.simulate(flows, verifying: true)
+        for (time, wanted) in zip(result.finish, [3.0, 2.0]) { #expect(abs(time - wanted) < 1e-12) }
+    }
+
+    /// The same A, whose second link falls to a tenth at 1 s: 15 GB left at 1 GB/s are done at 16 s. Of the first 2 s 10 + 1 GB: 55 %.
+    @Test func itsLinkChanges() throws {
+        var network = Network(shape: StarShape(hosts: 3, link: LinkProperties(bandwidth: 10e9, latency: 0), duplex: .full))
+        let flow = Flow(source: 0, destination: 1, bytes: 25e9)
+        let down = try #require(network.route(from: 0, to: 1).last)
+        network.faults = [LinkFault(time: 1, link: down, factor: 0.1)]
+        #expect(abs(try network.simulate([flow], verifying: true).end - 16) < 1e-12)
+        let load = try network.load(of: [flow], on: [down], until: 16, spans: 8)
+        #expect(abs(load.utilization[0][0] - 0.55) < 1e-12)
+        #expect(abs(load.utilization[0][1] - 0.1) < 1e-12)
+    }
+
+    /// Two weights, a cap and a route that crosses one half-duplex link twice.
+    @Test func weightsCapsAndHalfDuplex() throws {
+        let network = Network(shape: StarShape(hosts: 4, link: LinkProperties(bandwidth: 10e9, latency: 0), duplex: .half))
+        // Alone, capped at 4 GB/s: 8 GB in 2 s. From host 2 to itself: both directions of one link, 5 GB/s, 10 GB in 2 s.
+        let flows = [
+            Flow(source: 0, destination: 1, bytes: 8e9, weight: 3, cap: 4e9), Flow(source: 2, destination: 2, bytes: 10e9, weight: 0.5),
+        ]
+        for time in try network.simulate(flows, verifying: true).finish { #expect(abs(time - 2) < 1e-12) }
+    }
+}
+
 @Suite struct MinimumTreeTests {
     @Test func findsTheSameAsAnArray() {
         var random = RandomStream(seed: 4, purpose: "tree")

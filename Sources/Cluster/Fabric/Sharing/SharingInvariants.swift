@@ -4,6 +4,22 @@ extension FairSharing {
     func violation() -> String? {
         var held = Set<Int>()
         for index in 0..<links.count {
+            let alone = Int(occupants[index])
+            guard alone >= 0 else {
+                if (occupants[index] == Self.free) != (crossings.count(index) == 0) {
+                    return "link \(index) is noted as free or as not free"
+                }
+                continue
+            }
+            let flow = flows[alone]
+            if crossings.count(index) > 0 { return "link \(index) has a flow that is alone and others" }
+            if flow.weight * level(of: alone) > links[index].capacity * (1 + 1e-12) { return "link \(index) cannot carry its only flow" }
+            let route = Int(flow.routeStart)..<Int(flow.routeStart) + Int(flow.routeLength)
+            guard route.contains(where: { routes[$0].link == flow.bottleneck }) else {
+                return "flow \(flow.owner) is held by no link of its own"
+            }
+        }
+        for index in 0..<links.count {
             let link = links[index]
             var load = 0.0
             var weight = 0.0
