@@ -1,4 +1,5 @@
 import Calibration
+import Cluster
 import Plan
 import Testing
 import Workload
@@ -22,6 +23,7 @@ struct RandomBoundTests {
                 framework: pick(["megatron-lm", "megatron-deepspeed", "megatron-lm-zero-bubble", "torchtitan", "nemo"]),
                 layers: pick([8, 10, 16]), sequence: pick([1024, 4096]))
             job.layout.bucketing = pick([.fixed, .fixed, .groups])
+            job.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
             job.layout.offload = pick([.none, .none, .none, .optimizer, .parameters])
             var constraints = SearchConstraints()
             constraints.schedules = SearchSpace.schedules

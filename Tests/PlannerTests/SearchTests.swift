@@ -56,6 +56,7 @@ struct SpaceTests {
     @Test("offloaded states are searched where they are sharded")
     func offloaded() throws {
         var own = try job(gpus: 8)
+        own.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
         (own.layout.offload, own.layout.zero) = (.optimizer, 1)
         let space = SearchSpace(job: own)
         #expect(space.choices.count > 100)
