@@ -37,6 +37,20 @@ private let spaces: [@Sendable () throws -> SearchSpace] = [
 
 @Suite("Search space")
 struct SpaceTests {
+    /// Optimizer states on the host are sharded where there are replicas, or each would update the whole model: ZeRO 0 is illegal then, 1 to 3 are not.
+    @Test("offloaded states are searched where they are sharded")
+    func offloaded() throws {
+        var own = try job(gpus: 8)
+        own.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
+        (own.layout.offload, own.layout.zero) = (.optimizer, 1)
+        let space = SearchSpace(job: own)
+        #expect(space.choices.count > 100)
+        for choice in space.choices {
+            #expect(space.job(choice).problems().isEmpty, "\(choice)")
+            #expect(choice.zero > 0 || space.job(choice).replicas == 1, "\(choice)")
+        }
+    }
+
     @Test("every layout of a space is legal and none stands twice", arguments: spaces.indices)
     func legal(index: Int) throws {
         let space = try spaces[index]()

@@ -154,7 +154,10 @@ struct Search: ParsableCommand {
         let memoryOnly = removed.memory + removed.memoryLimit == removed.all
         return "none of the \(result.space) legal layouts \(memoryOnly ? "fits into the memory" : "holds to the constraints"): "
             + parts.joined(separator: ", ")
-            + (memoryOnly ? "; use more GPUs, or GPUs with more memory" : "; loosen a constraint, or use more GPUs")
+            + (memoryOnly
+                ? "; use more GPUs, or GPUs with more memory"
+                    + (scenario.job.layout.offload == .none ? ", or search with --set layout.offload=optimizer" : "")
+                : "; loosen a constraint, or use more GPUs")
     }
 
     private func constraints() throws -> SearchConstraints {
