@@ -5,7 +5,7 @@ extension Network {
     public var nodeSize: Int {
         switch shape {
         case let nodes as any NodesOfGPUs: min(nodes.domain, nodes.hostCount)
-        case let rails as RailShape: min(rails.gpusPerNode, rails.hostCount)
+        case let rails as RailShape: min(rails.form.gpusPerNode, rails.hostCount)
         case let server as PCIeShape: min(server.form.perNode, server.hostCount)
         case let grid as GridShape: grid.dimensions.count > 1 ? grid.dimensions[0].size : 1
         case let star as StarShape: star.hub == "NVSwitch" ? star.hostCount : 1
