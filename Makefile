@@ -124,7 +124,7 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 	@mkdir -p reports/planner out
 	swift build -c release --build-tests --scratch-path out/planner-check -Xswiftc -enable-testing
 	ORRERY_FULL=1 ORRERY_RECORD=1 swift test -c release --skip-build --scratch-path out/planner-check -Xswiftc -enable-testing \
-	  --filter ExhaustiveTests
+	  --filter 'ExhaustiveTests|SpeedTests'
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	{ echo "# Published layouts against the planner's choice"; echo; \

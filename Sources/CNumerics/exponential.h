@@ -26,6 +26,22 @@ static inline __attribute__((always_inline)) float exp_lane(float x) {
 /// 1 / (1 + exp(-x))
 static inline __attribute__((always_inline)) float sigmoid_lane(float x) { return 1.0f / (1.0f + exp_lane(-x)); }
 
+/// 1 + exp(-x), between 1 and 2^127.5: what a sigmoid divides by. Fewer steps than `exp_lane`: 2^n is a float all the way, no result is 0 or
+/// infinite, and the polynomial is the degree-5 minimax of relative error 1.1e-7 (with the first two coefficients 1). A NaN stays one.
+static inline __attribute__((always_inline)) float one_plus_exp_negative(float x) {
+    float bounded = x < -88.0f ? -88.0f : x;
+    bounded = bounded > 87.0f ? 87.0f : bounded;
+    float shifted = bounded * -1.44269504f + 12582912.0f;
+    float n = shifted - 12582912.0f;
+    float r = (n * -0.693359375f - bounded) - n * -2.12194440e-4f;
+    float p = 8.312501e-3f;
+    p = p * r + 4.189033e-2f;
+    p = p * r + 1.6667116e-1f;
+    p = p * r + 4.999923e-1f;
+    p = (p * r) * r + r + 1.0f;
+    return 1.0f + p * float_of((bits_of(shifted) + 127u) << 23);
+}
+
 /// By the sigmoid, and near 0, where that cancels, by the series to x^9.
 static inline __attribute__((always_inline)) float tanh_lane(float x) {
     float q = x * x;

@@ -89,12 +89,17 @@ MULTIVERSION void cn_gelu_backward_f32(const float *restrict x, float *restrict 
     }
 }
 MULTIVERSION void cn_silu_f32(const float *restrict x, float *restrict y, size_t n) {
-    for (size_t i = 0; i < n; i++) y[i] = x[i] * sigmoid_lane(x[i]);
+    // Below -88 the result is less than 1e-36, and so must be that of -1e38.
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] < -88.0f ? -88.0f : x[i];
+        y[i] = v / one_plus_exp_negative(v);
+    }
 }
 MULTIVERSION void cn_silu_backward_f32(const float *restrict x, float *restrict gradient, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        float s = sigmoid_lane(x[i]), bell = s * (1.0f - s);
-        gradient[i] *= s + (bell == 0.0f ? 0.0f : x[i] * bell);
+        float v = x[i] < -88.0f ? -88.0f : x[i];
+        float s = 1.0f / one_plus_exp_negative(v), bell = s * (1.0f - s);
+        gradient[i] *= s + (bell == 0.0f ? 0.0f : v * bell);
     }
 }
 MULTIVERSION void cn_tanh_f32(const float *restrict x, float *restrict y, size_t n) {

@@ -2,7 +2,11 @@
 #include "cnkernels.h"
 #include <cblas-openblas.h>
 #ifdef __linux__
+#include <malloc.h>
 #include <sched.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
 #endif
 
 const char *cn_blas_core(void) { return openblas_get_corename(); }
@@ -39,4 +43,29 @@ int cn_usable_cores(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
     return 1;
+}
+
+void cn_keep_memory(void) {
+#if defined(__linux__) && defined(M_MMAP_MAX) && defined(M_TRIM_THRESHOLD)
+    (void)mallopt(M_MMAP_MAX, 0);
+    (void)mallopt(M_TRIM_THRESHOLD, -1);
+#endif
+}
+
+unsigned cn_flush_subnormals(void) {
+#if defined(__x86_64__)
+    unsigned state = _mm_getcsr();
+    _mm_setcsr(state | 0x8040);  // flush to zero, and subnormal operands are zero
+    return state;
+#else
+    return 0;
+#endif
+}
+
+void cn_set_rounding(unsigned state) {
+#if defined(__x86_64__)
+    _mm_setcsr(state);
+#else
+    (void)state;
+#endif
 }

@@ -3,6 +3,16 @@
 
 #define LANES 16
 #define EPSILON 1e-5f
+/// Of 32 lanes, pairwise: written out so that all of it stays in registers, where a loop would go through memory at every step.
+static inline __attribute__((always_inline)) float lanes_sum(const float *lane) {
+    typedef float Eight __attribute__((vector_size(32), aligned(4)));
+    typedef float Four __attribute__((vector_size(16)));
+    const Eight *eight = (const Eight *)lane;
+    Eight a = (eight[0] + eight[2]) + (eight[1] + eight[3]);
+    Four b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+    return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
 // Sums of TERM over a row in a fixed number of lanes, so that every CPU gives the same bits; pairwise in the end.
 #define ROW_SUM(SUM, TERM)                                                                                                      \
     do {                                                                                                                        \
@@ -13,13 +23,15 @@
                 size_t j = j0 + l;                                                                                              \
                 lane[l] += TERM;                                                                                                \
             }                                                                                                                   \
-        for (size_t l = 0; j0 + l < width; l++) {                                                                               \
-            size_t j = j0 + l;                                                                                                  \
-            lane[l] += TERM;                                                                                                    \
+        if (j0 < width) {                                                                                                       \
+            float rest[2 * LANES] = {0};                                                                                        \
+            for (size_t l = 0; j0 + l < width; l++) {                                                                           \
+                size_t j = j0 + l;                                                                                              \
+                rest[l] = TERM;                                                                                                 \
+            }                                                                                                                   \
+            for (size_t l = 0; l < 2 * LANES; l++) lane[l] += rest[l];                                                          \
         }                                                                                                                       \
-        for (size_t h = LANES; h > 0; h /= 2)                                                                                   \
-            for (size_t l = 0; l < h; l++) lane[l] += lane[l + h];                                                              \
-        SUM = lane[0];                                                                                                          \
+        SUM = lanes_sum(lane);                                                                                                  \
     } while (0)
 
 // Two passes over a row that lies in the cache: the variance of the deviations, not a difference of large squares.

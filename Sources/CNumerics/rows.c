@@ -34,8 +34,15 @@ MULTIVERSION void cn_row_dots_f32(const float *restrict a, const float *restrict
     }
 }
 
-void cn_gather_rows_f32(const float *table, const ptrdiff_t *indices, float *y, cn_rows s) {
-    for (size_t i = 0; i < s.rows; i++) memcpy(y + i * s.width, table + (size_t)indices[i] * s.width, s.width * sizeof(float));
+// Short rows by a loop of vectors: memcpy's start costs as much as some hundred bytes. Long ones by memcpy, which fetches ahead.
+MULTIVERSION void cn_gather_rows_f32(const float *table, const ptrdiff_t *indices, float *y, cn_rows s) {
+    for (size_t i = 0; i < s.rows; i++, y += s.width) {
+        const float *row = table + (size_t)indices[i] * s.width;
+        if (s.width > 512)
+            memcpy(y, row, s.width * sizeof(float));
+        else
+            for (size_t j = 0; j < s.width; j++) y[j] = row[j];
+    }
 }
 
 MULTIVERSION void cn_scatter_add_rows_f32(const float *restrict x, const ptrdiff_t *indices, float *restrict table, cn_rows s) {

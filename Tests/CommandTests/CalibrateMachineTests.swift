@@ -23,6 +23,8 @@ import Testing
             (["calibrate", "cpu", "--output", "/no/such/folder/cpu.csv"], "/no/such/folder/cpu.csv: cannot be written"),
             (["calibrate", "cpu", "--output", file, "--budget", "soon"], "--budget soon: write a number with s, min or h"),
             (["calibrate", "cpu", "--output", file, "--budget", "0.5s"], "it must be 1 s to 1 day"),
+            (["calibrate", "cpu", "--output", file, "--only", "relu,foo"], "\"foo\" is no kernel; one or several of gemm_nn"),
+            (["calibrate", "cpu", "--output", file, "--only", ""], "\"\" is no kernel"),
             (["calibrate", "cpu", "--output", file, "--threads", "0"], "it must be 1 to 1024"),
             (["calibrate", "cpu", "--output", file, "--quantile", "0.9"], "at most 0.5"),
             (["calibrate", "cpu", "--check-file", file, "--resume"], "measures nothing"),

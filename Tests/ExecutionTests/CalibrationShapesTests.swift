@@ -33,7 +33,14 @@ struct CalibrationShapesTests {
         #expect(forward.layout == .tn && forward.variant == "" && forward.shape == .product(m: 512, n: 256, k: 64, count: 1))
         #expect(Measurement.Key(try KernelCall(.gemmTN, [64, 32, 16]), .warm, device: "d").layout == .nt)
         // Up to 100^3 multiplications OpenBLAS copies no operands.
-        #expect(Measurement.Key(try KernelCall(.gemmNT, [100, 100, 100]), .warm, device: "d").variant == "small warm")
+        #expect(Measurement.Key(try KernelCall(.gemmNN, [100, 100, 100]), .warm, device: "d").variant == "small warm")
+        // Of x w^T only results of up to 1,200 elements with a depth of at least 32.
+        #expect(Measurement.Key(try KernelCall(.gemmNT, [100, 100, 100]), .warm, device: "d").variant == "warm")
+        #expect(Measurement.Key(try KernelCall(.gemmNT, [30, 40, 32]), .warm, device: "d").variant == "small warm")
+        #expect(Measurement.Key(try KernelCall(.gemmNT, [30, 40, 31]), .warm, device: "d").variant == "warm")
+        // Rows of a table of 1,024; an image 16 wide.
+        #expect(Measurement.Key(try KernelCall(.gather, [64, 32, 1024]), .rotated, device: "d").shape.text == "bytes=16384 row=32 extent=1024")
+        #expect(Measurement.Key(try KernelCall(.meanPool, [2, 8, 16, 3]), .rotated, device: "d").shape.text == "bytes=3840 row=3 extent=16")
         let backward = Measurement.Key(try KernelCall(.geluBackward, [100]), .warm, device: "d")
         #expect(backward.variant == "gelu warm" && backward.pass == .inputGradient)
         // Every call of the plan survives the file's words.

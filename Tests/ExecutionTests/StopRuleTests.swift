@@ -69,7 +69,7 @@ struct StopRuleTests {
         #expect(Repeats(StopRule(), clock: { 0 }, lap: { Lap(seconds: 0) }) == nil)
     }
 
-    @Test func operandsOfDifferentSpeedCountByTheirMedian() throws {
+    @Test func operandsOfDifferentSpeedCountByTheirMiddle() throws {
         // Three sets of operands at 1, 2 and 9 ms without any noise: the median 2 ms, the spread that between them, sqrt(19) / 2 relative.
         let parts = try [0.001, 0.002, 0.009].map { seconds in
             try #require(Repeats(StopRule(), clock: { 0 }, lap: { Lap(seconds: seconds) }))
@@ -78,5 +78,10 @@ struct StopRuleTests {
         #expect(merged.seconds == 0.002 && merged.p99 == 0.009 && merged.count == 21 && merged.isSettled)
         #expect(abs(merged.spread - 19.0.squareRoot() / 2) < 1e-9)
         #expect(Repeats(merging: []) == nil)
+        // Eight sets: the two fastest and the two slowest do not count, the mean of 3, 4, 5 and 6 ms does: 4.5 ms.
+        let many = try [8, 1, 3, 5, 2, 6, 4, 70].map { milliseconds in
+            try #require(Repeats(StopRule(), clock: { 0 }, lap: { Lap(seconds: milliseconds * 1e-3) }))
+        }
+        #expect(abs(try #require(Repeats(merging: many)).seconds - 0.0045) < 1e-12)
     }
 }

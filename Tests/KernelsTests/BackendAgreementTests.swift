@@ -127,6 +127,43 @@ import Testing
         #expect(y == [1e30, 0, 0] && !y.contains { $0.isNaN })
     }
 
+    /// SiLU has an exponential of its own: x / (1 + exp(-x)) in double precision is the right answer, to 4e-7 of it; far below 0 it is 0 to
+    /// 1e-36 (of minus infinity too), a NaN stays one. Lengths that are no multiple of a vector take the same path to the bit.
+    @Test func siluOverTheWholeRange() {
+        let x = (-1760...2000).map { Float($0) * 0.05 }
+        var y = cpu.zeros(x.count)
+        cpu.activate(.silu, x, into: &y)
+        var worst = 0.0
+        for (x, y) in zip(x, y) {
+            let right = Double(x) / (1 + exp(-Double(x)))
+            if abs(right) > 1e-37 { worst = max(worst, abs(Double(y) - right) / abs(right)) }
+        }
+        #expect(worst < 4e-7, "\(worst)")
+        for count in [1, 7, 17, 33] {
+            var part = cpu.zeros(count)
+            cpu.activate(.silu, Array(x[100..<100 + count]), into: &part)
+            #expect(part == Array(y[100..<100 + count]))
+        }
+        var edge = cpu.zeros(5)
+        cpu.activate(.silu, [-1e38, -.infinity, 1e38, 0, .nan], into: &edge)
+        #expect(abs(edge[0]) < 1e-35 && abs(edge[1]) < 1e-35 && edge[2] == 1e38 && edge[3] == 0 && edge[4].isNaN)
+        var gradient: [Float] = [1, 1, 1, 1]
+        cpu.activateBackward(.silu, x: [-1e38, 1e38, 0, -.infinity], gradient: &gradient)
+        #expect(abs(gradient[0]) < 1e-35 && gradient[1] == 1 && gradient[2] == 0.5 && abs(gradient[3]) < 1e-35)
+    }
+
+    /// A number of 1e-40 is subnormal: halved it stays one, and inside the closure it counts as zero.
+    @Test func subnormalsCountAsZeroWhereAsked() {
+        var y: [Float] = [1e-40, 1]
+        CPUBackend.withoutSubnormals { cpu.scale(&y, by: 0.5) }
+        #if arch(x86_64)
+            #expect(y == [0, 0.5])
+        #endif
+        y = [1e-40, 1]
+        cpu.scale(&y, by: 0.5)
+        #expect(y[0] > 0 && y[1] == 0.5)
+    }
+
     @Test func replicasAgreeAfterAnAllReduce() {
         var replicas: [[Float]] = [[1, 2], [10, 20], [100, 200]]
         cpu.allReduce(&replicas, factor: 0.5)

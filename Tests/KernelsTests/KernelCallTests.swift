@@ -56,6 +56,25 @@ import Testing
         }
     }
 
+    /// A copy takes the same memory, whatever lies between its operands, and runs; gather of 3 rows of 4 from a table of 5: 20 + 12 floats and
+    /// the two unused operands' none, with 3 sets of indices of 3 numbers: 4 x 32 + 8 x 9 = 200 bytes.
+    @Test func copiesAndIndexSets() throws {
+        let cpu = try CPUBackend()
+        let table = KernelTrial(try KernelCall(.gather, [3, 4, 5]), on: cpu, indexSets: 3)
+        #expect(table.bytes == 200)
+        for kernel in KernelName.allCases {
+            guard let sizes = oddShapes(kernel).last else { continue }
+            let trial = KernelTrial(try KernelCall(kernel, sizes), on: cpu)
+            var gaps = 0
+            var copy = trial.copy {
+                gaps += 1
+                return 48 * gaps
+            }
+            copy.run()
+            #expect(copy.bytes == trial.bytes && copy.call == trial.call, "\(kernel)")
+        }
+    }
+
     @Test func theGridHoldsEveryKernelOnce() {
         let grid = KernelGrid.training(mostBytes: 0x1p26)
         #expect(Set(grid.map(\.kernel)) == Set(KernelName.allCases))

@@ -92,3 +92,8 @@ int cn_vector_level(void);
 int cn_pin_thread(int core);
 /// Cores that this process may use.
 int cn_usable_cores(void);
+/// Memory that is given back stays with the process and is used again: no operation waits for the system to hand out pages a second time.
+void cn_keep_memory(void);
+/// Subnormal numbers of the calling thread count as zero (x86-64; elsewhere nothing happens). Returns what `cn_set_rounding` takes to undo it.
+unsigned cn_flush_subnormals(void);
+void cn_set_rounding(unsigned state);

@@ -84,7 +84,8 @@ public struct KernelCurve: Sendable {
         let weights = Self.weights(chosen.map { merged[$0].shape })
         var best: (formula: KernelFormula, unknowns: [FitUnknown], solution: RobustFit.Solution, score: Double)?
         var reason = ""
-        for formula in KernelFormula.candidates(key.kernel, isLow: key.dtype.isLow, hasUnits: units != nil) {
+        for formula in KernelFormula.candidates(key.kernel, isLow: key.dtype.isLow, hasUnits: units != nil)
+        where formula.isFor(features) {
             let unknowns = formula.unknowns(pairs)
             guard pairs.count > unknowns.count else {
                 reason = "\(pairs.count) shapes are too few for \(unknowns.count) unknowns"
@@ -109,7 +110,8 @@ public struct KernelCurve: Sendable {
         }
         let residuals = zip(features, seconds).map { log($1 / best.formula.seconds($0, best.solution.values)) }
         formulaScale = ResidualTable.robustSpread(residuals)
-        table = try ResidualTable(places: merged.map { Self.place($0.shape) }, residuals: residuals)
+        table = try ResidualTable(
+            places: merged.map { Self.place($0.shape) }, residuals: residuals, stretches: units == nil ? Self.stretches(key.kernel.family) : [])
     }
 
     private static func fit(
@@ -143,7 +145,7 @@ public struct KernelCurve: Sendable {
         switch shape {
         case .product(let m, let n, let k, _): m >= 512 && n >= 1024 && k >= 1024
         case .attention(let shape): shape.flops >= 2e11
-        case .memory(let bytes, _): bytes >= 1e6
+        case .memory(let bytes, _, _): bytes >= 1e6
         case .collective(let bytes, _, _): bytes >= 1e6
         case .launch: true
         }
@@ -182,7 +184,20 @@ public struct KernelCurve: Sendable {
     }
 
     private static func features(_ shape: KernelShape, _ key: CurveKey, units: Int?) -> ShapeFeatures {
-        ShapeFeatures(shape, key.kernel, pass: key.pass, elementBytes: key.dtype.bytes, units: units)
+        ShapeFeatures(shape, key.kernel, pass: key.pass, elementBytes: key.dtype.bytes, units: units, layout: key.layout)
+    }
+
+    /// How differently the axes of `place` may count on processors, whose kernels depend on each length in its own way.
+    private static func stretches(_ family: Kernel.Family) -> [[Double]] {
+        switch family {
+        case .product:
+            [
+                [2, 1, 1, 1], [1, 2, 1, 1], [1, 1, 2, 1], [0.5, 1, 1, 1], [1, 0.5, 1, 1], [1, 1, 0.5, 1], [2, 2, 1, 1], [1, 2, 2, 1],
+                [2, 1, 2, 1],
+            ]
+        case .memory: [[0.3, 1, 1], [0.1, 1, 1], [1, 1, 0.3], [0.3, 1, 0.3]]
+        case .attention, .collective, .launch: []
+        }
     }
 
     /// Log axes of the table.
@@ -194,7 +209,7 @@ public struct KernelCurve: Sendable {
                 log(Double(a.batch) * Double(a.heads)), log(Double(a.queries)), 0.3 * log(Double(a.keys) * a.visible / Double(a.queries)),
                 0.3 * log(Double(a.heads) / Double(a.kvHeads)), 2 * log(Double(a.headDim + a.valueDim)),
             ]
-        case .memory(let bytes, let row): row > 0 ? [log(bytes), log(Double(row))] : [log(bytes), 0]
+        case .memory(let bytes, let row, let extent): [log(bytes), log(Double(max(1, row))), 0.5 * log(Double(max(1, extent)))]
         case .collective(let bytes, _, _): [log(bytes)]
         case .launch(let kernels): [log(Double(kernels))]
         }
@@ -214,7 +229,8 @@ public struct KernelCurve: Sendable {
             let error = residual.isNode ? spreads[shape] ?? 0.02 : table.leftOut
             return Estimate(seconds: base * exp(residual.value), error: error, evidence: residual.isNode ? .measured : .interpolated)
         }
-        return Estimate(seconds: base, error: (formulaScale * formulaScale + variance(features, base)).squareRoot(), evidence: .formula)
+        let beside = base * exp(try table.residual(beside: Self.place(shape)))
+        return Estimate(seconds: beside, error: (formulaScale * formulaScale + variance(features, base)).squareRoot(), evidence: .formula)
     }
 
     /// Of the formula's logarithm, from the covariance of its unknowns: g^T C g.

@@ -16,9 +16,23 @@ struct ShapeFeatures: Sendable, Hashable {
     /// Elements that are quantised first, or the buffer of a collective in megabytes; kernels of a launch; bytes of memory-bound work over the
     /// length of its rows.
     var extra = 0.0
+    /// Elements of a product's operands and of its result; those of them whose rows in memory lie whole pages apart, so that a column falls into
+    /// few sets of a cache.
+    var left = 0.0
+    var right = 0.0
+    var out = 0.0
+    var aliasedIn = 0.0
+    var aliasedOut = 0.0
+    /// Different rows of a table that are touched on average, and their bytes.
+    var touched = 0.0
+    var touchedBytes = 0.0
 
-    /// - Parameter units: compute units of the device; nil: unknown, no waves
-    init(_ shape: KernelShape, _ kernel: Kernel, pass: Pass, elementBytes: Double, units: Int?) {
+    /// - Parameters:
+    ///   - units: compute units of the device; nil: unknown, no waves
+    ///   - layout: of a product
+    init(
+        _ shape: KernelShape, _ kernel: Kernel, pass: Pass, elementBytes: Double, units: Int?, layout: Measurement.Layout = .unknown
+    ) {
         switch shape {
         case .product(let m, let n, let k, let count):
             let (m, n, k, count) = (Double(m), Double(n), Double(k), Double(count))
@@ -26,6 +40,12 @@ struct ShapeFeatures: Sendable, Hashable {
             bytes = count * (elementBytes * (m * k + n * k) + max(2, elementBytes) * m * n)
             depth = k
             extra = m * k * count
+            (left, right, out) = (m * k * count, n * k * count, m * n * count)
+            func isAliased(_ row: Double) -> Bool { (row * elementBytes).truncatingRemainder(dividingBy: 4096) == 0 }
+            // Row-major: x [m][k] but of a weight gradient [k][m]; w [n][k] in the forward pass, else [k][n].
+            if isAliased(layout == .nt || layout == .tt ? m : k) { aliasedIn += left }
+            if isAliased(layout == .tn || layout == .tt ? k : n) { aliasedIn += right }
+            if isAliased(n) { aliasedOut = out }
             if let units {
                 tail = Self.waves(m: kernel == .groupedGEMM ? m * count : m, n: n, units: Double(units)) - 1
             }
@@ -34,9 +54,15 @@ struct ShapeFeatures: Sendable, Hashable {
             bytes = shape.elements * elementBytes * (pass == .forward ? 1 : 2)
             depth = Double(shape.queries)
             width = Double(shape.headDim + shape.valueDim) / 2
-        case .memory(let bytes, let row):
+        case .memory(let bytes, let row, let extent):
             self.bytes = bytes
             extra = row > 0 ? bytes / Double(row) : 0
+            if kernel == .embedding, row > 0, extent > 0 {
+                // Rows drawn at random, with repeats; each is read and written (scatter-add: its target too).
+                let table = Double(extent)
+                touched = table * (1 - exp(-extra / (2 * elementBytes) / table))
+                touchedBytes = touched * Double(row) * elementBytes
+            }
         case .collective(let bytes, let ranks, _):
             let n = Double(max(2, ranks))
             let factor: Double =
@@ -78,12 +104,17 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     case productQuantised = "product-quantised"
     /// Both.
     case productInWavesQuantised = "product-in-waves-quantised"
+    /// t = t0 + work / rate + m k / a + n k / b + m n / c + aliased operands / i + aliased result / o: a processor's library that copies its operands
+    /// into an order of its own; rows whole pages apart (`ShapeFeatures.aliasedIn`) fall into few sets of the cache.
+    case productPacked = "product-packed"
     /// t = t0 + (tc^p + tm^p)^(1/p), tc = work (1 + s_half / s)(1 + d_half / d) / rate: efficiency ramps up with sequence and width of a head.
     case attention
     /// t = t0 + bytes / bandwidth.
     case memory
     /// t = t0 + rows x each + bytes (1/near + (1/far - 1/near) / (1 + (size/bytes)^2)): from the cache up to about `size`, from memory beyond.
     case memoryLevels = "memory-levels"
+    /// t = t0 + rows x each + touched rows x miss + bytes / bandwidth + bytes of touched rows / table: rows of a table that lie anywhere.
+    case memoryTable = "memory-table"
     /// t = t0 + bytes / bandwidth + c sqrt(S / 1 MB): alpha, beta and the ramp of pipelined rings.
     case collective
     /// t = t0 + kernels x each.
@@ -92,14 +123,17 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     static func candidates(_ kernel: Kernel, isLow: Bool, hasUnits: Bool) -> [KernelFormula] {
         switch kernel.family {
         case .product:
-            (hasUnits ? [.product, .productInWaves] : [.product])
+            (hasUnits ? [.product, .productInWaves] : isLow ? [.product] : [.product, .productPacked])
                 + (isLow ? (hasUnits ? [.productQuantised, .productInWavesQuantised] : [.productQuantised]) : [])
         case .attention: [.attention]
-        case .memory: [.memory, .memoryLevels]
+        case .memory: kernel == .embedding ? [.memory, .memoryLevels, .memoryTable] : [.memory, .memoryLevels]
         case .collective: [.collective]
         case .launch: [.launch]
         }
     }
+
+    /// Whether the shapes hold what the formula asks for.
+    func isFor(_ features: [ShapeFeatures]) -> Bool { self != .memoryTable || features.contains { $0.touched > 0 } }
 
     /// Names of the unknowns with their units.
     public var names: [(name: String, unit: String)] {
@@ -109,6 +143,12 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return roofline + [("wave", ""), ("k_half", "elements")]
         case .productQuantised: return roofline + [("quantise", "elements/s")]
         case .productInWavesQuantised: return roofline + [("wave", ""), ("k_half", "elements"), ("quantise", "elements/s")]
+        case .productPacked:
+            return [
+                ("start", "s"), ("rate", "FLOP/s"), ("left", "elements/s"), ("right", "elements/s"), ("out", "elements/s"),
+                ("aliased_in", "elements/s"), ("aliased_out", "elements/s"),
+            ]
+        case .memoryTable: return [("start", "s"), ("bandwidth", "B/s"), ("row", "s elements/B"), ("miss", "s"), ("table", "B/s")]
         case .attention: return roofline + [("s_half", "tokens"), ("d_half", "elements")]
         case .memory: return [("start", "s"), ("bandwidth", "B/s")]
         case .memoryLevels: return [("start", "s"), ("bandwidth", "B/s"), ("far", "B/s"), ("size", "B"), ("row", "s elements/B")]
@@ -135,6 +175,17 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return [start, rate, bandwidth, smooth] + waves
         case .productQuantised: return [start, rate, bandwidth, smooth, quantise]
         case .productInWavesQuantised: return [start, rate, bandwidth, smooth] + waves + [quantise]
+        case .productPacked:
+            return [
+                start, rate, FitUnknown("left", start: most { $0.left / $1 }, sigma: 1.5),
+                FitUnknown("right", start: most { $0.right / $1 }, sigma: 1.5), FitUnknown("out", start: most { $0.out / $1 }, sigma: 1.5),
+                FitUnknown("aliased_in", start: 10 * most { $0.left / $1 }, sigma: 2),
+                FitUnknown("aliased_out", start: 10 * most { $0.out / $1 }, sigma: 2),
+            ]
+        case .memoryTable:
+            let row = FitUnknown("row", start: 0.1 / most { $0.extra / $1 }, sigma: 2)
+            let miss = FitUnknown("miss", start: 0.1 / most { $0.touched / $1 }, sigma: 2)
+            return [start, bandwidth, row, miss, FitUnknown("table", start: most { $0.touchedBytes / $1 }, sigma: 1.5)]
         case .attention:
             return [
                 start, rate, bandwidth, smooth, FitUnknown("s_half", start: 300, sigma: 1.2), FitUnknown("d_half", start: 20, sigma: 1),
@@ -174,6 +225,11 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
         case .productInWaves: return Self.roofline(Self.inWaves(f, values), f.bytes, values)
         case .productQuantised: return Self.roofline(f.work / values[1], f.bytes, values) + f.extra / values[4]
         case .productInWavesQuantised: return Self.roofline(Self.inWaves(f, values), f.bytes, values) + f.extra / values[6]
+        case .productPacked:
+            return values[0] + f.work / values[1] + f.left / values[2] + f.right / values[3] + f.out / values[4] + f.aliasedIn / values[5]
+                + f.aliasedOut / values[6]
+        case .memoryTable:
+            return values[0] + f.bytes / values[1] + f.extra * values[2] + f.touched * values[3] + f.touchedBytes / values[4]
         case .attention: return Self.roofline(f.work * (1 + values[4] / f.depth) * (1 + values[5] / f.width) / values[1], f.bytes, values)
         case .memory: return values[0] + f.bytes / values[1]
         case .memoryLevels:

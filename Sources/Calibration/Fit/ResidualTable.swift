@@ -28,8 +28,10 @@ public enum Interpolation: Sendable, Hashable {
 /// with components -1, 0, 1 on the axes (for shapes on axes m, n, k: bounds on each, on every product such as m n k, on every ratio); on one axis
 /// it is the exact hull.
 struct ResidualTable: Sendable {
-    /// [points x axes], natural logarithms.
+    /// [points x axes], natural logarithms times `stretch`.
     private let places: [Double]
+    /// [axes] How much distances along an axis count: bytes moved count less than the length of rows where that decides what a byte costs.
+    let stretch: [Double]
     private let residuals: [Double]
     private let axes: Int
     private let directions: [[Double]]
@@ -44,9 +46,9 @@ struct ResidualTable: Sendable {
     /// - Parameters:
     ///   - places: [points][axes], natural logarithms; no two alike
     ///   - residuals: [points]
-    init(places: [[Double]], residuals: [Double]) throws(CalibrationError) {
+    ///   - stretches: [choices][axes] beside that of all axes alike
+    init(places: [[Double]], residuals: [Double], stretches: [[Double]] = []) throws(CalibrationError) {
         axes = places.first?.count ?? 0
-        self.places = places.flatMap { $0 }
         self.residuals = residuals
         directions = Self.directions(axes)
         bounds = directions.map { direction in
@@ -54,22 +56,50 @@ struct ResidualTable: Sendable {
             return (heights.min() ?? 0)...(heights.max() ?? 0)
         }
         spread = Self.robustSpread(residuals)
-        var best = (interpolation: Interpolation.none, score: Double.infinity, leftOut: 0.0)
-        let sample = Self.sample(residuals.count, of: 400)
-        let count = axes
-        let flat = self.places
-        let near = sample.map { Self.nearest(flat[$0 * count..<($0 + 1) * count], flat, count: count, excluding: $0) }
-        for candidate in Interpolation.candidates {
-            var errors: [Double] = []
-            for (index, near) in zip(sample, near) {
-                errors.append(residuals[index] - (try Self.guess(candidate, near, flat, residuals, count)))
+        let trial = LeaveOneOut(places: places, residuals: residuals)
+        // The axes first, by two interpolations of different kind; then the interpolation on the axes that suit best.
+        let even = [Double](repeating: 1, count: axes)
+        var stretch = even
+        if !stretches.isEmpty {
+            var least = Double.infinity
+            for candidate in [even] + stretches {
+                let score = try trial.best(of: [.nearest(4), .kriging(length: 2.5, noise: 0)], candidate).score
+                if score < least * 0.98 { (stretch, least) = (candidate, score) }
             }
-            let score = Self.score(errors)
-            // Simpler wins where it is as good.
-            if score < best.score * 0.99 { best = (candidate, score, Self.robustSpread(errors)) }
         }
-        interpolation = best.interpolation
-        leftOut = best.leftOut
+        (interpolation, _, leftOut) = try trial.best(of: Interpolation.candidates, stretch)
+        self.stretch = stretch
+        self.places = Self.flattened(places, stretch)
+    }
+
+    /// What interpolations make of points that are left out.
+    private struct LeaveOneOut {
+        let places: [[Double]]
+        let residuals: [Double]
+
+        func best(
+            of candidates: [Interpolation], _ stretch: [Double]
+        ) throws(CalibrationError) -> (interpolation: Interpolation, score: Double, leftOut: Double) {
+            var best = (interpolation: Interpolation.none, score: Double.infinity, leftOut: 0.0)
+            let sample = ResidualTable.sample(residuals.count, of: 400)
+            let count = stretch.count
+            let flat = ResidualTable.flattened(places, stretch)
+            let near = sample.map { ResidualTable.nearest(flat[$0 * count..<($0 + 1) * count], flat, count: count, excluding: $0) }
+            for candidate in candidates {
+                var errors: [Double] = []
+                for (index, near) in zip(sample, near) {
+                    errors.append(residuals[index] - (try ResidualTable.guess(candidate, near, flat, residuals, count)))
+                }
+                let score = ResidualTable.score(errors)
+                // Simpler wins where it is as good.
+                if score < best.score * 0.99 { best = (candidate, score, ResidualTable.robustSpread(errors)) }
+            }
+            return best
+        }
+    }
+
+    private static func flattened(_ places: [[Double]], _ stretch: [Double]) -> [Double] {
+        places.flatMap { zip($0, stretch).map { $0 * $1 } }
     }
 
     /// Median and 90th percentile of |error|, both being what users see.
@@ -114,12 +144,26 @@ struct ResidualTable: Sendable {
     }
 
     /// Whether a place lies in the hull of the points.
-    func contains(_ place: [Double]) -> Bool {
-        guard !residuals.isEmpty else { return false }
-        return zip(directions, bounds).allSatisfy { direction, bound in
-            let height = Self.dot(place[...], direction)
-            return height >= bound.lowerBound - 1e-9 && height <= bound.upperBound + 1e-9
+    func contains(_ place: [Double]) -> Bool { distance(to: place) < 1e-9 }
+
+    /// How far outside the hull a place lies, on log axes; 0 inside.
+    private func distance(to place: [Double]) -> Double {
+        guard !residuals.isEmpty else { return .infinity }
+        return zip(directions, bounds).reduce(0) { most, face in
+            let height = Self.dot(place[...], face.0)
+            let length = face.0.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            return max(most, (face.1.lowerBound - height) / length, (height - face.1.upperBound) / length)
         }
+    }
+
+    /// Residual beside the hull: what interpolation says there, fading to nothing at twice the size; 0 further away.
+    /// - Throws: `CalibrationError` where neighbours cannot be solved for.
+    func residual(beside place: [Double]) throws(CalibrationError) -> Double {
+        let share = 1 - distance(to: place) / 0.7
+        guard share > 0 else { return 0 }
+        let scaled = Self.flattened([place], stretch)
+        let near = Self.nearest(scaled[...], places, count: axes, excluding: nil)
+        return share * (try Self.guess(interpolation, near, places, residuals, axes))
     }
 
     /// Residual at a place; nil outside the hull. `isNode`: it is a measured shape.
@@ -127,7 +171,8 @@ struct ResidualTable: Sendable {
     /// - Complexity: O(points).
     func residual(at place: [Double]) throws(CalibrationError) -> (value: Double, isNode: Bool)? {
         guard contains(place) else { return nil }
-        let near = Self.nearest(place[...], places, count: axes, excluding: nil)
+        let scaled = Self.flattened([place], stretch)
+        let near = Self.nearest(scaled[...], places, count: axes, excluding: nil)
         if let first = near.first, first.distance < 1e-9 { return (residuals[first.index], true) }
         return (try Self.guess(interpolation, near, places, residuals, axes), false)
     }

@@ -35,8 +35,9 @@ public enum Kernel: String, Sendable, Hashable, CaseIterable {
 public enum KernelShape: Sendable, Hashable {
     case product(m: Int, n: Int, k: Int, count: Int)
     case attention(AttentionShape)
-    /// Bytes read plus written, and the length of the rows that a norm or softmax reduces over (0: none).
-    case memory(bytes: Double, row: Int)
+    /// Bytes read plus written, and the length of the rows that a norm or softmax reduces over (0: none); `extent` where a third size decides how
+    /// fast they move: rows of an embedding's table, width of an image (0: none).
+    case memory(bytes: Double, row: Int, extent: Int = 0)
     /// `bytes`: the full buffer, as in `Communication`; `perNode`: of the ranks those that share a node's fast links.
     case collective(bytes: Double, ranks: Int, perNode: Int)
     case launch(kernels: Int)
@@ -96,7 +97,8 @@ extension KernelShape {
         case .attention(let a):
             "batch=\(a.batch) heads=\(a.heads) kv_heads=\(a.kvHeads) queries=\(a.queries) keys=\(a.keys) head_dim=\(a.headDim)"
                 + (a.valueDim == a.headDim ? "" : " value_dim=\(a.valueDim)") + " visible=\(Self.plain(a.visible))"
-        case .memory(let bytes, let row): "bytes=\(Self.plain(bytes))" + (row == 0 ? "" : " row=\(row)")
+        case .memory(let bytes, let row, let extent):
+            "bytes=\(Self.plain(bytes))" + (row == 0 ? "" : " row=\(row)") + (extent == 0 ? "" : " extent=\(extent)")
         case .collective(let bytes, let ranks, let perNode):
             "bytes=\(Self.plain(bytes)) ranks=\(ranks)" + (perNode == ranks ? "" : " per_node=\(perNode)")
         case .launch(let kernels): "kernels=\(kernels)"
@@ -115,7 +117,7 @@ extension KernelShape {
                 ("batch", nil), ("heads", nil), ("kv_heads", "heads"), ("queries", nil), ("keys", "queries"), ("head_dim", nil),
                 ("value_dim", "head_dim"), ("visible", "1"),
             ]
-        case .memory: [("bytes", nil), ("row", "0")]
+        case .memory: [("bytes", nil), ("row", "0"), ("extent", "0")]
         case .collective: [("bytes", nil), ("ranks", nil), ("per_node", "ranks")]
         case .launch: [("kernels", nil)]
         }
@@ -134,7 +136,7 @@ extension KernelShape {
             }
             let key = String(parts[0])
             guard values[key] == nil else { throw ShapeError(reason: "\(key) stands twice", suggestion: "write \(expected)") }
-            let least: Double = key == "row" ? 0 : key == "visible" ? 1e-9 : 1
+            let least: Double = key == "row" || key == "extent" ? 0 : key == "visible" ? 1e-9 : 1
             let most: Double = key == "visible" ? 1 : key == "bytes" ? 1e18 : 1e12
             guard let value = Double(parts[1]), value >= least, value <= most else {
                 throw ShapeError(
@@ -159,7 +161,7 @@ extension KernelShape {
                     batch: count("batch"), heads: count("heads"), kvHeads: count("kv_heads"), queries: count("queries"),
                     keys: count("keys"),
                     headDim: count("head_dim"), valueDim: count("value_dim"), visible: number("visible")))
-        case .memory: self = .memory(bytes: number("bytes"), row: count("row"))
+        case .memory: self = .memory(bytes: number("bytes"), row: count("row"), extent: count("extent"))
         case .collective:
             guard number("per_node") <= number("ranks") else {
                 throw ShapeError(reason: "per_node exceeds ranks", suggestion: "per_node counts those of the ranks that share a node")

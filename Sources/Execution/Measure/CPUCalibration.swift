@@ -20,6 +20,8 @@ public struct CPUCalibration {
         public var quantile: Double?
         /// What plays the other end of a link: program and arguments that end up in `LinkPeer.serve`. Empty: links are left out.
         public var peer: [String] = []
+        /// Only calls of these kernels, without codecs, contention and links; empty: everything.
+        public var only: Set<KernelName> = []
         /// In place of the standard ones, and without codecs and contention.
         var calls: [KernelCall]?
         public init(output: String) { self.output = output }
@@ -95,12 +97,12 @@ public struct CPUCalibration {
 
     private func plan() -> [Item] {
         var items: [Item] = []
-        for call in settings.calls ?? CalibrationShapes.standard.calls {
+        for call in settings.calls ?? CalibrationShapes.standard.calls where settings.only.isEmpty || settings.only.contains(call.kernel) {
             // Beyond half of the last cache "warm" means nothing: other work has its share of it.
             if call.bytes <= machine.lastCache / 2 { items.append(.call(call, .warm)) }
             if call.bytes >= CallTimer.leastRotated { items.append(.call(call, .rotated)) }
         }
-        guard settings.calls == nil else { return items }
+        guard settings.calls == nil, settings.only.isEmpty else { return items }
         // Codecs and contention are few and belong to every file: after the first sixth.
         var early: [Item] = Self.contentionCalls().map { .call($0, .contended) }
         for (index, _) in CalibrationShapes.codecs().enumerated() {
@@ -132,6 +134,7 @@ public struct CPUCalibration {
     public func run(_ report: (Progress) -> Void) throws(MeasurementFault) -> Outcome {
         var outcome = Outcome()
         (outcome.device, outcome.library, outcome.isBusy) = (machine.device, library, quantile < 0.5)
+        CPUBackend.keepMemory()
         let known = try existing()
         outcome.found = known.measurements.count
         // Fails now rather than after minutes.
@@ -140,7 +143,7 @@ public struct CPUCalibration {
         var rows: [Measurement] = []
         var links = LinkMeasurement(peer: settings.peer, device: machine.device)
         links.rule.quantile = quantile
-        if !settings.peer.isEmpty {
+        if !settings.peer.isEmpty, settings.only.isEmpty {
             report(Progress(done: 0, planned: 1, elapsed: elapsed, budget: settings.budget, item: "links between processes"))
             do throws(CalibrationError) {
                 for (key, repeats) in try links.run(until: begin + 0.15 * settings.budget, { known.contains($0, library: library) }) {
@@ -149,6 +152,9 @@ public struct CPUCalibration {
             } catch { outcome.remarks.append(error.message) }
         }
         let items = plan().filter { item in !keys(item).allSatisfy { known.contains($0, library: library) } }
+        // With several threads the probe's single one is no measure of memory.
+        let probe = settings.threads == 1 ? MemoryProbe(footprint: 2.5 * machine.lastCache, seconds: 0.01 * settings.budget) : nil
+        var warm: [KernelCall: Double] = [:]
         var rest = items.reduce(0) { $0 + $1.seconds }
         var flushed = Clocks.wall()
         for (index, item) in items.enumerated() {
@@ -163,7 +169,18 @@ public struct CPUCalibration {
             // Fair shares of the time that is left, so that few shapes settle by luck alone, and none eats the others' time.
             rule.seconds = max(0.01, min(0.03 * settings.budget, 1.5 * item.seconds * max(1, left / max(1e-9, rest))))
             rest -= item.seconds
-            for (key, repeats) in timed(item, rule) { rows.append(row(key, repeats, &outcome)) }
+            switch item {
+            case .call(let call, let residency):
+                var timer = CallTimer(backend: backend, machine: machine, rule: rule)
+                (timer.probe, timer.warmSeconds) = (probe, warm[call])
+                if let repeats = timer.time(call, residency) {
+                    if residency == .warm { warm[call] = repeats.seconds }
+                    rows.append(row(Measurement.Key(call, residency, device: machine.device), repeats, &outcome))
+                }
+            case .codec(let index, let count):
+                let timer = CodecTimer(CalibrationShapes.codecs()[index], count: count, device: machine.device)
+                for (key, repeats) in timer?.time(rule) ?? [] { rows.append(row(key, repeats, &outcome)) }
+            }
             if Clocks.wall() - flushed > 2 {
                 try MeasurementFile.append(rows, to: settings.output)
                 (rows, flushed) = ([], Clocks.wall())
@@ -202,16 +219,6 @@ public struct CPUCalibration {
         switch item {
         case .call(let call, let residency): [Measurement.Key(call, residency, device: machine.device)]
         case .codec(let index, let count): CodecTimer(CalibrationShapes.codecs()[index], count: count, device: machine.device)?.keys ?? []
-        }
-    }
-
-    private func timed(_ item: Item, _ rule: StopRule) -> [(Measurement.Key, Repeats)] {
-        switch item {
-        case .call(let call, let residency):
-            let repeats = CallTimer(backend: backend, machine: machine, rule: rule).time(call, residency)
-            return repeats.map { [(Measurement.Key(call, residency, device: machine.device), $0)] } ?? []
-        case .codec(let index, let count):
-            return CodecTimer(CalibrationShapes.codecs()[index], count: count, device: machine.device)?.time(rule) ?? []
         }
     }
 

@@ -13,6 +13,11 @@ struct CallTimer {
     /// Longest seconds and most repeats of a timing, and the quantile that stands for it.
     var rule: StopRule
 
+    /// Memory's speed beside each rotated lap.
+    var probe: MemoryProbe?
+    /// Seconds of the call on warm operands, where known.
+    var warmSeconds: Double?
+
     private static let shortestLap = 30e-6
     /// Below this many bytes operands count as warm always: a step leaves them in the cache, and beside a miss or two they take no time.
     static let leastRotated = 32768.0
@@ -24,10 +29,12 @@ struct CallTimer {
     }
 
     func time(_ call: KernelCall, _ residency: Residency) -> Repeats? {
-        switch residency {
-        case .warm: warm(call)
-        case .rotated: rotated(call)
-        case .contended: contended(call)
+        CPUBackend.withoutSubnormals {
+            switch residency {
+            case .warm: warm(call)
+            case .rotated: rotated(call)
+            case .contended: contended(call)
+            }
         }
     }
 
@@ -50,21 +57,34 @@ struct CallTimer {
 
     // MARK: The same operands again
 
-    /// Several sets of operands, one after the other: where an allocation lies (alignment, pages that share cache lines) decides over a tenth of
-    /// a short call's time and more, so that one set, however often timed, says little.
+    /// Many sets of operands, one after the other: where allocations lie (alignment to vectors and cache lines, distance between operands, pages
+    /// that share sets of a cache) decides over a tenth of a call's time and more, so that one set, however often timed, says little. A
+    /// step's calls find theirs anywhere: the mean of the middle half of the sets stands for them.
     private func warm(_ call: KernelCall) -> Repeats? {
-        let sets = call.bytes < 0x1p20 ? 5 : 3
+        var draws = Placement(seed: UInt64(call.sizes.reduce(1) { $0 &* 31 &+ $1 }))
+        var model = KernelTrial(call, on: backend)
+        var batch = warmUp(&model)
+        let lap = max(Self.shortestLap, self.lap { for _ in 0..<batch { model.run() } }.lap.seconds)
+        batch = max(1, batch)
+        // As many as give all of them their laps in time.
+        let most = min(Self.placements, max(4, Int(0x1p23 / max(1, Double(model.bytes)))))
+        let sets = max(3, min(most, Int(rule.seconds / (Double(Self.leastLaps + 1) * lap))))
         var share = self
+        share.rule.least = min(rule.least, Self.leastLaps)
         share.rule.seconds = rule.seconds / Double(sets)
         var parts: [Repeats] = []
         // Alive together, or the next would get the place of the last.
-        var trials = (0..<sets).map { KernelTrial(call, on: backend, seed: UInt64($0 + 1)) }
+        var trials = (0..<sets).map { _ in model.copy { draws.gap() } }
         for set in 0..<sets {
-            let batch = warmUp(&trials[set])
+            for _ in 0..<max(2, min(batch, 64)) { trials[set].run() }
             if let part = share.repeats(batch: batch, { trials[set].run() }) { parts.append(part) }
         }
         return Repeats(merging: parts)
     }
+
+    /// Sets of operands, at most, and laps with each, at least.
+    private static let placements = 24
+    private static let leastLaps = 5
 
     /// Runs until a lap repeats itself; how many calls make a lap.
     private func warmUp(_ trial: inout KernelTrial<CPUBackend>) -> Int {
@@ -81,28 +101,51 @@ struct CallTimer {
 
     // MARK: Operands out of the cache
 
+    /// So many sets of operands in turn that together they exceed the last cache, whatever the call's size. A lap is a stretch of them. Two and a
+    /// half times the cache: caches that replace at random still hold a part of what exceeds them by little.
     private func rotated(_ call: KernelCall) -> Repeats? {
-        let footprint = 1.25 * machine.lastCache
-        let bytes = max(64, call.bytes)
-        let count = max(2, min(bytes >= 0x1p18 ? 160 : 16, Int((footprint / bytes).rounded(.up))))
-        var trials = (0..<count).map { KernelTrial(call, on: backend, seed: UInt64($0 + 1)) }
-        // Where so many operands still fit into the cache, a walk through other memory drives them out between rounds.
-        var other = [Float](repeating: 1, count: Double(count) * bytes < footprint ? Int(footprint / 4) : 0)
-        for index in trials.indices { trials[index].run() }
-        var next = 0
-        let alone = lap { trials[0].run() }.lap.seconds
-        let isLong = alone >= Self.shortestLap && other.isEmpty
+        let footprint = 2.5 * machine.lastCache
+        var draws = Placement(seed: UInt64(call.sizes.reduce(7) { $0 &* 31 &+ $1 }))
+        // A large table is one set; what its calls touch lies elsewhere each time.
+        let isTable = call.kernel == .gather || call.kernel == .scatterAdd
+        let touched = max(64, call.bytes)
+        let model = KernelTrial(call, on: backend, indexSets: isTable ? min(64, Int((footprint / touched).rounded(.up))) : 1)
+        let count = max(2, min(Int(footprint / Self.leastRotated), Int((footprint / Double(max(64, model.bytes))).rounded(.up))))
+        var trials = (0..<count).map { _ in model.copy { draws.gap() } }
+        var turn = 0
+        func next() {
+            trials[turn].run()
+            turn = turn + 1 == count ? 0 : turn + 1
+        }
+        // Every set once, or as many as there is time for: pages are there, and the cache is full of others.
+        let begin = Clocks.wall()
+        var runs = 0
+        while runs < count, runs < 2 || Clocks.wall() - begin < rule.seconds / 3 {
+            next()
+            runs += 1
+        }
+        let alone = max(1e-9, lap { next() }.lap.seconds)
+        let stretch = max(1, min(count, Int(Self.stretch / alone)))
+        var rule = rule
+        // All sets count where that does not take too long.
+        let round = (count + stretch - 1) / stretch
+        if Double(count) * alone < 0.5 * self.rule.seconds { rule.least = max(rule.least, min(rule.most, round)) }
+        probe?.begin()
         return Repeats(rule, clock: Clocks.wall) {
-            for index in stride(from: 0, to: other.count, by: 16) { other[index] += 1 }
-            if isLong {
-                next = (next + 1) % count
-                return lap { trials[next].run() }.lap
+            var one = lap { for _ in 0..<stretch { next() } }.lap
+            one.seconds /= Double(stretch)
+            if let probe {
+                let slowness = probe.slowness()
+                // What the call waits for memory: what it takes longer than with warm operands; else at most its bytes at memory's pace.
+                let wait = warmSeconds.map { max(0, one.seconds - $0) } ?? min(one.seconds, call.bytes * probe.secondsPerByte * slowness)
+                one.seconds -= wait * (1 - 1 / slowness)
             }
-            var one = lap { for index in trials.indices { trials[index].run() } }.lap
-            one.seconds /= Double(count)
             return one
         }
     }
+
+    /// Seconds of calls in a rotated lap, at least.
+    private static let stretch = 100e-6
 
     // MARK: Two cores at once
 
@@ -115,6 +158,16 @@ struct CallTimer {
         guard rival.start() else { return nil }
         defer { rival.stop() }
         return repeats(batch: batch) { trial.run() }
+    }
+}
+
+/// Where operands come to lie: multiples of 16 bytes apart, as allocators give them, up to two pages.
+private struct Placement {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func gap() -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return 16 * Int(state >> 55)
     }
 }
 

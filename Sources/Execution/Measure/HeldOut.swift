@@ -26,8 +26,19 @@ public struct HeldOut: Sendable {
         public let points: Int
     }
 
+    /// One held-out shape.
+    public struct Prediction: Sendable {
+        public let name: String
+        public let shape: String
+        public let predicted: Double
+        public let measured: Double
+        public var error: Double { abs(predicted / measured - 1) }
+    }
+
     /// Every kernel, in order of its name.
     public let rows: [Row]
+    /// Every held-out shape, in the same order.
+    public let predictions: [Prediction]
     /// All held-out shapes at once, and those that last at least 20 microseconds.
     public let all: Errors?
     public let long: Errors?
@@ -48,12 +59,14 @@ public struct HeldOut: Sendable {
         var rows: [Row] = []
         var (every, long): ([Double], [Double]) = ([], [])
         var remarks: [String] = []
+        var predictions: [Prediction] = []
         for (name, points) in groups.map({ ($0.key.description, $0.value) }).sorted(by: { $0.0 < $1.0 }) {
             var errors: [Double] = []
             do throws(CalibrationError) {
-                for (error, seconds) in try Self.errors(points) {
-                    errors.append(error)
-                    if seconds >= 20e-6 { long.append(error) }
+                for prediction in try Self.predictions(points, name) {
+                    errors.append(prediction.error)
+                    if prediction.measured >= 20e-6 { long.append(prediction.error) }
+                    predictions.append(prediction)
                 }
             } catch { remarks.append(error.message) }
             every += errors
@@ -61,6 +74,7 @@ public struct HeldOut: Sendable {
             rows.append(Row(name: name, errors: Errors(errors), noise: Self.noise(points), points: shapes))
         }
         (self.rows, self.remarks, noise) = (rows, remarks, Self.noise(measurements))
+        self.predictions = predictions
         (all, self.long) = (Errors(every), Errors(long))
     }
 
@@ -69,7 +83,7 @@ public struct HeldOut: Sendable {
         return spreads.isEmpty ? nil : spreads[spreads.count / 2]
     }
 
-    private static func errors(_ points: [Measurement]) throws(CalibrationError) -> [(error: Double, seconds: Double)] {
+    private static func predictions(_ points: [Measurement], _ name: String) throws(CalibrationError) -> [Prediction] {
         let ordered = points.sorted { ($0.seconds, $0.key.shape.text) < ($1.seconds, $1.key.shape.text) }
         // Repeats of a shape belong on the same side.
         var shapes: [KernelShape] = []
@@ -77,10 +91,12 @@ public struct HeldOut: Sendable {
         for point in ordered where seen.insert(point.key.shape).inserted { shapes.append(point.key.shape) }
         let away = Set(shapes.indices.filter { $0 % 5 == 2 }.map { shapes[$0] })
         let curve = try KernelCurve(ordered.filter { !away.contains($0.key.shape) }, units: nil)
-        var errors: [(Double, Double)] = []
+        var predictions: [Prediction] = []
         for point in ordered where away.contains(point.key.shape) {
-            errors.append((abs(try curve.estimate(point.key.shape).seconds / point.seconds - 1), point.seconds))
+            predictions.append(
+                Prediction(
+                    name: name, shape: point.key.shape.text, predicted: try curve.estimate(point.key.shape).seconds, measured: point.seconds))
         }
-        return errors
+        return predictions
     }
 }

@@ -44,8 +44,13 @@ private struct Naming {
         case .gemmNN, .gemmNT, .gemmTN, .gemmTT:
             kernel = .gemm
             // OpenBLAS multiplies small operands as they lie and copies larger ones into its own order first (interface/gemm.c,
-            // "small matrix": up to 100^3 multiplications where the processor has AVX-512): two curves.
-            if sizes.prefix(3).reduce(1.0, { $0 * Double($1) }) <= 1e6 { variant = "small" }
+            // "small matrix": up to 100^3 multiplications where the processor has AVX-512; of x w^T, which it sees as the product of a
+            // transposed first operand, only results of up to 1,200 elements with a depth of 32, sgemm_small_kernel_permit): two curves.
+            if sizes.prefix(3).reduce(1.0, { $0 * Double($1) }) <= 1e6,
+                call.kernel != .gemmNT || (sizes[0] * sizes[1] <= 1200 && sizes[2] >= 32)
+            {
+                variant = "small"
+            }
             shape = .product(m: max(1, sizes[0]), n: max(1, sizes[1]), k: max(1, sizes[2]), count: 1)
             layout =
                 switch call.kernel {
@@ -73,15 +78,14 @@ private struct Naming {
         case .copy: kernel = .copy
         case .adamW, .sgd: (kernel, variant) = (.optimizer, name)
         case .gather, .scatterAdd:
-            // Rows of a table that exceeds the second cache arrive from further away.
-            (kernel, variant) = (.embedding, sizes[1] * sizes[2] > 1 << 18 ? "\(name) large_table" : name)
-            shape = .memory(bytes: max(4, call.bytes), row: sizes[1])
+            (kernel, variant) = (.embedding, name)
+            shape = .memory(bytes: max(4, call.bytes), row: sizes[1], extent: sizes[2])
         case .im2col, .col2im:
             (kernel, variant) = (.elementwise, name)
-            shape = .memory(bytes: max(4, call.bytes), row: sizes[3] * sizes[4] * sizes[4])
+            shape = .memory(bytes: max(4, call.bytes), row: sizes[3] * sizes[4] * sizes[4], extent: sizes[2])
         case .channelsLast, .meanPool, .meanPoolBackward:
             (kernel, variant) = (.elementwise, name)
-            shape = .memory(bytes: max(4, call.bytes), row: sizes[3])
+            shape = .memory(bytes: max(4, call.bytes), row: sizes[3], extent: sizes[2])
         default: (kernel, variant) = (.elementwise, name)
         }
     }

@@ -59,18 +59,21 @@ public struct Repeats: Sendable, Hashable {
     /// The confidence interval became as narrow as asked.
     public let isSettled: Bool
 
-    /// Timings of one call on different operands: their median, with the spread between them where that is the larger one.
+    /// Timings of one call on different operands: the mean of their middle half (where operands lie, a call takes one of a few durations, and a
+    /// median would be one or the other of them), with the spread between them where that is the larger one.
     /// - Returns: nil for none.
     init?(merging parts: [Repeats]) {
         let sorted = parts.map(\.seconds).sorted()
         guard !sorted.isEmpty else { return nil }
-        let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        let end = sorted.count < 5 ? (sorted.count - 1) / 2 : sorted.count / 4
+        let middle = sorted[end..<(sorted.count - end)]
+        let centre = middle.reduce(0, +) / Double(middle.count)
         let mean = sorted.reduce(0, +) / Double(sorted.count)
         let variance = sorted.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, sorted.count - 1))
         let within = parts.map(\.spread).sorted()[parts.count / 2]
-        seconds = median
-        spread = max(within, variance.squareRoot() / median)
-        p99 = parts.map(\.p99).max() ?? median
+        seconds = centre
+        spread = max(within, variance.squareRoot() / centre)
+        p99 = parts.map(\.p99).max() ?? centre
         count = parts.reduce(0) { $0 + $1.count }
         disturbed = parts.reduce(0) { $0 + $1.disturbed }
         isSettled = parts.allSatisfy(\.isSettled)

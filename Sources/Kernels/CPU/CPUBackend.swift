@@ -44,6 +44,17 @@ public struct CPUBackend: Backend {
         return cn_vector_level() == 4 && !wide.contains(where: { $0.lowercased() == chosen.lowercased() }) ? "SkylakeX" : nil
     }
 
+    /// From now on memory that is given back stays with the process: a buffer of a size that was in use before costs no page faults, as in the
+    /// steady state of a training. Of the GNU C library; elsewhere nothing happens.
+    public static func keepMemory() { cn_keep_memory() }
+
+    /// Runs `body` with subnormal numbers counting as zero: repeated on their own results, kernels would slow down as values die out.
+    public static func withoutSubnormals<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let state = cn_flush_subnormals()
+        defer { cn_set_rounding(state) }
+        return try body()
+    }
+
     // MARK: Buffers
 
     public func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }

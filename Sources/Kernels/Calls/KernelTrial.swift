@@ -8,16 +8,52 @@ public struct KernelTrial<B: Backend> {
     private var z: [B.Scalar] = []
     private var w: [B.Scalar] = []
     private var indices: [Int] = []
+    /// Rows of a table that the calls after the first take, in turn.
+    private var laterIndices: [[Int]] = []
+    private var turn = 0
     private var gradients = NormGradients<B.Scalar>(dx: [], dGain: [])
     private var pass: AttentionPass<B.Scalar>?
     private var moments = AdamMoments<B.Scalar>(first: [], second: [])
     private var step = 0
 
     /// Draws operands in [-1, 1), the same for the same seed.
-    public init(_ call: KernelCall, on backend: B, seed: UInt64 = 1) {
+    /// - Parameter indexSets: how many sets of a table's rows gather and scatter-add take in turn
+    public init(_ call: KernelCall, on backend: B, seed: UInt64 = 1, indexSets: Int = 1) {
         self.call = call
         self.backend = backend
         prepare(OperandSource(backend: backend, seed: seed))
+        guard call.kernel == .gather || call.kernel == .scatterAdd, indexSets > 1 else { return }
+        var source = OperandSource(backend: backend, seed: seed &+ 0x5EED)
+        laterIndices = (1..<indexSets).map { _ in source.indices(call.sizes[0], below: call.sizes[2]) }
+    }
+
+    /// Bytes of memory that the operands take.
+    public var bytes: Int {
+        let scalars = [
+            x, y, z, w, gradients.dx, gradients.dGain, gradients.dBias, moments.first, moments.second, pass?.qkv ?? [], pass?.output ?? [],
+            pass?.saved ?? [],
+        ].reduce(0) { $0 + $1.count }
+        return scalars * MemoryLayout<B.Scalar>.stride + (indices.count * (1 + laterIndices.count)) * MemoryLayout<Int>.stride
+    }
+
+    /// The same call on operands of equal values in other memory.
+    /// - Parameter gap: bytes that each operand lies further away than the allocator would put it
+    public func copy(gap: () -> Int = { 0 }) -> KernelTrial {
+        // Kept until all operands have their places.
+        var gaps: [[UInt8]] = []
+        func fresh<Element>(_ values: [Element]) -> [Element] {
+            let bytes = gap()
+            if bytes > 0, !values.isEmpty { gaps.append([UInt8](unsafeUninitializedCapacity: bytes) { $1 = 0 }) }
+            return values.withUnsafeBufferPointer { Array($0) }
+        }
+        var other = self
+        (other.x, other.y, other.z, other.w) = (fresh(x), fresh(y), fresh(z), fresh(w))
+        other.indices = fresh(indices)
+        other.laterIndices = laterIndices.map { fresh($0) }
+        other.gradients = NormGradients(dx: fresh(gradients.dx), dGain: fresh(gradients.dGain), dBias: fresh(gradients.dBias))
+        other.pass = pass.map { AttentionPass($0.shape, qkv: fresh($0.qkv), output: fresh($0.output), saved: fresh($0.saved)) }
+        other.moments = AdamMoments(first: fresh(moments.first), second: fresh(moments.second))
+        return other
     }
 
     private mutating func prepare(_ source: OperandSource<B>) {
@@ -121,8 +157,8 @@ public struct KernelTrial<B: Backend> {
         case .add: backend.add(x, into: &y)
         case .scale: backend.scale(&x, by: 1)
         case .zeros: x = backend.zeros(s[0])
-        case .gather: backend.gather(x, indices, width: s[1], into: &y)
-        case .scatterAdd: backend.scatterAdd(y, indices, width: s[1], into: &x)
+        case .gather: backend.gather(x, nextIndices(), width: s[1], into: &y)
+        case .scatterAdd: backend.scatterAdd(y, nextIndices(), width: s[1], into: &x)
         case .channelsLast: backend.channelsLast(call.imageShape, x, into: &y)
         case .meanPool: backend.meanPool(call.imageShape, x, into: &y)
         case .meanPoolBackward: backend.meanPoolBackward(call.imageShape, y, into: &x)
@@ -133,6 +169,14 @@ public struct KernelTrial<B: Backend> {
             backend.adamW(&x, y, moments: &moments, AdamWStep(rate: 1e-6, number: step))
         case .sgd: backend.sgd(&x, y, velocity: &moments.first, rate: 1e-6, momentum: 0.9)
         }
+    }
+}
+
+extension KernelTrial {
+    private mutating func nextIndices() -> [Int] {
+        if laterIndices.isEmpty { return indices }
+        defer { turn = (turn + 1) % (laterIndices.count + 1) }
+        return turn == 0 ? indices : laterIndices[turn - 1]
     }
 }
 

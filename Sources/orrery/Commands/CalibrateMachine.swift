@@ -2,6 +2,7 @@ import ArgumentParser
 import Calibration
 import Execution
 import Glibc
+import Kernels
 import Report
 
 /// `orrery calibrate cpu`: this machine's kernels, copies, codecs and links into a measurement file.
@@ -21,8 +22,13 @@ struct CalibrateCPU: ParsableCommand {
     @Flag(help: "Go on with a file: shapes that it holds are not timed again.") var resume = false
     @Flag(help: "Predict a fifth of the shapes from the others and print the errors.") var check = false
     @Option(help: ArgumentHelp("Check this file in place of measuring.", valueName: "file")) var checkFile: String?
+    @Flag(help: "With a check: print every held-out shape, as CSV.") var shapes = false
     @Option(help: "Quantile of the repeats that counts, up to 0.5 (the median). Default: 0.5, on a busy machine 0.1.") var quantile: Double?
     @Flag(help: "Leave out messages between processes.") var noLinks = false
+    @Option(
+        help: ArgumentHelp(
+            "Only calls of these kernels (gemm_nt,relu), without codecs, links and contention.", valueName: "names"))
+    var only: String?
     @OptionGroup var printed: OutputOptions
 
     func validate() throws {
@@ -44,6 +50,7 @@ struct CalibrateCPU: ParsableCommand {
         settings.threads = threads
         settings.resumes = resume
         settings.quantile = quantile
+        settings.only = try Self.kernels(only)
         if !noLinks { settings.peer = ["/proc/self/exe", "calibrate", "link-peer"] }
         let calibration: CPUCalibration
         do throws(CalibrationError) { calibration = try CPUCalibration(settings) } catch { throw InputError(error.message) }
@@ -53,6 +60,20 @@ struct CalibrateCPU: ParsableCommand {
         for remark in outcome.remarks { printed.note("left out: \(remark)") }
         try Console.output(Self.summary(outcome, output))
         if check { try printCheck(of: output) }
+    }
+
+    /// "relu,gemm_nt" as kernels; none for nil.
+    static func kernels(_ text: String?) throws -> Set<KernelName> {
+        guard let text else { return [] }
+        var names: Set<KernelName> = []
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let name = KernelName(rawValue: String(word)) else {
+                let known = KernelName.allCases.map(\.rawValue).joined(separator: ", ")
+                throw InputError("--only: \"\(word)\" is no kernel; one or several of \(known)")
+            }
+            names.insert(name)
+        }
+        return names
     }
 
     private static func summary(_ outcome: CPUCalibration.Outcome, _ output: String) -> String {
@@ -73,6 +94,11 @@ struct CalibrateCPU: ParsableCommand {
         let file = try MeasurementFile.read(path: path)
         let held = HeldOut(file.measurements)
         for remark in held.remarks { printed.note("not fitted: \(remark)") }
+        if shapes {
+            let header = [["kernel", "shape", "measured_s", "predicted_s", "error"]]
+            return try Console.output(
+                csvText(header + held.predictions.map { [$0.name, $0.shape, "\($0.measured)", "\($0.predicted)", "\($0.error)"] }))
+        }
         func per(_ value: Double?) -> String { value.map { "\(Double(($0 * 1000).rounded()) / 10)" } ?? "-" }
         var rows = [["kernel", "shapes", "held out", "median %", "p90 %", "noise %"]]
         // One device and one library are the rule, and need no mention in every line.

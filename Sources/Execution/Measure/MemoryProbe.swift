@@ -1,0 +1,51 @@
+import Glibc
+
+/// How fast memory is at this moment. On a virtual machine others share the memory's channels, and its speed changes by a third within seconds; the
+/// shapes of one kernel are timed minutes apart. A short copy beside each timing tells how slow memory was just then, beside the first
+/// seconds of the calibration.
+final class MemoryProbe {
+    private var region: [UInt8]
+    private var turn = 0
+    private var recent: [Double] = []
+    /// Seconds to read and write a byte each, over two, in the beginning.
+    private(set) var secondsPerByte = 0.0
+
+    private static let slice = 1 << 19
+    private static let memory = 9
+
+    /// - Parameters:
+    ///   - footprint: bytes, beyond the last cache
+    ///   - seconds: how long the beginning lasts
+    init(footprint: Double, seconds: Double) {
+        region = [UInt8](repeating: 1, count: max(4, Int(footprint) / Self.slice) * Self.slice)
+        let begin = Clocks.wall()
+        var all: [Double] = []
+        while all.count < 3 * Self.memory || Clocks.wall() - begin < seconds { all.append(copy()) }
+        secondsPerByte = all.sorted()[all.count / 2]
+    }
+
+    /// Copies the next slice of one half of the region into the other; seconds a byte moved.
+    private func copy() -> Double {
+        let slices = region.count / Self.slice
+        let half = slices / 2
+        turn = (turn + 1) % half
+        let (from, to) = (turn * Self.slice, (half + turn) * Self.slice)
+        let start = Clocks.thread()
+        region.withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            memcpy(base + to, base + from, Self.slice)
+        }
+        return (Clocks.thread() - start) / Double(2 * Self.slice)
+    }
+
+    /// Memory's seconds now over those in the beginning: the median of the last copies, one of them made now.
+    func slowness() -> Double {
+        recent.append(copy())
+        if recent.count > Self.memory { recent.removeFirst() }
+        let now = recent.sorted()[recent.count / 2]
+        return now > 0 && secondsPerByte > 0 ? now / secondsPerByte : 1
+    }
+
+    /// Before a new timing: what was seen a while ago counts no more.
+    func begin() { recent = (0..<Self.memory / 2).map { _ in copy() } }
+}
