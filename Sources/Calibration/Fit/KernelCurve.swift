@@ -111,7 +111,8 @@ public struct KernelCurve: Sendable {
         let residuals = zip(features, seconds).map { log($1 / best.formula.seconds($0, best.solution.values)) }
         formulaScale = ResidualTable.robustSpread(residuals)
         table = try ResidualTable(
-            places: merged.map { Self.place($0.shape) }, residuals: residuals, stretches: units == nil && key.dtype == .fp32 ? Self.stretches(key.kernel.family) : [])
+            places: merged.map { Self.place($0.shape) }, residuals: residuals,
+            stretches: units == nil && key.dtype == .fp32 ? Self.stretches(key.kernel.family) : [])
     }
 
     private static func fit(

@@ -95,7 +95,8 @@ public struct HeldOut: Sendable {
         for point in ordered where away.contains(point.key.shape) {
             predictions.append(
                 Prediction(
-                    name: name, shape: point.key.shape.text, predicted: try curve.estimate(point.key.shape).seconds, measured: point.seconds))
+                    name: name, shape: point.key.shape.text, predicted: try curve.estimate(point.key.shape).seconds, measured: point.seconds
+                ))
         }
         return predictions
     }
