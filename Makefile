@@ -23,6 +23,9 @@ CUDA_TARGETS ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,cod
 # More flags: -DORRERY_WITH_CUDNN -I... -lcudnn takes cuDNN's attention in (needs cudnn_frontend.h).
 CUDA_FLAGS ?=
 CUBLAS ?= -lcublasLt
+# What make predict-run predicts from, where it is; make calibrate writes one for this machine.
+CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
+CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
 .PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
@@ -93,9 +96,10 @@ cuda-registry: ## compile the CUDA plug-in with the compiler of Python's package
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
 
-predict-run: build ## predict twenty small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
+predict-run: build ## predict twenty-five small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
 	@mkdir -p reports/execute
-	$(ORRERY) execute scenarios/execute/*.yaml --table reports/execute/predict-run.md
+	$(ORRERY) execute scenarios/execute/{0,1}*.yaml scenarios/execute/20*.yaml --table reports/execute/predict-run.md $(CALIBRATED)
+	$(ORRERY) execute scenarios/execute/2[1-9]*.yaml --table reports/execute/schedules-and-sockets.md $(CALIBRATED)
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
@@ -120,7 +124,7 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 	@mkdir -p reports/planner out
 	swift build -c release --build-tests --scratch-path out/planner-check -Xswiftc -enable-testing
 	ORRERY_FULL=1 ORRERY_RECORD=1 swift test -c release --skip-build --scratch-path out/planner-check -Xswiftc -enable-testing \
-	  --filter ExhaustiveTests
+	  --filter 'ExhaustiveTests|SpeedTests'
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	{ echo "# Published layouts against the planner's choice"; echo; \

@@ -154,7 +154,8 @@ private struct Planning {
         let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
-            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape), pieces: pieces(work, model),
+            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape),
+            pieces: work.gradientPieces(job: job, behaviour: behaviour),
             warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(
@@ -210,21 +211,18 @@ private struct Planning {
         return costs
     }
 
-    /// Buckets of the size that is asked for, as far as whole layers fill them.
-    private func pieces(_ work: StageWork, _ model: CostModel) -> [Int] {
-        work.stages.indices.map { stage in
-            let most = max(1, min(work.stages[stage].count, 16))
-            guard job.layout.bucketing == .fixed else { return most }
-            let bytes = work.parameters[stage].total * max(model.behaviour.reduceBytes, job.sharding.activationBytes)
-            let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
-            return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
-        }
-    }
-
     // MARK: order and memory
 
     private mutating func order(_ shape: PipelineShape, _ costs: StageCosts, _ stageLayers: [Int]) throws(ScheduleError) -> PipelineSchedule
     {
+        if let order = job.layout.order, shape.ranks > 1 {
+            guard order.ranks.count == shape.ranks, order.chunks == shape.chunks, order.microBatches == shape.microBatches else {
+                throw ScheduleError(
+                    "the file orders \(order.ranks.count) ranks, \(order.chunks) chunks and \(order.microBatches) micro-batches, the job has \(shape.ranks), \(shape.chunks) and \(shape.microBatches)"
+                )
+            }
+            return order
+        }
         var scheduleCosts = costs.scheduleCosts
         guard shape.kind == .auto else {
             return try PipelineSchedule.make(
@@ -334,7 +332,7 @@ struct PipelineShape {
 
 extension StageCosts {
     /// As schedules that order by time read them.
-    var scheduleCosts: ScheduleCosts {
+    public var scheduleCosts: ScheduleCosts {
         var costs = ScheduleCosts(
             forward: stages.map(\.forward.total), backward: stages.map(\.backward.total), weight: stages.map(\.weight.total),
             communication: hop)

@@ -69,8 +69,8 @@ struct Bounds {
 struct SharedCosts {
     private let job: Job
     private let behaviour: StackBehaviour
-    private let constants: Constants
-    private let groups: GroupShapes
+    /// Of the plainest layout.
+    private let model: CostModel
     private let modelFLOPs: Double
     private struct Price: Hashable {
         var microBatch: Int
@@ -104,8 +104,7 @@ struct SharedCosts {
         self.plain = job
         guard let plan = try? job.plan(data) else { return nil }
         behaviour = plan.behaviour
-        constants = plan.model.constants
-        groups = plan.model.groups
+        model = plan.model
         self.job = space.job.filled(with: plan.behaviour)
         modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
     }
@@ -142,14 +141,14 @@ struct SharedCosts {
             work = StageWork(job: job, stageLayers: layers)
             latest = (choice.microBatch, layers, work)
         }
-        let model = CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups)
+        let model = model.laidOut(job, groups: groups)
         let costs = StageCosts(work: work, model: model)
         priced[price] = (costs, work)
         return (costs, work)
     }
 
     private mutating func groups(copies: Int) -> GroupShapes? {
-        guard copies > 1 else { return groups }
+        guard copies > 1 else { return model.groups }
         if let known = twinGroups { return known }
         var job = plain
         job.layout.schedule = .dualpipe

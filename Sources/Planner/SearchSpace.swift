@@ -65,6 +65,9 @@ public struct SearchSpace: Sendable {
     /// Of `choices`, those that the enumeration lists; the rest were asked for by name.
     let enumerated: Int
 
+    /// Of `choices`, those that are listed without having been asked for.
+    public var enumeratedChoices: ArraySlice<LayoutChoice> { choices.prefix(enumerated) }
+
     /// Places of the job's own layout and of the others that were asked for: they are looked at first, however short the time.
     let named: [Int]
 
@@ -83,7 +86,7 @@ public struct SearchSpace: Sendable {
         var choices = Enumeration(job: job, constraints: constraints).all()
         enumerated = choices.count
         // The job's own layout is one of the choices, whatever the enumeration leaves out (odd micro-batches, listed stages, layers recomputed).
-        own = job.problems().isEmpty ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
+        own = job.problems().isEmpty && job.layout.order == nil ? Self.place(of: LayoutChoice(of: job), job, in: &choices) : nil
         var named = own.map { [$0] } ?? []
         for other in others {
             if let place = Self.place(of: other, job, in: &choices), !named.contains(place) { named.append(place) }
@@ -135,6 +138,7 @@ extension Job {
         job.layout.sequenceParallel = choice.sequenceParallel
         job.layout.zero = choice.zero
         job.layout.schedule = choice.schedule
+        job.layout.order = nil
         job.layout.data = cluster.gpus / (choice.tensor * choice.pipeline * choice.context)
         job.layout.stageLayers = choice.stageLayers
         job.layout.stageDeal = choice.stageDeal

@@ -1,3 +1,4 @@
+import Cluster
 import Cost
 import Plan
 import Quantities
@@ -41,6 +42,16 @@ extension Scenario {
         var reader = ScenarioReader(library: .standard)
         reader.takesAnyLayout = true
         return try load(tree, name: stem(of: path), overrides: overrides, reader: reader)
+    }
+
+    /// The section `cluster` of a file, or a file that holds nothing but its keys; whatever else stands there is not read.
+    /// - Throws: `ScenarioErrors` with every fault of the section.
+    public static func cluster(path: String) throws(ScenarioErrors) -> ClusterSpec {
+        let tree = try MergedDocument.load(path: path)
+        var reader = Reader(library: .standard)
+        let cluster = ClusterSection.read(Item(tree: tree["cluster"]?.value ?? tree, path: "cluster"), flows: true, &reader)
+        guard let cluster, reader.errors.isEmpty else { throw ScenarioErrors(reader.errors) }
+        return cluster
     }
 
     /// As `load(path:)` for a text; `file` names it in messages, and relative paths in it start from the folder of `file`.

@@ -187,12 +187,16 @@ struct ScenarioReader {
                 "there is no GPU \(gpu) among \(job.cluster.gpus)",
                 "write 0 to \(job.cluster.gpus - 1)")
         }
-        for (index, slow) in conditions.slowLinks.enumerated() {
-            guard case .node(let node) = slow.which, node >= job.cluster.nodes else { continue }
+        checkNodes(conditions.slowLinks.map(\.which), of: "slow_links", job.cluster, tree)
+        checkNodes(conditions.linkFaults.map(\.which), of: "link_faults", job.cluster, tree)
+    }
+
+    private mutating func checkNodes(_ places: [Conditions.SlowLinks.Which], of list: String, _ cluster: ClusterSpec, _ tree: Tree) {
+        for (index, which) in places.enumerated() {
+            guard case .node(let node) = which, node >= cluster.nodes else { continue }
             reader.report(
-                place(of: "slow_links", index, tree), "conditions.slow_links[\(index)].node",
-                "there is no node \(node) among \(job.cluster.nodes)",
-                "write 0 to \(job.cluster.nodes - 1)")
+                place(of: list, index, tree), "conditions.\(list)[\(index)].node", "there is no node \(node) among \(cluster.nodes)",
+                "write 0 to \(cluster.nodes - 1)")
         }
     }
 
@@ -204,13 +208,15 @@ struct ScenarioReader {
         }
         let network = word(["simulate", "network"]) ?? "auto"
         let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { Double($0) } ?? 1
-        return network == "flow" || network == "auto" && ratio > 1
+        let topology = tree.entry(at: ["cluster", "inter_node", "topology"])?.value
+        let isOther = ["dims", "groups", "file"].contains { topology?[$0] != nil }
+        return network == "flow" || network == "auto" && (ratio > 1 || isOther)
     }
 
     /// What only flows need: a network that can be built, and links that are there.
     private mutating func check(_ cluster: ClusterSpec, _ conditions: Conditions, flows: Bool, _ tree: Tree) {
         var network: TrainingNetwork?
-        if flows {
+        if flows || cluster.interNode?.form.between != nil {
             do { network = try TrainingNetwork(cluster: cluster) } catch {
                 let path = error.key.split(separator: ".").map(String.init)
                 let parts = error.message.split(separator: ";", maxSplits: 1).map { $0.trimmingPrefix(" ") }
@@ -218,23 +224,37 @@ struct ScenarioReader {
                 return
             }
         }
-        for (index, slow) in conditions.slowLinks.enumerated() {
-            let path = "conditions.slow_links[\(index)]"
-            switch slow.which {
-            case .gpu(let gpu) where gpu >= cluster.gpus:
+        if !flows, !conditions.linkFaults.isEmpty {
+            reader.report(
+                place(of: "link_faults", 0, tree), "conditions.link_faults", "links fail only where communication runs as flows",
+                "write simulate: {network: flow}, or slow_links with a node or gpu")
+            return
+        }
+        let known = flows ? network : nil
+        checkLinks(conditions.slowLinks.map(\.which), of: "slow_links", (cluster, known), tree)
+        checkLinks(conditions.linkFaults.map(\.which), of: "link_faults", (cluster, known), tree)
+    }
+
+    /// `network`: nil without flows.
+    private mutating func checkLinks(
+        _ places: [Conditions.SlowLinks.Which], of list: String, _ at: (cluster: ClusterSpec, network: TrainingNetwork?), _ tree: Tree
+    ) {
+        for (index, which) in places.enumerated() {
+            let (path, place) = ("conditions.\(list)[\(index)]", place(of: list, index, tree))
+            switch which {
+            case .gpu(let gpu) where gpu >= at.cluster.gpus:
                 reader.report(
-                    place(of: "slow_links", index, tree), "\(path).gpu", "there is no GPU \(gpu) among \(cluster.gpus)",
-                    "write 0 to \(cluster.gpus - 1)")
+                    place, "\(path).gpu", "there is no GPU \(gpu) among \(at.cluster.gpus)", "write 0 to \(at.cluster.gpus - 1)")
             case .link(let name):
-                guard let network else {
+                guard let network = at.network else {
                     reader.report(
-                        place(of: "slow_links", index, tree), "\(path).link", "single links exist only where communication runs as flows",
+                        place, "\(path).link", "single links exist only where communication runs as flows",
                         "write simulate: {network: flow}, or a node or gpu in place of the link")
                     continue
                 }
                 guard network.links(named: name).isEmpty else { continue }
                 reader.report(
-                    place(of: "slow_links", index, tree), "\(path).link", "there is no link \"\(name)\" in this cluster",
+                    place, "\(path).link", "there is no link \"\(name)\" in this cluster",
                     "names read like \"\(network.exampleName)\"; results list them")
             default: continue
             }

@@ -98,7 +98,9 @@ private struct StepRun {
         let disturbances = Disturbances(
             conditions: conditions, seed: settings.seed, plan: plan, lanes: player.graph.lanes, onLinks: fabric != nil)
         // Slow devices that appear later in the run need steps in sequence; draws that repeat need samples.
-        let changes = conditions.slowGPUs.contains { $0.from > .zero } || conditions.slowLinks.contains { $0.from > .zero }
+        let changes =
+            conditions.slowGPUs.contains { $0.from > .zero } || conditions.slowLinks.contains { $0.from > .zero }
+            || !conditions.linkFaults.isEmpty
         let count = max(1, draws ? max(settings.steps, settings.samples) : settings.steps)
         let first = try FirstStep(disturbances.durations(step: 0, start: .zero, player: player), fabric, at: .zero)
         let source = StepSource(player: player, disturbances: disturbances, fabric: fabric)

@@ -48,6 +48,65 @@ import Testing
         for other in others { #expect(kill(other, 0) != 0, "worker process \(other) is left") }
     }
 
+    /// A calibration alone predicts, at once and the same each time; nothing is run.
+    @Test func aCalibrationPredicts() throws {
+        let folder = try Folder()
+        let file = try folder.write(small, as: "small.yaml")
+        let calibration = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+            .appendingPathComponent("reports/calibration/cpu-amd-epyc.csv").path
+        let outcome = try Program.run("execute", file, "--json", "--predict-only", "--calibration", calibration)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let json = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+        let predicted = try #require(json["predicted"] as? [String: Any])
+        let step = try #require(predicted["step"] as? [String: Any])
+        #expect(try #require(step["time_s"] as? Double) > 0)
+        #expect(try #require(step["stated_error"] as? Double) > 0)
+        #expect(json["measured"] == nil)
+        #expect(try Program.run("execute", file, "--json", "--predict-only", "--calibration", calibration).output == outcome.output)
+        // From its own kernels, timed now.
+        let own = try Program.run("execute", file, "--predict-only", "--trial", "1", "--rounds", "1")
+        #expect(own.status == 0 && own.output.contains("own kernels") && !own.output.contains("measured  "))
+    }
+
+    @Test func badCalibrationsAreRefused() throws {
+        let folder = try Folder()
+        let file = try folder.write(small, as: "small.yaml")
+        let empty = try folder.write("kernel,device,dtype,shape,time_s\n", as: "empty.csv")
+        let wrong = try folder.write("kernel,device,dtype,shape,time_s\ngemm,x,fp32,m=1,-1\n", as: "wrong.csv")
+        for (arguments, text) in [
+            (["--calibration", folder.path("none.csv")], "none.csv"), (["--calibration", empty], "empty.csv"),
+            (["--calibration", wrong], "wrong.csv:2"), (["--predict-only", "--table", folder.path("t.md")], "--predict-only"),
+            (["--predict-only", "--trial", "0"], "--calibration"),
+        ] {
+            let outcome = try Program.run(["execute", file] + arguments)
+            #expect(outcome.status == 2 && !outcome.crashed, "\(arguments): \(outcome.status)")
+            #expect(outcome.errors.contains(text), "\(arguments): \(outcome.errors)")
+        }
+    }
+
+    /// A parent that is killed leaves no worker, whatever those are at.
+    @Test func aKilledParentLeavesNobody() throws {
+        let folder = try Folder()
+        let file = try folder.write(small, as: "small.yaml")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Program.path)
+        process.arguments = ["execute", file, "--quiet", "--trial", "2000", "--set", "execute.transport=socket"]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        _ = try #require(waitForChild(of: process.processIdentifier, number: 1), "no worker appeared")
+        let workers = children(of: process.processIdentifier).map(\.process)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        var left = workers
+        for _ in 0..<200 where !left.isEmpty {
+            usleep(50_000)
+            left = left.filter { FileManager.default.contents(atPath: "/proc/\($0)/cmdline")?.isEmpty == false }
+        }
+        #expect(left.isEmpty)
+    }
+
     @Test func workersAreNotForPeople() throws {
         let outcome = try Program.run("execute-worker", "--memory", "0", "--number", "0")
         #expect(outcome.status == 2 && !outcome.crashed)

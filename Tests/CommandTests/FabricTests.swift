@@ -105,4 +105,50 @@ import Testing
         #expect(outcome.status == 2, "\(outcome.errors)")
         #expect(outcome.errors.contains(says), "\(outcome.errors)")
     }
+
+    /// The keys of a scenario's cluster alone are a cluster file, for both commands; a scenario is one, too.
+    @Test(arguments: ["cluster: {gpu: h100-sxm-80gb, gpus: 16}\n", "gpu: h100-sxm-80gb\nnodes: 2\n", ""])
+    func clustersOfScenarios(text: String) throws {
+        let folder = try Folder()
+        let scenario = URL(fileURLWithPath: #filePath).appending(path: "../../../scenarios/straggler.yaml").standardized.path
+        let cluster = text.isEmpty ? scenario : try folder.write(text, as: "cluster.yaml")
+        let flows = try folder.write("start_s,source,destination,bytes\n0,0,8,50000000\n", as: "flows.csv")
+        let traffic = try Program.run("traffic", "--cluster", cluster, "--flows", flows, "--json")
+        #expect(traffic.status == 0, "\(traffic.errors)")
+        // 50 MB through one 400 Gb/s port: 1 ms and the latency.
+        let end = try object(traffic.output)["end_s"] as? Double ?? 0
+        #expect(end > 1e-3 && end < 1.05e-3)
+        let collective = try Program.run("collective", "--cluster", cluster, "--op", "all_gather", "--ranks", "16", "--to", "1M", "--json")
+        #expect(collective.status == 0, "\(collective.errors)")
+    }
+
+    @Test func wrongClusterSectionIsSaid() throws {
+        let folder = try Folder()
+        let cluster = try folder.write("cluster: {gpu: h100-sxm-80g, gpus: 16}\n", as: "cluster.yaml")
+        let outcome = try Program.run("collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "16")
+        #expect(outcome.status == 2 && outcome.errors.contains("cluster.gpu") && outcome.errors.contains("h100-sxm-80gb"))
+    }
+
+    /// Pages with the picture and, where there are flows, the links over time.
+    @Test func pagesAreWritten() throws {
+        let folder = try Folder()
+        let cluster = try folder.write(
+            "{topology: {kind: torus, dims: [4, 4], link: {bandwidth: 100 Gb/s, latency: 1 us}}}\n", as: "net.yaml")
+        let flows = try folder.write("start_s,source,destination,bytes\n0,0,5,30000000\n0,1,5,30000000\n", as: "flows.csv")
+        let traffic = try Program.run("traffic", "--cluster", cluster, "--flows", flows, "--report", folder.path("traffic"))
+        #expect(traffic.status == 0, "\(traffic.errors)")
+        let page = try String(contentsOfFile: folder.path("traffic/report.html"), encoding: .utf8)
+        #expect(page.contains("Topology by load") && page.contains("data-chart=\"links\"") && page.contains("host 1 to host 5"))
+        // 32 cables of which 8 lead round the edge and are two stubs.
+        #expect(page.components(separatedBy: "<line ").count - 1 == 40)
+        let collective = try Program.run(
+            "collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "16", "--to", "1M", "--report", folder.path("all"))
+        #expect(collective.status == 0, "\(collective.errors)")
+        #expect(try String(contentsOfFile: folder.path("all/report.html"), encoding: .utf8).contains("All sizes"))
+        let blocked = try Program.run("traffic", "--cluster", cluster, "--flows", flows, "--report", flows)
+        #expect(blocked.status == 2)
+        let tensor = try Program.run(
+            "collective", "--cluster", cluster, "--op", "tensor_parallel", "--ranks", "16", "--report", folder.path("t"))
+        #expect(tensor.status == 2 && tensor.errors.contains("--report"))
+    }
 }

@@ -22,6 +22,30 @@ import Testing
         #expect(text.output.contains("no layout of the space is better"))
     }
 
+    /// 3.6 billion parameters need 87 GB of an A100's 80 under Megatron-DeepSpeed without ZeRO (OpenSettingsTests). The table leaves ZeRO open, so the
+    /// run is taken to have sharded its optimizer, here as by `validate`; a table that states zero 0 is believed, and the row does not fit.
+    @Test func aMeasuredRunIsSearchedAsItIsValidated() throws {
+        let folder = try Folder()
+        let header =
+            "id,hardware,gpus,gpus_per_node,inter_node,layers,hidden,heads,vocab,sequence,global_batch,micro_batch,tensor,pipeline,data,zero,recompute,precision,framework,step_time_s"
+        func row(_ id: String, zero: String) -> String {
+            "\(id),a100-sxm-80gb,64,8,ib-hdr-200g-x4,30,3072,32,51200,2048,512,4,1,1,64,\(zero),full,fp16,megatron-deepspeed,3.6"
+        }
+        let open = try folder.write([header, row("open", zero: ""), row("twin", zero: "")].joined(separator: "\n"), as: "open.csv")
+        let found = try Program.run("search", open, "--exhaustive", "0", "--time-budget", "3", "--quiet")
+        #expect(found.status == 0, "\(found.output) \(found.errors)")
+        #expect(found.output.contains("1 published layouts of 1 jobs") && found.output.contains("which 2 rows of the tables share"))
+        #expect(found.output.contains("it is predicted to fit: 1 of 1"))
+        #expect(found.output.contains("mb4 z1 recompute full"))
+        let validated = try Program.run("validate", open, "--csv", "--quiet").output.split(separator: "\n")
+        #expect(validated.count == 3 && validated[1].contains(",true,"), "\(validated)")
+        let stated = try folder.write([header, row("stated", zero: "0")].joined(separator: "\n"), as: "stated.csv")
+        let unfit = try Program.run("search", stated, "--exhaustive", "0", "--time-budget", "3", "--quiet")
+        #expect(unfit.status == 1 && unfit.output.contains("it is predicted to fit: 0 of 1"))
+        let objective = try Program.run("search", open, "--objective", "cost")
+        #expect(objective.status == 2 && objective.errors.contains("tables of measured runs are searched for time"))
+    }
+
     @Test func nothingFits() throws {
         let folder = try Folder()
         let file = try folder.write(Files.sharded, as: "job.yaml")

@@ -77,8 +77,9 @@ struct FabricReportTests {
         let html = RunReport.html(of: [report], chart: nil)
         #expect(html.contains("data-chart=\"links\"") && html.contains("Topology of the network"))
         let fabric = try #require(report.result.fabric)
-        #expect(html.components(separatedBy: "<line ").count - 1 == fabric.picture.edges.count)
-        #expect(fabric.picture.edges.contains { $0.utilization > 0.05 } && fabric.picture.boxes.contains { $0.tier == 2 })
+        let picture = try #require(fabric.picture)
+        #expect(html.components(separatedBy: "<line ").count - 1 == picture.edges.count)
+        #expect(picture.edges.contains { $0.utilization > 0.05 } && picture.boxes.contains { $0.tier == 2 })
         #expect(!html.contains("hsl(-") && FabricSection.colour(.nan) == FabricSection.colour(1))
         #expect(try !RunReport.html(of: [Self.report(network: .alphaBeta)], chart: nil).contains("data-chart=\"links\""))
     }

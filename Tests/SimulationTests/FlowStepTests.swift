@@ -227,6 +227,11 @@ struct FlowStepTests {
         let plan = try flowPlan(job)
         let error = #expect(throws: SimulationError.self) { try simulate(plan, settings: flowSettings(.flow)) }
         #expect(error?.message.contains("cluster.inter_node.topology.kind") == true)
+        job.cluster.interNode?.form.between = .torus(dims: [3, 2])
+        let wrong = try flowPlan(job)
+        let dims = #expect(throws: SimulationError.self) { try simulate(wrong, settings: flowSettings(.flow)) }
+        #expect(dims?.message.contains("cluster.inter_node.topology.dims: 3 x 2 is not the cluster's 4 nodes") == true)
+        job.cluster.interNode?.form.between = nil
         job.cluster.interNode?.topology = "fat_tree"
         job.cluster.interNode?.form.levels = 1
         job.cluster.interNode?.form.radix = 2

@@ -82,6 +82,17 @@ import Training
         flow = try model.stageBackward(two, flow, p, gradients: &g, on: cpu)
         #expect(try model.stageBackward(one, flow, p, gradients: &g, on: cpu).isEmpty)
         #expect(loss == whole.loss && g == whole.gradients)
+        // The gradients by the weights apart, as late as one likes: the same bits.
+        var dLogits = cpu.uninitialized(two.output.count)
+        _ = cpu.crossEntropy(two.output, labels: batch.next, gradient: &dLogits)
+        var late = p.map { cpu.zeros($0.values.count) }
+        let upper = try model.stageBackwardInput(two, dLogits, p, gradients: &late, on: cpu)
+        let lower = try model.stageBackwardInput(one, upper.flow, p, gradients: &late, on: cpu)
+        #expect(upper.flow == flow && lower.flow.isEmpty && late != g)
+        upper.rest.add(to: &late, on: cpu)
+        lower.rest.add(to: &late, on: cpu)
+        #expect(late == g)
+        #expect(throws: TrainingError.self) { try model.stageBackwardInput(one, [1], p, gradients: &late, on: cpu) }
         #expect(throws: TrainingError.self) { try model.stageForward(p, tokens: batch.tokens, layers: 2..<4, input: one.output, on: cpu) }
         #expect(throws: TrainingError.self) { try model.stageForward(p, tokens: batch.tokens, layers: 1..<2, input: [1], on: cpu) }
         #expect(throws: TrainingError.self) { try model.stageBackward(one, [1], p, gradients: &g, on: cpu) }

@@ -45,7 +45,7 @@ struct LinkOrder {
 
 /// A TCP connection without delays for small messages.
 final class LinkSocket {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor

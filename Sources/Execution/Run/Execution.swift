@@ -1,15 +1,16 @@
 import Glibc
 import Kernels
+import Plan
 import Scenario
 
 /// How a run is made.
 public struct ExecutionSettings: Sendable {
     public var workers = WorkerKind.threads
-    /// Kernel times to predict from; nil: the workers time the run's own kernels first, one by one.
-    public var times: (any CallTimes)?
+    /// To predict from, beside the run's own kernels.
+    public var calibration: KernelTimes?
     /// Kernels are timed and steps run in turn, so many times.
     public var rounds = 2
-    /// Seconds that a kernel is timed for in a round; with 0 nothing is predicted.
+    /// Seconds that each of the run's own kernels is timed for in a round; with 0 they predict nothing.
     public var trialSeconds = 0.02
     /// Seconds without a sign of life after which a run is given up.
     public var patience = 120.0
@@ -23,10 +24,10 @@ public struct ExecutionSettings: Sendable {
 public struct ExecutionReport: Sendable {
     public var spec: ExecutionSpec
     public var backend: String
-    /// Where the kernel times come from.
-    public var source: String
-    /// From the times of kernels and copies alone; nil where nothing was timed.
-    public var predicted: StepTimes?
+    /// From the calibration; nil where none was given.
+    public var calibrated: StepPrediction?
+    /// From the run's own kernels, timed one by one between its steps; nil where they were not.
+    public var own: StepPrediction?
     /// Mean of the fastest quarter of the steps: what the run takes where little else runs.
     public var measured: StepTimes
     /// Wall seconds of every measured step.
@@ -43,6 +44,9 @@ public struct ExecutionReport: Sendable {
 
     public var undisturbed: Double { undisturbedTimes.step }
     public var median: Double { middleValue(steps) }
+    /// The calibration's, else that of the run's own kernels.
+    public var prediction: StepPrediction? { calibrated ?? own }
+    public var predicted: StepTimes? { prediction?.times }
     /// Predicted over measured, less 1.
     public var error: Double? { predicted.map { $0.step / measured.step - 1 } }
     /// The same against the undisturbed step.
@@ -52,16 +56,38 @@ public struct ExecutionReport: Sendable {
     /// - Throws: `ExecutionError` where it cannot be run here or a worker fails; no worker is then left.
     public static func run(_ spec: ExecutionSpec, _ settings: ExecutionSettings = .init()) throws(ExecutionError) -> ExecutionReport {
         let plan = try RunPlan(spec)
-        var options = RunMemory.Options()
-        options.rounds = max(1, min(settings.rounds, spec.steps))
-        options.trialSeconds = settings.trialSeconds
-        options.patience = settings.patience
-        options.pins = settings.pins
-        options.timesKernels = settings.times == nil
+        let options = RunMemory.Options(spec, settings)
+        // Before anything runs: the run enters no prediction.
+        let calibrated = try settings.calibration.map { times throws(ExecutionError) in
+            try StepPrediction(plan, CalibratedPieceTimes(times, spec))
+        }
         let memory = try RunMemory(creating: plan, options)
         let before = loadAverage()
         try Launcher(plan: plan, memory: memory).run(settings.workers) { settings.progress($0, memory.steps) }
-        return try Evaluation(plan: plan, memory: memory).report(settings, load: (before, loadAverage()))
+        return try Evaluation(plan: plan, memory: memory).report(calibrated, load: (before, loadAverage()))
+    }
+}
+
+extension StepPrediction {
+    /// Predicts a spec's step: from the calibration in `settings` at once, else from its own kernels, timed by its workers now. No step is run.
+    /// - Throws: `ExecutionError` where it cannot be run here or a worker fails.
+    public static func make(_ spec: ExecutionSpec, _ settings: ExecutionSettings = .init()) throws(ExecutionError) -> StepPrediction {
+        if let calibration = settings.calibration { return try StepPrediction(spec, calibration: calibration) }
+        let plan = try RunPlan(spec)
+        var options = RunMemory.Options(spec, settings)
+        options.trains = false
+        let memory = try RunMemory(creating: plan, options)
+        try Launcher(plan: plan, memory: memory).run(settings.workers) { _ in }
+        return try StepPrediction(plan, OwnPieceTimes(plan, memory))
+    }
+}
+
+extension RunMemory.Options {
+    fileprivate init(_ spec: ExecutionSpec, _ settings: ExecutionSettings) {
+        rounds = max(1, min(settings.rounds, spec.steps))
+        trialSeconds = settings.trialSeconds
+        patience = settings.patience
+        pins = settings.pins
     }
 }
 
@@ -82,59 +108,21 @@ struct Evaluation {
         self.memory = memory
     }
 
-    func report(_ settings: ExecutionSettings, load: (before: Double, after: Double)) throws(ExecutionError) -> ExecutionReport {
+    func report(_ calibrated: StepPrediction?, load: (before: Double, after: Double)) throws(ExecutionError) -> ExecutionReport {
         let play = try StepPlay(plan)
         let first = memory.options.warmUp
         let steps = (first..<memory.steps).map { step in
             (0..<memory.workers).map { memory.record($0, step)[StepField.total.rawValue] }.max() ?? 0
         }
-        var predicted: StepTimes?
-        if memory.options.trialSeconds > 0 { predicted = try predict(play, try PieceTimes(plan, memory, settings.times)) }
+        let own = memory.options.trialSeconds > 0 ? try StepPrediction(plan, OwnPieceTimes(plan, memory)) : nil
         let backend: String
         do throws(KernelError) { backend = try CPUBackend(threads: 1).description.description } catch {
             throw ExecutionError(.refused, error.message)
         }
         return ExecutionReport(
-            spec: spec, backend: backend,
-            source: settings.times?.source ?? "the run's own kernels, timed one by one between its steps", predicted: predicted,
+            spec: spec, backend: backend, calibrated: calibrated, own: own,
             measured: measured(steps), steps: steps, undisturbedTimes: try play.play(processorCosts()).times, disturbance: disturbance(),
             load: load, losses: losses(), stepFLOPs: plan.model.stepFLOPs)
-    }
-
-    // MARK: Prediction
-
-    /// Costs depend on how much the other workers are busy meanwhile, and that on the costs: a few turns settle both.
-    private func predict(_ play: StepPlay, _ times: PieceTimes) throws(ExecutionError) -> StepTimes {
-        var overlap = [Double](repeating: spec.workers > 1 ? 1 : 0, count: spec.workers)
-        var outcome = StepPlay.Outcome()
-        for _ in 0..<6 {
-            outcome = try play.play((0..<spec.workers).map { costs($0, times, overlap: overlap[$0]) })
-            overlap = outcome.overlap
-        }
-        return outcome.times
-    }
-
-    private func costs(_ worker: Int, _ times: PieceTimes, overlap: Double) -> WorkerCosts {
-        let pieces = plan.pieces[worker % spec.pipeline]
-        // Behind the pipeline all workers do the same at the same time.
-        let late = spec.workers > 1 ? 1.0 : 0
-        var costs = WorkerCosts()
-        costs.forward = pieces.forward.map { times.seconds($0, load: overlap) }
-        costs.backward = pieces.backward.map { times.seconds($0, load: overlap) }
-        costs.forwardCopy = pieces.forwardCopies.map { times.seconds($0, load: overlap) }
-        costs.backwardCopy = pieces.backwardCopies.map { times.seconds($0, load: overlap) }
-        if let straggler = spec.straggler, straggler.worker == worker { costs.slowdown = max(1, straggler.slowdown) }
-        costs.scale = times.seconds(pieces.scale, load: late)
-        costs.encode = times.seconds(pieces.encode, load: late)
-        costs.share = times.seconds(pieces.share, load: late)
-        costs.reduce = times.seconds(pieces.reduce, load: late)
-        costs.fetch = times.seconds(pieces.fetch, load: late)
-        costs.decode = times.seconds(pieces.decode, load: late)
-        costs.tiedShare = times.seconds(pieces.tiedShare, load: late)
-        costs.tiedFetch = times.seconds(pieces.tiedFetch, load: late)
-        costs.optimizer = times.seconds(pieces.optimizer, load: late)
-        costs.clear = times.seconds(pieces.clear, load: late)
-        return costs
     }
 
     // MARK: Measurement
@@ -144,15 +132,17 @@ struct Evaluation {
     }
 
     private func processorCosts() -> [WorkerCosts] {
-        let m = Double(spec.microBatches)
+        // DualPipe's chunks see half of the micro-batches each.
+        let m = Double(spec.microBatches / spec.schedule.parameterCopies)
         return (0..<spec.workers).map { worker in
             func middle(_ field: StepField) -> Double { self.middle(worker, StepRecord.processor(field)) }
-            func chunks(backward: Bool) -> [Double] {
-                (0..<spec.virtual).map { self.middle(worker, StepRecord.chunk($0, backward: backward, of: spec.virtual)) / m }
+            func chunks(_ kind: Instruction.Kind) -> [Double] {
+                (0..<spec.virtual).map { self.middle(worker, StepRecord.chunk($0, kind, of: spec.virtual)) / m }
             }
             var costs = WorkerCosts()
-            costs.forward = chunks(backward: false)
-            costs.backward = chunks(backward: true)
+            costs.forward = chunks(.forward)
+            costs.backward = chunks(.backward)
+            costs.weight = chunks(.weight)
             let copy = [Double](repeating: middle(.pipelineCopy) / m / Double(2 * spec.virtual), count: spec.virtual)
             (costs.forwardCopy, costs.backwardCopy) = (copy, copy)
             if let straggler = spec.straggler, straggler.worker == worker { costs.slowdown = max(1, straggler.slowdown) }

@@ -25,7 +25,27 @@ public func runWorkerProcess(descriptor: Int32, number: Int) -> Int32 {
         complain("there is no worker \(number) among \(attached.memory.workers)")
         return 2
     }
-    return runWorker(attached.plan, attached.memory, number, parent: getppid()) ? 0 : 3
+    // Others' connections are open here too: they shall end with their workers.
+    for other in 0..<attached.memory.workers where other != number {
+        for descriptor in attached.memory.descriptors(other).values { close(descriptor) }
+    }
+    guard let parent = endsWithParent() else { return 3 }
+    return runWorker(attached.plan, attached.memory, number, parent: parent) ? 0 : 3
+}
+
+/// Ends this process soon after the one that started it has gone, whatever it is at.
+/// - Returns: who started it; nil where no thread could be had to watch.
+private func endsWithParent() -> pid_t? {
+    let parent = getppid()
+    var thread = pthread_t()
+    let status = pthread_create(
+        &thread, nil,
+        { argument in
+            let parent = pid_t(Int(bitPattern: argument))
+            while getppid() == parent { usleep(200_000) }
+            _exit(3)
+        }, UnsafeMutableRawPointer(bitPattern: Int(parent)))
+    return status == 0 ? parent : nil
 }
 
 private func complain(_ text: String) {
@@ -56,6 +76,17 @@ struct Launcher {
     /// Runs all workers to their end.
     /// - Throws: `ExecutionError` naming the worker that failed or was ended; no other is left behind.
     func run(_ kind: WorkerKind, progress: (Int) -> Void) throws(ExecutionError) {
+        // Made here, inherited by the processes, and closed here when they have them.
+        var open: [Int32] = []
+        defer { for descriptor in open { close(descriptor) } }
+        if plan.spec.transport == .socket {
+            for (one, other) in plan.links {
+                let (near, far) = try Loopback.pair()
+                open += [near, far]
+                memory.connect(one, other, near)
+                memory.connect(other, one, far)
+            }
+        }
         switch kind {
         case .processes(let path): try processes(path, progress)
         case .threads: try threads(progress)
@@ -78,7 +109,10 @@ struct Launcher {
         var running: [Int: pid_t] = [:]
         defer { end(running) }
         for worker in 0..<memory.workers { running[worker] = try spawn(path, worker) }
+        var silence = Silence(memory)
         while !running.isEmpty {
+            // One worker alone has nobody who waits for it.
+            if running.count == 1, let reason = silence.reason { throw ExecutionError(.worker, "\(reason); it was ended") }
             for worker in running.keys.sorted() {
                 guard let process = running[worker] else { continue }
                 var status: Int32 = 0

@@ -1,4 +1,5 @@
 import Compression
+import Glibc
 import Kernels
 import Training
 
@@ -9,6 +10,7 @@ struct PieceTrial {
         case share([Float])
         case fetch([Float])
         case reduce(Int, replicas: Int)
+        case message(LoopedMessage)
         case encode(any GradientCodec, [Float])
         case decode(any GradientCodec, [UInt8], [Float])
     }
@@ -16,18 +18,6 @@ struct PieceTrial {
     private let memory: RunMemory
     private let worker: Int
     private let cpu: CPUBackend
-    /// Operands are rotated through as much memory as lies between two uses of them in a step: weights, gradients and the optimizer's state
-    /// were last touched a micro-batch or a step ago. What a layer works on was written just before, and comes from a cache if it fits one.
-    private static func rotation(_ call: KernelCall, _ plan: RunPlan) -> Double {
-        let isWeight =
-            switch call.kernel {
-            case .gemmNN, .gemmNT, .gemmTN, .gemmTT, .adamW, .sgd, .zeros, .scale: true
-            default: call.bytes > near
-            }
-        return isWeight ? max(near, min(96e6, plan.workingSet)) : near
-    }
-    private static let near = 8e6
-
     init(_ piece: Piece, _ plan: RunPlan, _ memory: RunMemory, worker: Int) throws {
         self.memory = memory
         self.worker = worker
@@ -39,12 +29,14 @@ struct PieceTrial {
             return (0..<n).map { block[$0 & 0xFFFF % block.count] }
         }
         switch piece {
-        case .kernel(let call):
-            let copies = min(24, max(1, Int((Self.rotation(call, plan) / max(1, call.bytes)).rounded(.up))))
+        case .kernel(let call, let reuse):
+            // Operands are rotated through as much memory as lies between two uses of them in a step.
+            let copies = min(24, max(1, Int((Double(1 << reuse) / max(1, call.bytes)).rounded())))
             work = .kernels((0..<copies).map { [cpu] in KernelTrial(call, on: cpu, seed: UInt64($0 + 1)) })
         case .share(let n): work = .share([Float](repeating: 1, count: n))
         case .fetch(let n): work = .fetch([Float](repeating: 1, count: n))
         case .reduce(let n, let replicas): work = .reduce(n, replicas: replicas)
+        case .send(let n), .receive(let n): work = .message(try LoopedMessage(n))
         case .encode(let n):
             guard let codec = plan.spec.codec?.compression.codec else { throw ExecutionError(.refused, "no codec to time") }
             work = .encode(codec, numbers(n))
@@ -72,6 +64,7 @@ struct PieceTrial {
             guard n > 0 else { return }
             let parts = (0..<replicas).map { UnsafePointer(memory.slot(($0 + worker) % memory.workers)) }
             sumParts(parts, 0..<n, into: memory.sum(worker))
+        case .message(let message): try message.run()
         case .encode(var codec, let values):
             work = .reduce(0, replicas: 0)
             _ = try codec.encode(values)
@@ -102,7 +95,46 @@ struct PieceTrial {
             }
             readings.append((Moment.now.processor - start.processor) / Double(batch))
         }
+        // A trial sends and receives; a piece is one of both.
+        if case .message = work { return middleValue(readings) / 2 }
         return middleValue(readings)
+    }
+}
+
+/// A message to oneself through a connection, in pieces as large as the system's buffers take: as between two workers, without the wait.
+private final class LoopedMessage {
+    private let ends: (Int32, Int32)
+    private let outgoing: [Float]
+    private var incoming: [Float]
+
+    init(_ count: Int) throws(ExecutionError) {
+        ends = try Loopback.pair()
+        outgoing = [Float](repeating: 1, count: count)
+        incoming = outgoing.map { $0 + 1 }
+    }
+    deinit {
+        close(ends.0)
+        close(ends.1)
+    }
+
+    func run() throws(ExecutionError) {
+        let isDone = outgoing.withUnsafeBytes { from in
+            incoming.withUnsafeMutableBytes { to in
+                var (sent, got) = (0, 0)
+                while got < from.count {
+                    let out = send(ends.0, from.baseAddress.map { $0 + sent }, from.count - sent, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+                    guard out >= 0 || errno == EAGAIN || errno == EINTR else { return false }
+                    sent += max(0, out)
+                    while got < sent {
+                        let more = recv(ends.1, to.baseAddress.map { $0 + got }, sent - got, 0)
+                        guard more > 0 else { return false }
+                        got += more
+                    }
+                }
+                return true
+            }
+        }
+        if !isDone { throw ExecutionError(.worker, "a connection within this machine broke: \(String(cString: strerror(errno)))") }
     }
 }
 

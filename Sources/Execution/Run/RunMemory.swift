@@ -1,4 +1,5 @@
 import Compression
+import Plan
 import Scenario
 
 /// What the workers of a run share, and where it lies. Computed alike in every process from the spec.
@@ -15,10 +16,10 @@ struct RunMemory: Sendable {
         /// Seconds after which a worker that waits gives up.
         var patience = 120.0
         var pins = true
-        /// Whether kernels are timed; else only the heaviest, for how much it suffers when the other cores are busy.
-        var timesKernels = true
+        /// Whether steps are run; else kernels alone are timed.
+        var trains = true
     }
-    enum Signal: Int { case abort, textLength, optionRounds, optionTrial, optionPatience, optionPins, optionWarmUp, optionKernels }
+    enum Signal: Int { case abort, textLength, optionRounds, optionTrial, optionPatience, optionPins, optionWarmUp, optionTrains }
     enum Status: UInt64 { case starting = 0, ready, done, failed }
     /// Counters on which groups of workers meet.
     enum Meeting: Int { case all, data, tied }
@@ -35,6 +36,7 @@ struct RunMemory: Sendable {
     private let plan: RunPlan
     let shared: SharedMemory
     var descriptor: Int32 { shared.descriptor }
+    private let socketWord: Int
     private let mailboxWord: Int
     private let numbersAt: Int
     private let trialsAt: Int
@@ -47,6 +49,7 @@ struct RunMemory: Sendable {
 
     /// Where things lie, and how many bytes they take.
     private struct Map {
+        var socketWord = 0
         var mailboxWord = 0
         var numbersAt = 0
         var trialsAt = 0
@@ -61,7 +64,8 @@ struct RunMemory: Sendable {
         init(_ plan: RunPlan, _ options: Options) {
             let spec = plan.spec
             // Room for the most workers there can be, so that the text's place does not depend on the spec.
-            mailboxWord = RunMemory.headerWords + 64 * RunMemory.workerWords + (RunMemory.textBytes + 64 * RunMemory.messageBytes) / 8
+            socketWord = RunMemory.headerWords + 64 * RunMemory.workerWords + (RunMemory.textBytes + 64 * RunMemory.messageBytes) / 8
+            mailboxWord = socketWord + spec.workers * spec.workers
             let boxes = spec.data * max(0, plan.model.last) * 2 * spec.microBatches
             func aligned(_ bytes: Int) -> Int { (bytes + 4095) / 4096 * 4096 }
             numbersAt = aligned((mailboxWord + boxes) * 8)
@@ -94,7 +98,7 @@ struct RunMemory: Sendable {
         workers = plan.spec.workers
         steps = options.warmUp + plan.spec.steps
         fields = StepRecord.count(chunks: plan.spec.virtual)
-        (mailboxWord, numbersAt, trialsAt) = (map.mailboxWord, map.numbersAt, map.trialsAt)
+        (socketWord, mailboxWord, numbersAt, trialsAt) = (map.socketWord, map.mailboxWord, map.numbersAt, map.trialsAt)
         (slotsAt, slotBytes, mailboxAt, mailboxBytes) = (map.slotsAt, map.slotBytes, map.mailboxAt, map.mailboxBytes)
         (sumOffset, tiedOffset) = (map.sumOffset, map.tiedOffset)
     }
@@ -112,7 +116,7 @@ struct RunMemory: Sendable {
         set(.optionPatience, options.patience.bitPattern)
         set(.optionPins, options.pins ? 1 : 0)
         set(.optionWarmUp, UInt64(options.warmUp))
-        set(.optionKernels, options.timesKernels ? 1 : 0)
+        set(.optionTrains, options.trains ? 1 : 0)
     }
 
     /// As a worker finds it.
@@ -131,7 +135,7 @@ struct RunMemory: Sendable {
         let options = Options(
             rounds: Int(clamping: word(.optionRounds)), warmUp: Int(clamping: word(.optionWarmUp)),
             trialSeconds: Double(bitPattern: word(.optionTrial)), patience: Double(bitPattern: word(.optionPatience)),
-            pins: word(.optionPins) == 1, timesKernels: word(.optionKernels) == 1)
+            pins: word(.optionPins) == 1, trains: word(.optionTrains) == 1)
         let plan = try RunPlan(spec)
         let map = Map(plan, options)
         guard map.bytes <= shared.bytes else { throw damaged }
@@ -148,8 +152,29 @@ struct RunMemory: Sendable {
     /// Step that the worker is at, for messages.
     func step(_ worker: Int) -> Int { Int(clamping: shared.load(word(worker, 1))) }
     func set(_ worker: Int, step: Int) { shared.store(word(worker, 1), UInt64(step)) }
+    /// A sign of life; `beats` grows with each of any worker.
+    func beat(_ worker: Int) { shared.store(word(worker, 2), shared.load(word(worker, 2)) &+ 1) }
+    var beats: UInt64 { (0..<workers).reduce(0) { $0 &+ shared.load(word($1, 2)) } }
     func arrival(_ meeting: Meeting, _ worker: Int) -> UInt64 { shared.load(word(worker, 4 + meeting.rawValue)) }
-    func arrive(_ meeting: Meeting, _ worker: Int) { shared.store(word(worker, 4 + meeting.rawValue), arrival(meeting, worker) + 1) }
+    func arrive(_ meeting: Meeting, _ worker: Int) {
+        beat(worker)
+        shared.store(word(worker, 4 + meeting.rawValue), arrival(meeting, worker) + 1)
+    }
+
+    // MARK: Connections
+
+    /// Descriptors of a worker's connections, by peer, as its process has them.
+    func descriptors(_ worker: Int) -> [Int: Int32] {
+        var found: [Int: Int32] = [:]
+        for peer in 0..<workers {
+            let word = shared.load(socketWord + worker * workers + peer)
+            if word > 0 { found[peer] = Int32(truncatingIfNeeded: word) - 1 }
+        }
+        return found
+    }
+    func connect(_ worker: Int, _ peer: Int, _ descriptor: Int32) {
+        shared.store(socketWord + worker * workers + peer, UInt64(descriptor) + 1)
+    }
 
     // MARK: Texts
 
@@ -198,6 +223,7 @@ struct RunMemory: Sendable {
         let spec = plan.spec
         return ((box.replica * plan.model.last + box.boundary) * 2 + (box.backward ? 1 : 0)) * spec.microBatches + box.microBatch
     }
+    func tag(_ box: Box) -> UInt64 { SocketTag.box(number(box)) }
     func isFull(_ box: Box, step: Int) -> Bool { shared.load(mailboxWord + number(box)) > UInt64(step) }
     func fill(_ box: Box, step: Int) { shared.store(mailboxWord + number(box), UInt64(step) + 1) }
     func buffer(_ box: Box) -> UnsafeMutablePointer<Float> { shared.floats(mailboxAt + number(box) * mailboxBytes) }
@@ -210,10 +236,16 @@ enum StepField: Int, CaseIterable {
 }
 
 struct StepRecord {
-    static func count(chunks: Int) -> Int { 2 * StepField.allCases.count + 2 * chunks }
+    static func count(chunks: Int) -> Int { 2 * StepField.allCases.count + 3 * chunks }
     static func processor(_ field: StepField) -> Int { StepField.allCases.count + field.rawValue }
     /// Processor seconds of a chunk's passes over all micro-batches.
-    static func chunk(_ chunk: Int, backward: Bool, of chunks: Int) -> Int {
-        2 * StepField.allCases.count + (backward ? chunks : 0) + chunk
+    static func chunk(_ chunk: Int, _ kind: Instruction.Kind, of chunks: Int) -> Int {
+        let row =
+            switch kind {
+            case .forward: 0
+            case .backward: 1
+            case .weight: 2
+            }
+        return 2 * StepField.allCases.count + row * chunks + chunk
     }
 }

@@ -18,6 +18,7 @@ extension ExecutionSpec {
         parts.append(
             "\(microBatches) micro-batch\(microBatches == 1 ? "" : "es") of \(samples)\(pipeline > 1 ? " (\(schedule.rawValue))" : "")")
         if data > 1 { parts.append(codec.map { "gradients as \($0.compression.name)" } ?? "plain all-reduce") }
+        if transport == .socket, workers > 1 { parts.append("over sockets") }
         if let straggler { parts.append("worker \(straggler.worker) slower by \(fixed(straggler.slowdown, 2))") }
         return parts.joined(separator: ", ") + ", \(optimizer.rawValue)"
     }

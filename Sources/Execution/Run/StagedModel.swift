@@ -181,7 +181,22 @@ struct StageRunner<B: Backend>: Sendable where B.Scalar == Float {
             try cnn.backwardPass(saved, flow, parameters, gradients: &gradients, on: backend)
             return []
         case (.gpt(let gpt), .gpt(let saved)): return try gpt.stageBackward(saved, flow, parameters, gradients: &gradients, on: backend)
-        default: return []
+        default: throw TrainingError("a backward pass of another model than the forward pass")
+        }
+    }
+
+    /// As `backward`, leaving the gradients by the weights for later.
+    func backwardInput(
+        _ pass: Pass, _ flow: [Float], _ parameters: [Tensor<Float>], _ gradients: inout [[Float]]
+    ) throws(TrainingError) -> (flow: [Float], rest: PostponedGradients<B>) {
+        switch (model.kind, pass.saved) {
+        case (.mlp(let mlp), .mlp(let saved)):
+            return try mlp.stageBackwardInput(saved, flow, parameters, gradients: &gradients, on: backend)
+        case (.cnn(let cnn), .cnn(let saved)):
+            return ([], try cnn.backwardPassInput(saved, flow, parameters, gradients: &gradients, on: backend))
+        case (.gpt(let gpt), .gpt(let saved)):
+            return try gpt.stageBackwardInput(saved, flow, parameters, gradients: &gradients, on: backend)
+        default: throw TrainingError("a backward pass of another model than the forward pass")
         }
     }
 }

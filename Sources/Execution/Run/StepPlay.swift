@@ -6,9 +6,11 @@ struct WorkerCosts: Sendable {
     /// Of one micro-batch, by chunk, the copies of activations and gradients apart.
     var forward: [Double] = []
     var backward: [Double] = []
+    /// What the schedule computes apart from the backward pass; empty where it does not.
+    var weight: [Double] = []
     var forwardCopy: [Double] = []
     var backwardCopy: [Double] = []
-    /// Part of `forward` and `backward` that is a straggler's.
+    /// How many times as long a straggler takes.
     var slowdown = 1.0
     var scale = 0.0
     var encode = 0.0
@@ -82,17 +84,17 @@ struct StepPlay {
 
     private func pipeline(_ replica: Int, _ costs: [WorkerCosts]) throws(ExecutionError) -> ScheduleTiming {
         var forward = [Double](repeating: 0, count: compiled.virtualStages)
-        var backward = forward
+        var (backward, weight) = (forward, forward)
         for rank in 0..<plan.spec.pipeline {
             let own = costs[replica * plan.spec.pipeline + rank]
             for (chunk, stage) in plan.schedule.virtualStage[rank].enumerated() {
                 forward[stage] = own.forward[chunk] * own.slowdown + own.forwardCopy[chunk]
                 backward[stage] = own.backward[chunk] * own.slowdown + own.backwardCopy[chunk]
+                if chunk < own.weight.count { weight[stage] = own.weight[chunk] * own.slowdown }
             }
         }
-        let none = [Double](repeating: 0, count: forward.count)
         do throws(ScheduleError) {
-            return try compiled.timing(ScheduleCosts(forward: forward, backward: backward, weight: none))
+            return try compiled.timing(ScheduleCosts(forward: forward, backward: backward, weight: weight))
         } catch { throw ExecutionError(.refused, error.message) }
     }
 
@@ -100,9 +102,8 @@ struct StepPlay {
     private func exchange(_ start: [Double], _ costs: [WorkerCosts]) -> [Double] {
         let spec = plan.spec
         var at = start
-        if spec.data > 1 {
-            for rank in 0..<spec.pipeline {
-                let group = (0..<spec.data).map { $0 * spec.pipeline + rank }
+        if spec.copies > 1 {
+            for group in plan.groups {
                 var met = group.map { at[$0] + costs[$0].encode + costs[$0].share }.max() ?? 0
                 // A gathered message needs one meeting, a sum two.
                 if spec.codec == nil { met = group.map { met + costs[$0].reduce }.max() ?? met }
@@ -111,7 +112,7 @@ struct StepPlay {
         }
         guard plan.tiedRanks.count > 1 else { return at }
         for replica in 0..<spec.data {
-            let group = plan.tiedRanks.map { replica * spec.pipeline + $0 }
+            let group = plan.tied(with: replica * spec.pipeline)
             let met = group.map { at[$0] + costs[$0].tiedShare }.max() ?? 0
             for worker in group { at[worker] = met + costs[worker].tiedFetch }
         }
@@ -137,12 +138,13 @@ struct StepPlay {
         let m = Double(plan.spec.microBatches)
         var times = StepTimes()
         for own in costs {
-            let forward = own.forward.reduce(0, +) * m
-            let backward = own.backward.reduce(0, +) * m
+            let share = m / Double(plan.spec.schedule.parameterCopies)
+            let forward = own.forward.reduce(0, +) * share
+            let backward = (own.backward + own.weight).reduce(0, +) * share
             times.forward += forward
             times.backward += backward
             times.straggle += (own.slowdown - 1) * (forward + backward)
-            times.pipelineComm += (own.forwardCopy.reduce(0, +) + own.backwardCopy.reduce(0, +)) * m
+            times.pipelineComm += (own.forwardCopy.reduce(0, +) + own.backwardCopy.reduce(0, +)) * share
             times.encode += own.encode
             times.decode += own.decode
             times.dataComm += own.share + own.reduce + own.fetch + own.tiedShare + own.tiedFetch

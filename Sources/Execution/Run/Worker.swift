@@ -16,6 +16,8 @@ struct Worker {
     private var optimizer: WorkerOptimizer
     private let data: [StagedModel.Data]
     private var codec: (any GradientCodec)?
+    /// Where the spec says that messages cross in sockets.
+    private let post: SocketPost?
     /// Who started this process; somebody else: it has gone.
     private let parent: pid_t?
 
@@ -37,7 +39,20 @@ struct Worker {
             plan.spec.optimizer, shapes: plan.model.shapes, owned: plan.tensors(rank: number % plan.spec.pipeline))
         let replica = number / plan.spec.pipeline
         data = (0..<plan.spec.microBatches).map { plan.model.data(replica: replica, microBatch: $0) }
-        codec = plan.spec.data > 1 ? plan.spec.codec?.compression.codec : nil
+        post = plan.spec.transport == .memory ? nil : Self.post(memory, number, parent)
+        codec = plan.spec.copies > 1 ? plan.spec.codec?.compression.codec : nil
+    }
+
+    private static func post(_ memory: RunMemory, _ number: Int, _ parent: pid_t?) -> SocketPost {
+        var silence = Silence(memory)
+        return SocketPost(memory.descriptors(number)) { () throws(ExecutionError) in try hope(memory, parent, &silence) }
+    }
+
+    /// - Throws: `ExecutionError` where there is nothing more to wait for.
+    private static func hope(_ memory: RunMemory, _ parent: pid_t?, _ silence: inout Silence) throws(ExecutionError) {
+        if memory.get(.abort) != 0 { throw ExecutionError(.aborted, "another worker failed") }
+        if let parent, getppid() != parent { throw ExecutionError(.aborted, "the run was given up") }
+        if let reason = silence.reason { throw ExecutionError(.worker, reason) }
     }
 
     /// Times pieces and trains, in rounds.
@@ -51,7 +66,7 @@ struct Worker {
             if options.trialSeconds > 0 {
                 try timePieces(round)
             }
-            let end = options.warmUp + spec.steps * (round + 1) / options.rounds
+            let end = options.trains ? options.warmUp + spec.steps * (round + 1) / options.rounds : 0
             while step < end {
                 try train(step)
                 step += 1
@@ -64,7 +79,8 @@ struct Worker {
     private func timePieces(_ round: Int) throws {
         for busy in spec.workers > 1 ? [false, true] : [false] {
             for (index, piece) in plan.distinct.enumerated() {
-                guard busy || number == 0, memory.options.timesKernels || !piece.isKernel || index == plan.heaviest else { continue }
+                guard busy || number == 0 else { continue }
+                memory.beat(number)
                 var trial = try PieceTrial(piece, plan, memory, worker: number)
                 if busy { try meet(.all) }
                 let seconds = try trial.seconds(for: memory.options.trialSeconds)
@@ -79,8 +95,8 @@ struct Worker {
     private func group(_ meeting: RunMemory.Meeting) -> [Int] {
         switch meeting {
         case .all: Array(0..<spec.workers)
-        case .data: (0..<spec.data).map { $0 * spec.pipeline + rank }
-        case .tied: plan.tiedRanks.map { replica * spec.pipeline + $0 }
+        case .data: plan.copies(of: number)
+        case .tied: plan.tied(with: number)
         }
     }
 
@@ -95,20 +111,12 @@ struct Worker {
     /// Looks again and again, ever less often: a core that waits should not slow the others.
     func wait(_ isTrue: () -> Bool) throws(ExecutionError) {
         for _ in 0..<200 where isTrue() { return }
-        let start = Moment.seconds(CLOCK_MONOTONIC)
+        var silence = Silence(memory)
         var looks = 0
         while !isTrue() {
-            if memory.get(.abort) != 0 { throw ExecutionError(.aborted, "another worker failed") }
-            if let parent, getppid() != parent { throw ExecutionError(.aborted, "the run was given up") }
+            if looks % 64 == 0 { try Self.hope(memory, parent, &silence) }
             if looks < 100 { sched_yield() } else { usleep(looks < 2000 ? 20 : 200) }
             looks += 1
-            guard Moment.seconds(CLOCK_MONOTONIC) - start < memory.options.patience else {
-                let last = (0..<spec.workers).min {
-                    (memory.arrival(.all, $0), memory.step($0), $0) < (memory.arrival(.all, $1), memory.step($1), $1)
-                }
-                throw ExecutionError(
-                    .worker, "nothing came for \(Int(memory.options.patience)) s; the worker that is furthest behind is \(last ?? number)")
-            }
         }
     }
 
@@ -132,35 +140,54 @@ struct Worker {
 
     private mutating func pipeline(_ step: Int, _ notes: inout StepNotes) throws {
         var passes: [Instruction: StageRunner<CPUBackend>.Pass] = [:]
+        var rests: [Instruction: PostponedGradients<CPUBackend>] = [:]
         let stages = plan.schedule.virtualStage[rank]
         for instruction in plan.schedule.ranks[rank] {
             let stage = stages[instruction.chunk]
             let micro = instruction.microBatch
+            memory.beat(number)
             let isForward = instruction.kind == .forward
             let key = Instruction(.forward, micro, chunk: instruction.chunk)
-            let received =
-                isForward
-                ? try receive(stage == 0 ? nil : stage - 1, isForward, micro, step, &notes)
-                : try receive(stage == plan.model.last ? nil : stage, isForward, micro, step, &notes)
+            var received: [Float] = []
+            switch instruction.kind {
+            case .forward: received = try receive(stage == 0 ? nil : stage - 1, isForward, micro, step, &notes)
+            case .backward: received = try receive(stage == plan.model.last ? nil : stage, isForward, micro, step, &notes)
+            case .weight: break
+            }
             let start = Moment.now
             var sent: [Float] = []
-            if isForward {
+            switch instruction.kind {
+            case .forward:
                 let pass = try runner.forward(stage, parameters, data[micro], input: received)
                 sent = stage == plan.model.last ? [] : pass.output
                 notes.add(.loss, pass.loss / Double(spec.microBatches))
                 passes[key] = pass
-            } else if let pass = passes.removeValue(forKey: key) {
-                sent = try runner.backward(pass, stage == plan.model.last ? pass.flow : received, parameters, &gradients)
+            case .backward:
+                guard let pass = passes.removeValue(forKey: key) else { break }
+                let flow = stage == plan.model.last ? pass.flow : received
+                if plan.schedule.splitsBackward {
+                    (sent, rests[key]) = try runner.backwardInput(pass, flow, parameters, &gradients)
+                } else {
+                    sent = try runner.backward(pass, flow, parameters, &gradients)
+                }
+            case .weight: rests.removeValue(forKey: key)?.add(to: &gradients, on: runner.backend)
             }
             notes.add(isForward ? .forward : .backward, from: start)
-            notes.add(chunk: instruction.chunk, backward: !isForward, of: spec.virtual, from: start)
+            notes.add(chunk: instruction.chunk, instruction.kind, of: spec.virtual, from: start)
             try straggle(start, &notes)
             guard !sent.isEmpty else { continue }
             let box = RunMemory.Box(
                 replica: replica, boundary: isForward ? stage : stage - 1, backward: !isForward, microBatch: micro)
-            notes.note(.pipelineCopy) {
-                memory.buffer(box).update(from: sent, count: sent.count)
-                memory.fill(box, step: step)
+            if let post {
+                let peer = neighbour(isForward ? stage + 1 : stage - 1, micro)
+                try posted(post, .pipelineCopy, .pipelineWait, &notes) { () throws(ExecutionError) in
+                    try post.send(sent, tag: memory.tag(box), to: peer)
+                }
+            } else {
+                notes.note(.pipelineCopy) {
+                    memory.buffer(box).update(from: sent, count: sent.count)
+                    memory.fill(box, step: step)
+                }
             }
         }
     }
@@ -170,10 +197,34 @@ struct Worker {
     ) throws -> [Float] {
         guard let boundary else { return [] }
         let box = RunMemory.Box(replica: replica, boundary: boundary, backward: !isForward, microBatch: micro)
+        if let post {
+            let peer = neighbour(isForward ? boundary : boundary + 1, micro)
+            return try posted(post, .pipelineCopy, .pipelineWait, &notes) { () throws(ExecutionError) in
+                try post.receive(tag: memory.tag(box), from: peer)
+            }
+        }
         try notes.note(.pipelineWait) { try wait { memory.isFull(box, step: step) } }
         return notes.note(.pipelineCopy) {
             Array(UnsafeBufferPointer(start: memory.buffer(box), count: plan.model.boundary(boundary)))
         }
+    }
+
+    /// The worker of this replica that runs a stage for a micro-batch.
+    private func neighbour(_ stage: Int, _ micro: Int) -> Int {
+        replica * spec.pipeline + plan.rank(stage: stage, microBatch: micro)
+    }
+
+    /// Notes what a transfer waited and what it computed apart.
+    private func posted<R>(
+        _ post: SocketPost, _ field: StepField, _ wait: StepField, _ notes: inout StepNotes, _ body: () throws(ExecutionError) -> R
+    ) throws(ExecutionError) -> R {
+        let (start, waited) = (Moment.now, post.waited)
+        defer {
+            notes.add(field, from: start)
+            notes.add(field, waited - post.waited)
+            notes.add(wait, post.waited - waited)
+        }
+        return try body()
     }
 
     /// Work that does nothing, as long as the instruction's own times what the slowdown adds.
@@ -198,11 +249,12 @@ struct Worker {
                 for tensor in owned { runner.backend.scale(&gradients[tensor], by: 1 / Double(parts)) }
             }
         }
-        if spec.data > 1 {
+        if spec.copies > 1 {
             if codec == nil { try allReduce(owned, &notes) } else { try gatherMessages(owned, &notes) }
         }
-        guard plan.holdsTied(rank), plan.tiedRanks.count > 1 else { return }
+        guard plan.tiedRanks.count > 1, plan.tiedRanks.contains(rank) else { return }
         let count = gradients[0].count
+        if let post { return try tiedOverSockets(post, &notes) }
         notes.note(.exchange) { memory.embedding(number).update(from: gradients[0], count: count) }
         try notes.note(.exchangeWait) { try meet(.tied) }
         // First stage's part plus last stage's, in this order on both.
@@ -214,6 +266,13 @@ struct Worker {
     private mutating func allReduce(_ owned: [Int], _ notes: inout StepNotes) throws {
         let members = group(.data)
         let count = plan.gradientElements(rank: rank)
+        if let post {
+            var flat = notes.note(.exchange) { flattened(owned) }
+            try posted(post, .exchange, .exchangeWait, &notes) { () throws(ExecutionError) in
+                try post.allReduce(&flat, members, me: members.firstIndex(of: number) ?? 0)
+            }
+            return notes.note(.exchange) { flat.withUnsafeBufferPointer { if let base = $0.baseAddress { scatter(base, owned) } } }
+        }
         notes.note(.exchange) {
             var at = memory.slot(number)
             for tensor in owned {
@@ -224,10 +283,40 @@ struct Worker {
         try notes.note(.exchangeWait) { try meet(.data) }
         let sum = memory.sum(members[0])
         notes.note(.exchange) {
-            sumParts(members.map { UnsafePointer(memory.slot($0)) }, RunPlan.part(count, replica, of: spec.data), into: sum)
+            let own = RunPlan.part(count, members.firstIndex(of: number) ?? 0, of: members.count)
+            sumParts(members.map { UnsafePointer(memory.slot($0)) }, own, into: sum)
         }
         try notes.note(.exchangeWait) { try meet(.data) }
         notes.note(.exchange) { scatter(UnsafePointer(sum), owned) }
+    }
+
+    private func flattened(_ owned: [Int]) -> [Float] {
+        var flat: [Float] = []
+        flat.reserveCapacity(plan.gradientElements(rank: rank))
+        for tensor in owned { flat += gradients[tensor] }
+        return flat
+    }
+
+    /// The other end's part of the embedding's gradient against this one's; the sum is the first's plus the last's on both.
+    private mutating func tiedOverSockets(_ post: SocketPost, _ notes: inout StepNotes) throws {
+        let ends = group(.tied)
+        guard let other = ends.first(where: { $0 != number }) else { return }
+        let own = gradients[0]
+        let theirs = try posted(post, .exchange, .exchangeWait, &notes) { () throws(ExecutionError) in
+            try post.send(own, tag: SocketTag.tied, to: other)
+            return try post.receive(tag: SocketTag.tied, from: other)
+        }
+        notes.note(.exchange) {
+            let (first, last) = number == ends.first ? (own, theirs) : (theirs, own)
+            first.withUnsafeBufferPointer { a in
+                last.withUnsafeBufferPointer { b in
+                    gradients[0].withUnsafeMutableBufferPointer { target in
+                        guard let a = a.baseAddress, let b = b.baseAddress else { return }
+                        sumParts([a, b], 0..<target.count, into: target.baseAddress)
+                    }
+                }
+            }
+        }
     }
 
     private mutating func scatter(_ values: UnsafePointer<Float>, _ owned: [Int]) {
@@ -242,29 +331,62 @@ struct Worker {
     /// Every replica reads every message and adds what it says, in the order of the replicas, so that all hold the same bits.
     private mutating func gatherMessages(_ owned: [Int], _ notes: inout StepNotes) throws {
         guard var codec else { return }
-        let flat = notes.note(.exchange) { () -> [Float] in
-            var flat: [Float] = []
-            flat.reserveCapacity(plan.gradientElements(rank: rank))
-            for tensor in owned { flat += gradients[tensor] }
-            return flat
-        }
+        // Moved out and back, so that what it has left over is not copied.
+        self.codec = nil
+        defer { self.codec = codec }
+        let flat = notes.note(.exchange) { flattened(owned) }
         let message = try notes.note(.encode) { try codec.encode(flat) }
-        self.codec = codec
-        notes.note(.exchange) {
-            let slot = memory.slotBytes(number)
-            slot.storeBytes(of: UInt64(message.count), as: UInt64.self)
-            (slot + 64).copyMemory(from: message, byteCount: message.count)
+        var gathered: [[Float]] = []
+        let members = group(.data)
+        if let post {
+            let own = notes.note(.exchange) { SocketMessage.packed(message) }
+            gathered = try posted(post, .exchange, .exchangeWait, &notes) { () throws(ExecutionError) in
+                try post.gather(own, members, me: members.firstIndex(of: number) ?? 0)
+            }
+        } else {
+            notes.note(.exchange) {
+                let slot = memory.slotBytes(number)
+                slot.storeBytes(of: UInt64(message.count), as: UInt64.self)
+                (slot + 64).copyMemory(from: message, byteCount: message.count)
+            }
+            try notes.note(.exchangeWait) { try meet(.data) }
         }
-        try notes.note(.exchangeWait) { try meet(.data) }
-        var sum = runner.backend.zeros(flat.count)
+        var sum: [Float] = []
         try notes.note(.decode) {
-            for member in group(.data) {
+            sum = runner.backend.zeros(flat.count)
+            for (index, member) in members.enumerated() {
+                if post != nil {
+                    try SocketMessage.read(gathered[index]) { try addDecoded(codec, $0, to: &sum, on: runner.backend) }
+                    continue
+                }
                 let slot = memory.slotBytes(member)
                 let bytes = UnsafeRawBufferPointer(start: slot + 64, count: Int(slot.load(as: UInt64.self)))
                 try addDecoded(codec, bytes, to: &sum, on: runner.backend)
             }
         }
         notes.note(.exchange) { sum.withUnsafeBufferPointer { if let base = $0.baseAddress { scatter(base, owned) } } }
+    }
+}
+
+/// Watches whether any worker still does anything.
+struct Silence {
+    private let memory: RunMemory
+    private var beats: UInt64
+    private var since = Moment.seconds(CLOCK_MONOTONIC)
+
+    init(_ memory: RunMemory) { (self.memory, beats) = (memory, memory.beats) }
+
+    /// Why the run is given up: no worker gave a sign of life for as long as the options say; nil while there is hope.
+    var reason: String? {
+        mutating get {
+            let (now, heard) = (Moment.seconds(CLOCK_MONOTONIC), memory.beats)
+            if heard != beats { (beats, since) = (heard, now) }
+            guard now - since >= memory.options.patience else { return nil }
+            let last = (0..<memory.workers).min {
+                (memory.arrival(.all, $0), memory.step($0), $0) < (memory.arrival(.all, $1), memory.step($1), $1)
+            }
+            return "nothing came for \(Int(memory.options.patience)) s; the worker that is furthest behind is \(last ?? 0)"
+        }
     }
 }
 
@@ -299,8 +421,8 @@ struct StepNotes {
         record[StepRecord.processor(field)] += now.processor - start.processor
     }
     func add(_ field: StepField, _ value: Double) { record[field.rawValue] += value }
-    func add(chunk: Int, backward: Bool, of chunks: Int, from start: Moment) {
-        record[StepRecord.chunk(chunk, backward: backward, of: chunks)] += Moment.now.processor - start.processor
+    func add(chunk: Int, _ kind: Instruction.Kind, of chunks: Int, from start: Moment) {
+        record[StepRecord.chunk(chunk, kind, of: chunks)] += Moment.now.processor - start.processor
     }
     func note<R>(_ field: StepField, _ body: () throws -> R) rethrows -> R {
         let start = Moment.now

@@ -32,6 +32,11 @@ public struct CostModel: Sendable {
         CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups, collectives: collectives)
     }
 
+    /// The same machines, software and constants for another layout of the job.
+    public func laidOut(_ job: Job, groups: GroupShapes) -> CostModel {
+        CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups, collectives: collectives)
+    }
+
     /// Seconds of a collective of the named group, alone on its links.
     func seconds(_ communication: Communication) -> Double {
         let shape = group(communication.group)

@@ -50,18 +50,22 @@ public struct GradientCompression: Sendable, Hashable {
 
     private func side(_ job: Job) -> Int { max(256, job.model.hidden) }
 
+    /// What goes over the network for `elements` over a group of `ranks`, in order: operations with their full buffers in bytes (see `CollectiveOp`).
+    public func collectives(elements: Double, ranks: Int, job: Job) -> [(operation: CollectiveOp, bytes: Double)] {
+        let message = elements * bytesPerElement(side: side(job))
+        // With ZeRO-1 a replica needs the sum of its own part only, where elements can be told apart in a message.
+        let isSharded = job.layout.zero >= 1
+        switch codec.exchange {
+        case .allReduce: return [(isSharded && keepsElements ? .reduceScatter : .allReduce, message)]
+        case .scatterAndGather: return [(.allToAll, message)] + (isSharded ? [] : [(.allGather, message)])
+        case .gather: return [(.allGather, message * Double(ranks))]
+        }
+    }
+
     /// Seconds on the network for `elements` over `group`.
     func networkSeconds(elements: Double, group: GroupShape, model: CostModel) -> Double {
-        let message = elements * bytesPerElement(side: side(model.job))
-        // With ZeRO-1 a replica needs the sum of its own part only, where elements can be told apart in a message.
-        let isSharded = model.job.layout.zero >= 1
-        switch codec.exchange {
-        case .allReduce:
-            return model.seconds(isSharded && keepsElements ? .reduceScatter : .allReduce, bytes: message, group: group)
-        case .scatterAndGather:
-            let parts = model.seconds(.allToAll, bytes: message, group: group)
-            return parts + (isSharded ? 0 : model.seconds(.allGather, bytes: message, group: group))
-        case .gather: return model.seconds(.allGather, bytes: message * Double(group.ranks), group: group)
+        collectives(elements: elements, ranks: group.ranks, job: model.job).reduce(0) {
+            $0 + model.seconds($1.operation, bytes: $1.bytes, group: group)
         }
     }
 

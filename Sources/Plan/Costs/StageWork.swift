@@ -86,6 +86,17 @@ public struct StageWork: Sendable {
         }
     }
 
+    /// Buckets of the size that is asked for, as far as whole layers fill them, [virtual stages].
+    public func gradientPieces(job: Job, behaviour: StackBehaviour) -> [Int] {
+        stages.indices.map { stage in
+            let most = max(1, min(stages[stage].count, 16))
+            guard job.layout.bucketing == .fixed else { return most }
+            let bytes = parameters[stage].total * max(behaviour.reduceBytes, job.sharding.activationBytes)
+            let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
+            return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
+        }
+    }
+
     private static func parameters(of unit: Unit, job: Job) -> LocalParameters {
         let count = job.model.parameters
         let tensor = Double(job.layout.weightCuts)

@@ -80,6 +80,16 @@ extension Plan {
             (parameters.dense, model.groups.dataContext, ParallelKind.dataContext),
             (parameters.expert, model.groups.expertData, ParallelKind.expertData),
         ] where count > 0 {
+            if let compression = job.training.compression, shape.ranks > 1 {
+                if reducing {
+                    for one in compression.collectives(elements: count, ranks: shape.ranks, job: job) {
+                        append(one.operation, .group(kind), one.bytes, shape)
+                    }
+                } else if zero >= 1 {
+                    append(.allGather, .group(kind), count * weightBytes, shape)
+                }
+                continue
+            }
             guard let hybrid = model.hybridGroups(of: shape) else {
                 if reducing {
                     let isWhole = zero == 0 || (behaviour.zero1AllReduce && zero < 3)

@@ -109,6 +109,8 @@ public struct Layout: Sendable, Hashable {
     /// GPUs that share one sharded copy; nil: all replicas.
     public var shardGroup: Int?
     public var schedule = ScheduleKind.oneForwardOneBackward
+    /// An order that was read from a file; `schedule` then is a kind whose stages stand as its do (`PipelineSchedule.placementKind`).
+    public var order: PipelineSchedule?
     /// Layers per virtual stage, in order of depth; nil: automatic.
     public var stageLayers: [Int]?
     public var overlap = Overlap()

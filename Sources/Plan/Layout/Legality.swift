@@ -261,27 +261,7 @@ struct Legality {
         if chunks > 1, layout.pipeline == 1 {
             add("layout.virtual", "\(chunks) chunks need a pipeline", "write virtual: 1, or a pipeline of 2 or more")
         }
-        switch kind {
-        case .interleaved:
-            if layout.pipeline > 1, chunks < 2 {
-                add("layout.schedule", "interleaving needs 2 or more model chunks a rank", "write virtual: 2 or more, or schedule: 1f1b")
-            }
-            if problems.isEmpty, layout.pipeline > 1, job.microBatches % layout.pipeline != 0 {
-                add(
-                    "training.global_batch",
-                    "\(job.microBatches) micro-batches are not a multiple of pipeline \(layout.pipeline), which interleaving needs",
-                    "choose a global batch that is a multiple of data x micro_batch x pipeline = \(job.data * job.training.microBatch * layout.pipeline)"
-                )
-            }
-        case .gpipe, .oneForwardOneBackward, .zbH1, .zbH2, .zb1p, .zb2p:
-            if chunks > 1 {
-                add(
-                    "layout.schedule", "\(kind.rawValue) has one model chunk a rank, not \(chunks)",
-                    "write schedule: interleaved, or virtual: 1")
-            }
-        case .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV: folded(kind)
-        case .auto: break
-        }
+        if let order = layout.order { listed(order) } else { ordered(kind, chunks: chunks) }
         if !job.allowsSharding(layout.zero, pipeline: layout.pipeline) {
             add(
                 "layout.zero", "DeepSpeed's pipeline engine shards the optimizer only: each micro-batch would reduce the gradients anew",
@@ -306,6 +286,31 @@ struct Legality {
             if count > most {
                 add("training.recompute.layers", "a stage has \(most) layers, not \(count)", "write \(most) or fewer, or full")
             }
+        }
+    }
+
+    /// Rules of the schedules that are made.
+    private mutating func ordered(_ kind: ScheduleKind, chunks: Int) {
+        switch kind {
+        case .interleaved:
+            if layout.pipeline > 1, chunks < 2 {
+                add("layout.schedule", "interleaving needs 2 or more model chunks a rank", "write virtual: 2 or more, or schedule: 1f1b")
+            }
+            if problems.isEmpty, layout.pipeline > 1, job.microBatches % layout.pipeline != 0 {
+                add(
+                    "training.global_batch",
+                    "\(job.microBatches) micro-batches are not a multiple of pipeline \(layout.pipeline), which interleaving needs",
+                    "choose a global batch that is a multiple of data x micro_batch x pipeline = \(job.data * job.training.microBatch * layout.pipeline)"
+                )
+            }
+        case .gpipe, .oneForwardOneBackward, .zbH1, .zbH2, .zb1p, .zb2p:
+            if chunks > 1 {
+                add(
+                    "layout.schedule", "\(kind.rawValue) has one model chunk a rank, not \(chunks)",
+                    "write schedule: interleaved, or virtual: 1")
+            }
+        case .zbV, .vHalf, .vMin, .dualpipe, .dualpipeV: folded(kind)
+        case .auto: break
         }
     }
 

@@ -23,7 +23,10 @@ extension MemoryEstimate {
             self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
         } else {
             let model = StageMemory(job)
-            self.init(stages: placement.layers.indices.map { model.stage($0, of: placement, capacity: capacity) }, capacity: capacity)
+            let starts = StageMemory.firstLayers(placement)
+            self.init(
+                stages: placement.layers.indices.map { model.stage($0, of: placement, starts: starts, capacity: capacity) },
+                capacity: capacity)
         }
     }
 
@@ -39,25 +42,28 @@ private struct StageMemory {
     let dense: LayerActivations
     let expert: LayerActivations
     let states: StateBytes
+    /// Searched for in the framework's name once, not for every layer.
+    let isTorchtitan: Bool
 
     init(_ job: Job) {
         self.job = job
         traits = MemoryTraits(job)
+        isTorchtitan = traits.framework.contains("torchtitan")
         shape = LayerShape(job)
         dense = LayerActivations(job: job, isExpert: false)
         expert = LayerActivations(job: job, isExpert: true)
         states = StateBytes(job, traits: traits)
     }
 
-    func stage(_ rank: Int, of placement: StagePlacement, capacity: Double) -> MemoryEstimate.Stage {
+    /// - Parameter starts: first layer of each virtual stage, [virtual stages].
+    func stage(_ rank: Int, of placement: StagePlacement, starts: [Int], capacity: Double) -> MemoryEstimate.Stage {
         var stage = MemoryEstimate.Stage()
-        let last = placement.virtualStage.joined().max() ?? 0
-        let starts = firstLayers(placement)
+        let last = max(0, starts.count - 1)
         let depths = placement.virtualStage[rank]
         let isFirst = depths.contains(0)
         let isLast = depths.contains(last)
         let ranges = placement.layers[rank].indices.map {
-            starts[depths[$0], default: 0]..<(starts[depths[$0], default: 0] + placement.layers[rank][$0])
+            starts[depths[$0]]..<(starts[depths[$0]] + placement.layers[rank][$0])
         }
         // Multi-token-prediction layers stand behind the last one, each with a projection of twice the width (arXiv:2412.19437 section 2.2).
         let extra = isLast ? Array(repeating: max(0, job.model.layers - 1), count: job.model.mtpLayers) : []
@@ -108,7 +114,7 @@ private struct StageMemory {
             if isLast, depths[chunk] == last { layers += extra }
             for layer in layers {
                 let activations = isExpert(layer) ? expert : dense
-                let kept = activations.kept(policy(&remaining), torchtitan: traits.framework.contains("torchtitan"))
+                let kept = activations.kept(policy(&remaining), torchtitan: isTorchtitan)
                 stage.activations += held * kept.stored
                 live = max(live, kept.live + activations.workspace)
             }
@@ -134,19 +140,17 @@ private struct StageMemory {
         stage.fragmentation = traits.context + min(room, unusable)
     }
 
-    /// First layer of each virtual stage.
-    private func firstLayers(_ placement: StagePlacement) -> [Int: Int] {
-        var counts: [Int: Int] = [:]
+    /// First layer of each virtual stage, [virtual stages].
+    static func firstLayers(_ placement: StagePlacement) -> [Int] {
+        var counts = [Int](repeating: 0, count: (placement.virtualStage.joined().max() ?? -1) + 1)
         for (rank, depths) in placement.virtualStage.enumerated() {
             for (chunk, depth) in depths.enumerated() { counts[depth] = placement.layers[rank][chunk] }
         }
-        var starts: [Int: Int] = [:]
         var next = 0
-        for depth in counts.keys.sorted() {
-            starts[depth] = next
-            next += counts[depth] ?? 0
+        return counts.map { count in
+            defer { next += count }
+            return next
         }
-        return starts
     }
 
     private func isExpert(_ layer: Int) -> Bool { job.model.moe.map { layer >= $0.denseLayers } ?? false }

@@ -21,7 +21,7 @@ struct FabricSection {
             <p class="remark">Communication ran as flows that share the links. Utilization is of the nominal rate, over the whole step.</p>
             <div class="chart" data-chart="links" data-run="\(index)"><canvas aria-label="Utilization of the hottest links over the step"></canvas></div>
             \(Table(["Hottest links", "Groups", "Bytes in a step", "Utilization", "Peak"], numeric: [2, 3, 4], rows: rows).markup)
-            \(waits)<h3>Topology by load</h3>\(picture)</section>
+            \(waits)<h3>Topology by load</h3>\(Self.picture(fabric.picture))</section>
 
             """
     }
@@ -37,48 +37,48 @@ struct FabricSection {
             """
     }
 
-    /// Tiers from the nodes up; every line is a bundle of cables in the colour of its fullest.
-    private var picture: Markup {
-        let picture = fabric.picture
-        let width = 1100.0
-        let height = picture.boxes.contains { $0.tier == 2 } ? 330.0 : picture.boxes.contains { $0.tier == 1 } ? 210.0 : 90.0
-        var seen = [0, 0, 0]
-        let counts = (0..<3).map { tier in picture.boxes.count { $0.tier == tier } }
-        let places = picture.boxes.map { box -> (x: Double, y: Double) in
-            let tier = max(0, min(2, box.tier))
-            defer { seen[tier] += 1 }
-            return (width * (Double(seen[tier]) + 0.5) / Double(max(1, counts[tier])), height - 45 - 120 * Double(tier))
+    /// Tiers from the nodes up, or where the boxes say; every line is a bundle of cables in the colour of its fullest.
+    static func picture(_ picture: FabricPicture?) -> Markup {
+        guard let picture, !picture.boxes.isEmpty else {
+            return "<p class=\"remark\">The network has too many links for a picture.</p>"
         }
+        let layout = PictureLayout(picture)
+        let width = PictureLayout.width
         let lines = picture.edges.map { edge -> Markup in
-            let (a, b) = (places[edge.lower], places[edge.upper])
             let title =
-                "\(picture.boxes[edge.lower].label) – \(picture.boxes[edge.upper].label): \(edge.cables) cables, up to \(percent(edge.utilization))"
-            return
-                "<line x1=\"\(fixed(a.x, decimals: 1))\" y1=\"\(fixed(a.y, decimals: 1))\" x2=\"\(fixed(b.x, decimals: 1))\" y2=\"\(fixed(b.y, decimals: 1))\" stroke=\"\(Self.colour(edge.utilization))\" stroke-width=\"\(edge.cables > 8 ? "4" : "2.2")\"><title>\(title)</title></line>"
+                "\(picture.boxes[edge.lower].label) – \(picture.boxes[edge.upper].label): \(edge.cables) \(edge.cables == 1 ? "cable" : "cables"), up to \(percent(edge.utilization))"
+            let drawn = layout.lines(edge).map { a, b -> Markup in
+                "<line x1=\"\(fixed(a.x, decimals: 1))\" y1=\"\(fixed(a.y, decimals: 1))\" x2=\"\(fixed(b.x, decimals: 1))\" y2=\"\(fixed(b.y, decimals: 1))\" stroke=\"\(colour(edge.utilization))\" stroke-width=\"\(edge.cables > 8 ? "4" : "2.2")\"><title>\(title)</title></line>"
+            }
+            return drawn.reduce("") { $0 + $1 }
         }
         let boxes = picture.boxes.enumerated().map { index, box -> Markup in
-            let (x, y) = places[index]
-            let each = min(96, width / Double(max(1, counts[max(0, min(2, box.tier))])) - 6)
-            let fill = box.utilization.map(Self.colour) ?? "var(--surface)"
+            let (x, y) = layout.places[index]
+            let each = layout.width(of: box)
+            let high = box.place == nil ? 26.0 : 18
+            let below = box.place == nil ? (box.tier == 0 ? 28.0 : -18) : 4
+            let fill = box.utilization.map(colour) ?? "var(--surface)"
             let title = box.utilization.map { "\(box.label): links inside up to \(percent($0))" } ?? box.label
+            let label = each < 44 ? shortLabel(box.label) : shortened(box.label, 18)
             return
-                "<rect x=\"\(fixed(x - each / 2, decimals: 1))\" y=\"\(fixed(y - 13, decimals: 1))\" width=\"\(fixed(each, decimals: 1))\" height=\"26\" rx=\"4\" fill=\"\(fill)\" stroke=\"var(--line)\"><title>\(title)</title></rect><text x=\"\(fixed(x, decimals: 1))\" y=\"\(fixed(y + (box.tier == 0 ? 28 : -18), decimals: 1))\" text-anchor=\"middle\" font-size=\"10\" fill=\"var(--soft)\">\(each < 44 ? Self.shortLabel(box.label) : shortened(box.label, 18))</text>"
+                "<rect x=\"\(fixed(x - each / 2, decimals: 1))\" y=\"\(fixed(y - high / 2, decimals: 1))\" width=\"\(fixed(each, decimals: 1))\" height=\"\(fixed(high, decimals: 0))\" rx=\"4\" fill=\"\(fill)\" stroke=\"var(--line)\"><title>\(title)</title></rect><text x=\"\(fixed(x, decimals: 1))\" y=\"\(fixed(y + below, decimals: 1))\" text-anchor=\"middle\" font-size=\"10\" fill=\"var(--\(box.place == nil ? "soft" : "ink"))\">\(label)</text>"
         }
         let hidden: Markup =
             picture.hiddenNodes > 0
-            ? "<p class=\"remark\">\(grouped(picture.hiddenNodes)) more nodes and their leaves are not drawn.</p>" : ""
+            ? "<p class=\"remark\">\(grouped(picture.hiddenNodes)) more are not drawn, nor the switches that only they hang on.</p>" : ""
         let legend = [0.02, 0.25, 0.5, 0.75, 0.95].map { share -> Markup in
-            "<span><i class=\"swatch\" style=\"background:\(Self.colour(share))\"></i>\(percent(share, decimals: 0))</span>"
+            "<span><i class=\"swatch\" style=\"background:\(colour(share))\"></i>\(percent(share, decimals: 0))</span>"
         }
         return """
-            <div class="legend">\(legend)</div><svg viewBox="0 0 \(fixed(width, decimals: 0)) \(fixed(height, decimals: 0))" width="100%" role="img" \
+            <div class="legend">\(legend)</div><svg viewBox="0 0 \(fixed(width, decimals: 0)) \(fixed(layout.height, decimals: 0))" width="100%" role="img" \
             aria-label="Topology of the network, links coloured by utilization">\(lines)\(boxes)</svg>\(hidden)
             """
     }
 
     /// "leaf 3 of rail 7" as "3/7" where there is no room.
     private static func shortLabel(_ label: String) -> String {
-        label.split(separator: " ").filter { $0.allSatisfy(\.isNumber) }.joined(separator: "/")
+        let numbers = label.split(separator: " ").filter { $0.contains(where: \.isNumber) }
+        return numbers.isEmpty ? shortened(label, 6) : numbers.joined(separator: "/")
     }
 
     /// Green at rest, over yellow, to red when full.

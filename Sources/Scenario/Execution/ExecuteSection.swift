@@ -31,6 +31,7 @@ enum ExecuteSection {
         var codec: ExecutionSpec.Codec??
         var optimizer: OptimizerKind?
         var steps: Int?
+        var transport = ExecutionSpec.Transport.memory
         var straggler = StragglerDraft()
         var seed: UInt64 = 1
     }
@@ -56,12 +57,16 @@ enum ExecuteSection {
                 "how gradients cross between replicas, written as training.compression"),
             Field(
                 "optimizer", \.optimizer, .choice(optimizers), default: "training.optimizer, else adamw", "rule of the update"),
+            Field(
+                "transport", \.transport, .choice, default: "memory",
+                "how activations and gradients cross: memory that the processes share, or TCP connections within the machine"),
             Field("steps", \.steps, .integer(1...100_000, example: 20), default: "20", "measured steps; two more come before them"),
             Field("straggler", \.straggler, straggler, "one process that computes more slowly"),
             Field("seed", \.seed, seed, default: "1", "of initial values and data"),
         ])
     }
-    static let schedules: [ScheduleKind] = [.gpipe, .oneForwardOneBackward, .interleaved]
+    /// All that name an order; `auto` chooses by the costs of a cluster.
+    static let schedules = ScheduleKind.allCases.filter { $0 != .auto }
     static let optimizers: [OptimizerKind] = [.sgd, .momentum, .adam, .adamw]
     private static var codecPath: WritableKeyPath<Draft, ExecutionSpec.Codec??> { \.codec }
 

@@ -79,9 +79,12 @@ struct ExecutionReader {
         spec.data = draft.data ?? layout.data ?? 1
         spec.pipeline = draft.pipeline ?? layout.pipeline
         spec.virtual = draft.virtual ?? layout.virtual
-        spec.schedule = draft.schedule ?? (spec.virtual > 1 ? .interleaved : layout.schedule)
+        spec.schedule = draft.schedule ?? (spec.virtual > 1 && layout.schedule.fixedChunks == 1 ? .interleaved : layout.schedule)
+        // The V shapes and DualPipe have two chunks a rank; who writes none means them.
+        if spec.virtual == 1 { spec.virtual = spec.schedule.fixedChunks ?? 1 }
         spec.optimizer = draft.optimizer ?? training?.optimizer ?? .adamw
         spec.steps = draft.steps ?? 20
+        spec.transport = draft.transport
         spec.seed = draft.seed
         if let codec = draft.codec {
             spec.codec = codec
@@ -123,7 +126,12 @@ struct ExecutionReader {
         if let straggler = spec.straggler, straggler.worker >= spec.workers {
             report("execute.straggler", "there is no worker \(straggler.worker) among \(spec.workers)", "write 0 to \(spec.workers - 1)")
         }
-        if spec.data == 1, spec.codec != nil { spec.remarks.append("execute.codec has no effect with one replica") }
+        if spec.straggler != nil, spec.schedule == .dualpipe {
+            report(
+                "execute.straggler", "in DualPipe two ranks hold each stage, and one of them slower is not predicted",
+                "write schedule: dualpipev")
+        }
+        if spec.copies == 1, spec.codec != nil { spec.remarks.append("execute.codec has no effect with one replica") }
         checkStages(spec)
         checkSize(spec)
     }

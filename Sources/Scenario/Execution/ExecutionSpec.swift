@@ -16,6 +16,12 @@ public struct ExecutionSpec: Sendable, Hashable {
         /// As a scenario writes it, on one line.
         let written: String
     }
+    /// How activations and gradients cross between processes.
+    public enum Transport: String, Sendable, Hashable, CaseIterable {
+        case memory
+        /// TCP connections within the machine.
+        case socket
+    }
     public struct Straggler: Sendable, Hashable {
         public var worker: Int
         /// Its computation takes so many times as long.
@@ -40,6 +46,7 @@ public struct ExecutionSpec: Sendable, Hashable {
     public var codec: Codec?
     /// sgd, momentum, adam or adamw.
     public var optimizer = OptimizerKind.adamw
+    public var transport = Transport.memory
     public var steps = 20
     public var straggler: Straggler?
     public var seed: UInt64 = 1
@@ -55,7 +62,10 @@ public struct ExecutionSpec: Sendable, Hashable {
     public var workers: Int { data * pipeline }
     /// Samples of a micro-batch.
     public var samples: Int { batch / max(1, data * microBatches) }
-    public var virtualStages: Int { pipeline * virtual }
+    /// DualPipe's two chunks of a rank are stages that another rank holds too.
+    public var virtualStages: Int { pipeline * virtual / schedule.parameterCopies }
+    /// Copies of every parameter whose gradients are summed.
+    public var copies: Int { data * schedule.parameterCopies }
     /// Linear layers, convolution blocks or transformer layers: what can be cut into stages. A CNN cannot.
     public var layers: Int {
         switch model {
@@ -94,6 +104,7 @@ public struct ExecutionSpec: Sendable, Hashable {
         var text = "execute: {model: \(shape), data: \(data), pipeline: \(pipeline), virtual: \(virtual), schedule: \(schedule.rawValue)"
         text += ", batch: \(batch), micro_batches: \(microBatches), optimizer: \(optimizer.rawValue), steps: \(steps), seed: \(seed)"
         if let straggler { text += ", straggler: {worker: \(straggler.worker), slowdown: \(straggler.slowdown)}" }
+        if transport != .memory { text += ", transport: \(transport.rawValue)" }
         if let codec { text += ", codec: \(codec.written)" }
         return text + "}\n"
     }

@@ -11,6 +11,15 @@ enum ConditionsSection {
         var jitter = Jitter()
         var gpus: [Slow] = []
         var links: [SlowLink] = []
+        var faults: [[Conditions.LinkFaults]] = []
+    }
+    private struct Fault {
+        var place = SlowLink()
+        var rate = 0.0
+        var until: Duration?
+        var reroutes = false
+        var down: Duration?
+        var every: Duration?
     }
     private struct Slow {
         var share: Double?
@@ -39,6 +48,9 @@ enum ConditionsSection {
             Field(
                 "slow_links", \.links, .list(of: slowLink, atMost: 10_000), default: "none",
                 "ports of nodes or GPUs, or links, that are slower"),
+            Field(
+                "link_faults", \.faults, .list(of: fault, atMost: 10_000), default: "none",
+                "ports or links that are down or slow for a time, also within a step; needs simulate.network: flow"),
         ])
     }
 
@@ -58,14 +70,84 @@ enum ConditionsSection {
         ]
     }
 
+    private static var otherPlaces: [Field<SlowLink>] {
+        [
+            Field("gpu", \.gpu, .integer(0...10_000_000, example: 17), default: "or share", "the port that this GPU sends through"),
+            Field(
+                "link", \.link, .text, default: "or share",
+                "a link by its name in results, such as \"leaf 0 of rail 3 to spine 5\"; needs simulate.network: flow"),
+        ]
+    }
+
+    /// As the faults of a cluster file (docs/fabric.md); a flapping port is several faults.
+    private static var fault: Kind<[Conditions.LinkFaults]> {
+        let section = Section<Fault>(
+            (slowFields("node").filter { $0.key != "slowdown" }.map { $0.within(\SlowLink.slow) } + otherPlaces).map {
+                $0.within(\Fault.place)
+            }
+                + [
+                    Field("rate", \.rate, .ratio(0...1, example: "50%"), default: "0: it is down", "share of the link's rate that is left"),
+                    Field("until", \.until, .quantity, default: "for ever", "point of the run at which it is well again"),
+                    Field("reroute", \.reroutes, .flag, default: "false", "flows take another way where there is one, else they wait"),
+                    Field("down", \.down, .quantity, default: "all the time", "of each period of a port that flaps, with every and until"),
+                    Field("every", \.every, .quantity, default: "all the time", "period of a port that flaps"),
+                ])
+        let example = "{gpu: 17, from: 1 s, until: 2 s}"
+        return Kind("{share, node, gpu or link, from, until, ...}", example: example, children: section.entries.map { $0.under("[]") }) {
+            item, reader in
+            let before = reader.errors.count
+            var fault = Fault()
+            section.read(item, into: &fault, &reader)
+            guard reader.errors.count == before else { return nil }
+            guard fault.place.targets == 1 else {
+                reader.report(item, "exactly one of share, node, gpu and link is needed", "write \(example)")
+                return nil
+            }
+            return spans(fault, item, &reader)
+        }
+    }
+
+    private static let spanLimit = 1000
+
+    private static func spans(_ fault: Fault, _ item: Item, _ reader: inout Reader) -> [Conditions.LinkFaults]? {
+        func refuse(_ key: String, _ reason: String, _ advice: String) -> [Conditions.LinkFaults]? {
+            reader.report(item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", reason, advice)
+            return nil
+        }
+        let from = fault.place.slow.from
+        if let until = fault.until, until <= from {
+            return refuse("until", "\(until) is not later than from, \(from)", "write a later time")
+        }
+        var one = Conditions.LinkFaults(
+            which: fault.place.which, rate: fault.rate, from: from, until: fault.until, reroutes: fault.reroutes)
+        guard fault.down != nil || fault.every != nil else { return [one] }
+        guard let down = fault.down, let every = fault.every else {
+            return refuse(
+                fault.down == nil ? "down" : "every", "the key is missing; down and every belong together", "write down: 1 ms, every: 10 ms"
+            )
+        }
+        guard let until = fault.until else {
+            return refuse("until", "the key is missing; a port that flaps is well again at some time", "write until: 1 s")
+        }
+        guard down > .zero, down < every else {
+            return refuse("down", "\(down) is not between zero and every, \(every)", "write a shorter time")
+        }
+        guard (until.nanoseconds - from.nanoseconds) / every.nanoseconds < Int64(spanLimit) else {
+            return refuse("every", "this makes more than \(spanLimit) faults", "write a longer period or an earlier until")
+        }
+        var spans: [Conditions.LinkFaults] = []
+        var start = from.nanoseconds
+        while start < until.nanoseconds {
+            one.from = Duration(nanoseconds: start)
+            one.until = Duration(nanoseconds: min(until.nanoseconds, start + down.nanoseconds))
+            spans.append(one)
+            start += every.nanoseconds
+        }
+        return spans
+    }
+
     private static var slowLink: Kind<SlowLink> {
-        let section = Section<SlowLink>(
-            slowFields("node").map { $0.within(\SlowLink.slow) } + [
-                Field("gpu", \.gpu, .integer(0...10_000_000, example: 17), default: "or share", "the port that this GPU sends through"),
-                Field(
-                    "link", \.link, .text, default: "or share",
-                    "a link by its name in results, such as \"leaf 0 of rail 3 to spine 5\"; needs simulate.network: flow"),
-            ])
+        let section = Section<SlowLink>(slowFields("node").map { $0.within(\SlowLink.slow) } + otherPlaces)
         let example = "{node: 0, slowdown: 1.3}"
         return Kind("{share, node, gpu or link, slowdown, from}", example: example, children: section.entries.map { $0.under("[]") }) {
             item, reader in
@@ -118,6 +200,7 @@ enum ConditionsSection {
         conditions.slowLinks = draft.links.map { link in
             .init(which: link.which, slowdown: link.slow.slowdown ?? 1, from: link.slow.from)
         }
+        conditions.linkFaults = draft.faults.flatMap { $0 }
         return conditions
     }
 }

@@ -40,7 +40,9 @@ enum LayoutSection {
             Field(
                 "zero", \.zero, .integer(0...3, example: 1), default: "0",
                 "0 replicas; sharded: 1 optimizer, 2 and gradients, 3 and parameters (FSDP)"),
-            Field("schedule", \.schedule, .choice, default: "1f1b; interleaved when virtual is above 1", "order of the pipeline"),
+            Field(
+                "schedule", \.ordering, ordering, default: "1f1b; interleaved when virtual is above 1",
+                "order of the pipeline: one by name, or one from a file (docs/layouts.md)"),
             Field(
                 "stage_layers", \.dealt, stageLayers, default: "auto",
                 "layers of each virtual stage, in order of depth; dealt by the stack's rule, or for the least time or memory of the worst stage"
@@ -76,6 +78,33 @@ enum LayoutSection {
         ])
     }
 
+    private static var ordering: Kind<Layout.Ordering> {
+        Section<Layout.Ordering>([
+            Field("file", \.order, orderFile, default: "none", "path, relative to this file, of a schedule that orders every pass")
+        ]).kind(Layout.Ordering(), name: "{file: path}")
+            .requiring("names no file", "write {file: my.schedule}") { $0.order != nil }
+            .abbreviated(by: Kind<ScheduleKind>.choice.map { Layout.Ordering(kind: $0) })
+    }
+
+    private static var orderFile: Kind<PipelineSchedule> {
+        Kind("path", example: "my.schedule") { item, reader in
+            guard let path = item.scalar("a path", example: "my.schedule", &reader) else { return nil }
+            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            do throws(ScheduleError) {
+                let order = try PipelineSchedule.read(from: full)
+                guard order.placementKind != nil else {
+                    throw ScheduleError("\(full): the stages stand on the ranks in a way that no layout has")
+                }
+                return order
+            } catch {
+                reader.report(
+                    item, error.message,
+                    "see what is right with orrery schedule: rank r holds stages r, r + p, ..., or r and 2 p - 1 - r, of p ranks")
+                return nil
+            }
+        }
+    }
+
     private static var stageLayers: Kind<Layout.Dealt> {
         let list = Kind.list(of: .integer(0...10_000), atMost: 100_000).map { Layout.Dealt(layers: $0) }
         let word = Kind<Layout.StageDeal>.choice.map { Layout.Dealt(deal: $0) }
@@ -106,12 +135,21 @@ enum LayoutSection {
         var layout = Layout()
         section.read(item, into: &layout, &reader)
         if layout.virtual > 1, item.tree["schedule"] == nil { layout.schedule = .interleaved }
+        // A file says how many ranks and chunks it orders.
+        if let order = layout.order {
+            if item.tree["pipeline"] == nil { layout.pipeline = order.ranks.count }
+            if item.tree["virtual"] == nil, layout.schedule == .interleaved { layout.virtual = order.chunks }
+        }
         return layout
     }
 }
 
 /// Keys that fill several values of a layout at once.
 extension Layout {
+    fileprivate struct Ordering {
+        var kind = ScheduleKind.oneForwardOneBackward
+        var order: PipelineSchedule?
+    }
     fileprivate struct Dealt {
         var layers: [Int]?
         var deal = StageDeal.auto
@@ -125,6 +163,13 @@ extension Layout {
         var target = OffloadTarget.cpu
     }
 
+    fileprivate var ordering: Ordering {
+        get { Ordering(kind: schedule, order: order) }
+        set {
+            order = newValue.order
+            schedule = newValue.order?.placementKind ?? newValue.kind
+        }
+    }
     fileprivate var dealt: Dealt {
         get { Dealt(layers: stageLayers, deal: stageDeal) }
         set { (stageLayers, stageDeal) = (newValue.layers, newValue.deal) }

@@ -38,13 +38,34 @@ public struct Conditions: Sendable, Hashable {
             self.from = from
         }
     }
+    /// Links that are down or slow for a time, also in the middle of a step; `network: flow` only.
+    public struct LinkFaults: Sendable, Hashable {
+        public var which: SlowLinks.Which
+        /// Share of the link's rate that is left, 0 to 1.
+        public var rate: Double
+        /// From and until these points of the simulated run; nil: for ever.
+        public var from: Duration
+        public var until: Duration?
+        /// Flows take another way while the link is down, where there is one; else they wait.
+        public var reroutes: Bool
+        public init(which: SlowLinks.Which, rate: Double = 0, from: Duration = .zero, until: Duration? = nil, reroutes: Bool = false) {
+            self.which = which
+            self.rate = rate
+            self.from = from
+            self.until = until
+            self.reroutes = reroutes
+        }
+    }
     public var kernelJitter = 0.0
     public var networkJitter = 0.0
     public var slowGPUs: [SlowGPUs] = []
     public var slowLinks: [SlowLinks] = []
+    public var linkFaults: [LinkFaults] = []
     public init() {}
     /// Nothing differs between replicas, so one stands for all.
-    public var isUniform: Bool { kernelJitter == 0 && networkJitter == 0 && slowGPUs.isEmpty && slowLinks.isEmpty }
+    public var isUniform: Bool {
+        kernelJitter == 0 && networkJitter == 0 && slowGPUs.isEmpty && slowLinks.isEmpty && linkFaults.isEmpty
+    }
 }
 
 /// How communication is timed.

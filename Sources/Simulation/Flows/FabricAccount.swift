@@ -111,22 +111,18 @@ struct FabricAccount {
         return ordered.prefix(count).map { wait, nanoseconds in
             LinkWait(
                 group: wait.group.name, link: flows.fabric.network.network.name(ofLink: flows.fabric.links[Int(wait.link)].link),
-                rivals: TrafficGroup.allCases.filter { wait.rivals & (1 << UInt8($0.rawValue)) != 0 }.map(\.name),
+                rivals: TrafficGroup.allCases.filter { wait.rivals & (1 << UInt8($0.rawValue)) != 0 }.map(\.name)
+                    + (wait.rivals & FlowWait.fault != 0 ? ["link fault"] : []),
                 seconds: nanoseconds * 1e-9 / Double(flows.graph.lanes))
         }
     }
 
-    private var picture: FabricPicture {
-        let drawing = flows.fabric.network.drawing()
-        func most(_ links: [Int]) -> Double {
-            links.reduce(0) { greatest, link in
+    private var picture: FabricPicture? {
+        flows.fabric.network.network.drawing().map { drawing in
+            FabricPicture(drawing) { link in
                 let number = flows.fabric.classOf[link]
-                return number < 0 ? greatest : max(greatest, utilization(Int(number)))
+                return number < 0 ? 0 : utilization(Int(number))
             }
         }
-        return FabricPicture(
-            boxes: drawing.boxes.map { .init(label: $0.label, tier: $0.tier, utilization: $0.links.isEmpty ? nil : most($0.links)) },
-            edges: drawing.edges.map { .init(lower: $0.lower, upper: $0.upper, cables: $0.links.count / 2, utilization: most($0.links)) },
-            hiddenNodes: drawing.hiddenNodes)
     }
 }

@@ -12,6 +12,12 @@ import Quantities
 struct FlowPlayer: ~Copyable {
     private let flows: StepFlows
     private let graph: TaskGraph
+    /// The templates of the present state of the links.
+    private var templates: [TaskTemplate]
+    private let phases: [LinkPhase]
+    private var nextPhase = 0
+    private var isUnderWay: [Bool]
+    private var unfinished: Int
     // Dependents of each task, in compressed rows.
     private var dependentRows: [Int32] = []
     private var dependents: [Int32] = []
@@ -54,11 +60,16 @@ struct FlowPlayer: ~Copyable {
     private let records: Bool
     private var now: Int64 = 0
 
-    init(_ flows: StepFlows, records: Bool) {
+    /// `phases`: what becomes of links in the course of the step, in order of time.
+    init(_ flows: StepFlows, phases: [LinkPhase] = [], records: Bool) {
         self.flows = flows
+        self.phases = phases
         self.records = records
+        templates = flows.templates
         graph = flows.tasks
         let count = graph.count
+        isUnderWay = Array(repeating: false, count: count)
+        unfinished = count
         openCount = Array(repeating: 0, count: count)
         next = Array(repeating: -1, count: count)
         isAtHead = Array(repeating: false, count: count)
@@ -97,21 +108,81 @@ struct FlowPlayer: ~Copyable {
     /// - Throws: `SimulationError` for a graph that cannot be played to its end.
     mutating func play(_ closed: [Int64]) throws(SimulationError) -> PlayedFlows {
         for task in 0..<graph.count where isAtHead[task] && openCount[task] == 0 { starting.append(Int32(task)) }
+        takeUpPhases(until: 0)
         try startAll(closed)
         settle()
-        while let (time, event) = events.pop() {
+        while unfinished > 0 {
+            let time = events.nextTime?.nanoseconds ?? .max
+            if nextPhase < phases.count, phases[nextPhase].from <= time {
+                now = max(now, phases[nextPhase].from)
+                takeUpPhases(until: now)
+                settle()
+                continue
+            }
+            guard let (time, event) = events.pop() else { throw stuck() }
             now = time.nanoseconds
             try handle(event)
             while let following = events.nextTime, following.nanoseconds == now, let (_, event) = events.pop() { try handle(event) }
             try startAll(closed)
             settle()
         }
-        for index in openCount.indices where openCount[index] > 0 || !isAtHead[index] {
-            throw SimulationError("task \(index) of the step never starts")
-        }
         played.makespan = now
         return played
     }
+
+    private func stuck() -> SimulationError {
+        for task in runs.indices where isUnderWay[task] && runs[task].speed == 0 && runs[task].bottleneck >= 0 {
+            let link = flows.fabric.links[Int(runs[task].bottleneck)].link
+            return SimulationError(
+                "conditions.link_faults: flows wait for ever for \"\(flows.fabric.network.network.name(ofLink: link))\", which is down; write until, or reroute: true where there is another way"
+            )
+        }
+        let task = openCount.indices.first { openCount[$0] > 0 || !isAtHead[$0] } ?? 0
+        return SimulationError("task \(task) of the step never starts")
+    }
+
+    // MARK: Links that change
+
+    private mutating func takeUpPhases(until time: Int64) {
+        var latest: LinkPhase?
+        while nextPhase < phases.count, phases[nextPhase].from <= time {
+            latest = phases[nextPhase]
+            nextPhase += 1
+        }
+        if let latest { enter(latest) }
+    }
+
+    /// All tasks under way come to now on the old links and go on on the new ones.
+    private mutating func enter(_ phase: LinkPhase) {
+        let tasks = isUnderWay.indices.filter { isUnderWay[$0] && flows.templateOf[$0] >= 0 }
+        for task in tasks { advance(task) }
+        templates = flows.variants[phase.variant]
+        for link in potential.indices {
+            potential[link] = 0
+            members[link].removeAll(keepingCapacity: true)
+            sharing.room[link] = 1
+        }
+        for (link, share) in phase.room { sharing.room[Int(link)] = share }
+        for task in tasks {
+            for (link, usage) in templates[Int(flows.templateOf[task])].footprint {
+                potential[Int(link)] += usage
+                members[Int(link)].append(Int32(task))
+            }
+        }
+        for task in tasks {
+            let isContended = templates[Int(flows.templateOf[task])].footprint.contains { isOverloaded(Int($0.link)) }
+            if runs[task].isExplicit {
+                runs[task].speed = 1
+                runs[task].bottleneck = -1
+                schedule(task)
+                markDirty(task)
+            } else if isContended {
+                drop(task)
+            }
+        }
+    }
+
+    private func isOverloaded(_ link: Int) -> Bool { potential[link] > sharing.room[link] + 1e-9 }
 
     // MARK: Tasks
 
@@ -132,7 +203,7 @@ struct FlowPlayer: ~Copyable {
         let template = flows.templateOf[task]
         run.length = closed
         if template >= 0, closed > 0 {
-            let stretch = flows.templates[Int(template)].stretch
+            let stretch = templates[Int(template)].stretch
             if stretch > 1 { run.length = try nanoseconds(Double(closed) * 1e-9 * stretch) }
         }
         guard run.length < 1 << 52, now < 1 << 61 else {
@@ -140,17 +211,18 @@ struct FlowPlayer: ~Copyable {
         }
         run.target = run.length
         runs[task] = run
+        isUnderWay[task] = true
         guard run.length > 0 else { return finish(task) }
         schedule(task)
         guard template >= 0 else { return }
-        let footprint = flows.templates[Int(template)].footprint
+        let footprint = templates[Int(template)].footprint
         guard !footprint.isEmpty else { return }
         var contended = false
         for (link, usage) in footprint {
-            let wasFree = potential[Int(link)] <= 1 + 1e-9
+            let wasFree = !isOverloaded(Int(link))
             potential[Int(link)] += usage
             members[Int(link)].append(Int32(task))
-            guard potential[Int(link)] > 1 + 1e-9 else { continue }
+            guard isOverloaded(Int(link)) else { continue }
             contended = true
             if wasFree { for other in members[Int(link)] where Int(other) != task { drop(Int(other)) } }
         }
@@ -162,7 +234,7 @@ struct FlowPlayer: ~Copyable {
         guard !runs[task].isExplicit, runs[task].length > 0 else { return }
         advance(task)
         runs[task].isExplicit = true
-        let template = flows.templates[Int(flows.templateOf[task])]
+        let template = templates[Int(flows.templateOf[task])]
         // The piece that the position lies in.
         let each = Double(runs[task].length) / Double(template.repeats)
         let repetition = min(template.repeats - 1, Int(runs[task].position / each))
@@ -172,7 +244,7 @@ struct FlowPlayer: ~Copyable {
     }
 
     private func boundary(_ task: Int, _ repetition: Int, _ segment: Int) -> Double {
-        let template = flows.templates[Int(flows.templateOf[task])]
+        let template = templates[Int(flows.templateOf[task])]
         let isLast = repetition == template.repeats - 1 && segment == template.segments.count - 1
         guard !isLast else { return Double(runs[task].length) }
         return (Double(runs[task].length) * (Double(repetition) + template.segments[segment].end) / Double(template.repeats)).rounded()
@@ -190,12 +262,15 @@ struct FlowPlayer: ~Copyable {
 
     private mutating func markDirty(_ task: Int) {
         guard runs[task].isExplicit, runs[task].segment >= 0 else { return }
-        for (link, _) in flows.templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)].loads { dirty.append(link) }
+        for (link, _) in templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)].loads { dirty.append(link) }
     }
 
     private mutating func schedule(_ task: Int) {
         runs[task].version &+= 1
-        let rest = (Double(runs[task].target) - runs[task].position) / max(runs[task].speed, 1e-12)
+        let left = Double(runs[task].target) - runs[task].position
+        // At a dead link: until the link is back.
+        if left > 1e-6, runs[task].speed == 0 { return }
+        let rest = left / max(runs[task].speed, 1e-12)
         // Rounding of a fraction of a nanosecond must not add one.
         let whole = Int64(min(max(0, (rest - 1e-6).rounded(.up)), 9e17))
         events.schedule(at: Instant(nanoseconds: now + whole), Event(task: Int32(task), version: runs[task].version))
@@ -206,9 +281,9 @@ struct FlowPlayer: ~Copyable {
         guard runs[task].version == event.version else { return }
         advance(task, isEnd: true)
         if runs[task].target >= runs[task].length { return finish(task) }
-        let template = flows.templates[Int(flows.templateOf[task])]
+        let template = templates[Int(flows.templateOf[task])]
         markDirty(task)
-        guard template.footprint.contains(where: { potential[Int($0.link)] > 1 + 1e-9 }) else {
+        guard template.footprint.contains(where: { isOverloaded(Int($0.link)) }) else {
             runs[task].isExplicit = false
             runs[task].segment = -1
             runs[task].target = runs[task].length
@@ -231,7 +306,7 @@ struct FlowPlayer: ~Copyable {
         }
         let index = flows.templateOf[task]
         guard elapsed > 0, index >= 0, run.length > 0 else { return }
-        let template = flows.templates[Int(index)]
+        let template = templates[Int(index)]
         if run.isExplicit, run.segment >= 0 {
             let segment = template.segments[Int(run.segment)]
             guard segment.pattern >= 0 else { return }
@@ -259,9 +334,11 @@ struct FlowPlayer: ~Copyable {
 
     private mutating func finish(_ task: Int) {
         runs[task].version &+= 1
+        isUnderWay[task] = false
+        unfinished -= 1
         played.durations[task] = now - runs[task].start
         let index = flows.templateOf[task]
-        if index >= 0, runs[task].length > 0 { leave(task, flows.templates[Int(index)]) }
+        if index >= 0, runs[task].length > 0 { leave(task, templates[Int(index)]) }
         let follower = Int(next[task])
         if follower >= 0 {
             isAtHead[follower] = true
@@ -305,7 +382,7 @@ struct FlowPlayer: ~Copyable {
             for member in members[link] {
                 let task = Int(member)
                 guard taskMarks[task] != mark, runs[task].isExplicit, runs[task].segment >= 0 else { continue }
-                let segment = flows.templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)]
+                let segment = templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)]
                 guard segment.loads.contains(where: { Int($0.link) == link }) else { continue }
                 taskMarks[task] = mark
                 tasks.append(task)
@@ -316,7 +393,7 @@ struct FlowPlayer: ~Copyable {
         guard !tasks.isEmpty else { return }
         tasks.sort()
         let patterns = tasks.map { task in
-            let segment = flows.templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)]
+            let segment = templates[Int(flows.templateOf[task])].segments[Int(runs[task].segment)]
             return LockStepSharing.Pattern(loads: segment.loads, rate: segment.rate)
         }
         let shares = sharing.solve(patterns)
@@ -331,9 +408,9 @@ struct FlowPlayer: ~Copyable {
     }
 
     private func rivals(of task: Int, among tasks: [Int], at link: Int32) -> UInt8 {
-        var bits: UInt8 = 0
+        var bits: UInt8 = link >= 0 && sharing.room[Int(link)] < 1 ? FlowWait.fault : 0
         for other in tasks where link >= 0 && other != task {
-            let segment = flows.templates[Int(flows.templateOf[other])].segments[Int(runs[other].segment)]
+            let segment = templates[Int(flows.templateOf[other])].segments[Int(runs[other].segment)]
             guard segment.pattern >= 0, segment.loads.contains(where: { $0.link == link }) else { continue }
             bits |= 1 << UInt8(flows.fabric.keys[segment.pattern].group.rawValue)
         }

@@ -1,7 +1,7 @@
 /// Weighted max-min fair speeds of patterns of flows, each of which runs in lock step.
 ///
 /// A pattern at speed 1 puts the share u_l of link l's capacity on it, and each of its flows runs at w bytes a second. A common level x of the flows' rates rises
-/// from 0; a pattern goes at min(1, x / w) until a link of it is full, sum of u_l min(1, x / w) = 1, which fixes all patterns on the link ("progressive
+/// from 0; a pattern goes at min(1, x / w) until a link of it is full, sum of u_l min(1, x / w) = its room, which fixes all patterns on the link ("progressive
 /// filling", Bertsekas and Gallager, Data Networks, 1992, section 6.5.2). Where each flow of a pattern meets the same links this is the max-min share of every
 /// single flow; a pattern whose flows meet different links goes at the pace of the slowest.
 struct LockStepSharing {
@@ -17,6 +17,8 @@ struct LockStepSharing {
         var bottleneck: Int32 = -1
     }
 
+    /// [links] share of its capacity that a link has; 1 but where it is down or slow for a while.
+    var room: [Double]
     // [links] state of a filling; all zero between two.
     private var left: [Double]
     private var slope: [Double]
@@ -25,6 +27,7 @@ struct LockStepSharing {
     private var links: [Int32] = []
 
     init(links count: Int) {
+        room = Array(repeating: 1, count: count)
         left = Array(repeating: 0, count: count)
         slope = left
         full = left
@@ -43,12 +46,12 @@ struct LockStepSharing {
         }
         // Links that hold everybody at speed 1 constrain nobody.
         links.removeAll { link in
-            guard full[Int(link)] <= 1 + 1e-9 else { return false }
+            guard full[Int(link)] <= room[Int(link)] + 1e-9 else { return false }
             full[Int(link)] = 0
             return true
         }
         guard !links.isEmpty else { return shares }
-        for link in links { left[Int(link)] = 1 }
+        for link in links { left[Int(link)] = room[Int(link)] }
         var waiting: [Int] = []
         for (index, pattern) in patterns.enumerated() where pattern.loads.contains(where: { full[Int($0.link)] > 0 }) {
             waiting.append(index)

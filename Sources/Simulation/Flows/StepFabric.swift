@@ -35,12 +35,15 @@ struct StepFabric {
     let lanes: Int
     let ranks: Int
 
-    /// `slow`: factors by which links are slower, by link.
-    init(plan: Plan, keys: [PatternKey], lanes: Int, slow: [Int: Double]) throws(SimulationError) {
+    /// Patterns are numbered by `keys`; behind them stand the same once more for each detour round dead links.
+    /// - Parameter disturbed: factors by which links are slower, by link, and links that change in the course of a step.
+    init(
+        plan: Plan, keys: [PatternKey], lanes: Int, disturbed: (slow: [Int: Double], faults: LinkFaultPlan)
+    ) throws(SimulationError) {
         do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw SimulationError("\(error)") }
         let placement: Placement
         do { placement = try plan.placement() } catch { throw SimulationError("\(error)") }
-        self.keys = keys
+        self.keys = Array(repeating: keys, count: 1 + disturbed.faults.detours.count).flatMap { $0 }
         self.lanes = lanes
         ranks = plan.schedule.ranks.count
         var builder = PatternBuilder(network: network, placement: placement, collectives: plan.model.collectives, lanes: lanes)
@@ -50,23 +53,28 @@ struct StepFabric {
             index[key] = number
             built.append(builder.build(key, ranks: ranks))
         }
+        for avoided in disturbed.faults.detours {
+            builder.avoided = avoided
+            for key in keys { built.append(builder.build(key, ranks: ranks)) }
+        }
         indexOf = index
         raw = built
         classOf = Array(repeating: -1, count: network.network.linkCount)
         loads = Array(repeating: [], count: built.count)
-        classify(slow: slow)
+        classify(disturbed)
     }
 
     private struct Signature: Hashable {
         var tier: LinkTier
         var slow: Double
+        var faults: [Int]
         var first: UInt64
         var second: UInt64
     }
 
     /// Sorts links into classes by all that crosses them. Two hashes of 64 bits each stand for the list of loads, rounded to 12 digits, because sums of equal
     /// parts in another order differ by rounding.
-    private mutating func classify(slow: [Int: Double]) {
+    private mutating func classify(_ disturbed: (slow: [Int: Double], faults: LinkFaultPlan)) {
         var first = [UInt64](repeating: 0, count: classOf.count)
         var second = first
         for (pattern, raw) in raw.enumerated() {
@@ -82,8 +90,8 @@ struct StepFabric {
         var known: [Signature: Int32] = [:]
         for link in classOf.indices where first[link] != 0 || second[link] != 0 {
             let tier = network.tier(of: link)
-            let factor = slow[link] ?? 1
-            let signature = Signature(tier: tier, slow: factor, first: first[link], second: second[link])
+            let factor = disturbed.slow[link] ?? 1
+            let signature = Signature(tier: tier, slow: factor, faults: disturbed.faults.of(link), first: first[link], second: second[link])
             if let number = known[signature] {
                 classOf[link] = number
                 links[Int(number)].count += 1

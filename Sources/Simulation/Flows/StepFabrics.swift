@@ -9,7 +9,8 @@ extension SimulationSettings {
         switch network {
         case .flow: true
         case .alphaBeta: false
-        case .auto: (cluster.interNode?.form.oversubscription ?? 1) > 1
+        // The closed form of a collective knows the ports of nodes only.
+        case .auto: (cluster.interNode?.form.oversubscription ?? 1) > 1 || cluster.interNode?.form.between != nil
         }
     }
 }
@@ -24,54 +25,76 @@ struct StepFabrics: Sendable {
     private var states: [State] = []
 
     init(_ plan: Plan, _ conditions: Conditions, _ settings: SimulationSettings, _ player: StepPlayer) throws(SimulationError) {
+        let links = try LinkFinder(plan: plan, seed: settings.seed)
+        let faults = LinkFaultPlan(
+            try conditions.linkFaults.enumerated().map { index, fault throws(SimulationError) in
+                .init(
+                    links: try links.links(fault.which, named: ("link_faults", index)), rate: fault.rate, from: fault.from,
+                    until: fault.until,
+                    reroutes: fault.reroutes)
+            })
         let onsets = Set(conditions.slowLinks.map(\.from)).union([.zero]).sorted()
         for onset in onsets {
-            let slow = try Self.slowLinks(conditions, at: onset, plan: plan, seed: settings.seed)
-            states.append(State(from: onset, flows: try StepFlows(plan: plan, graph: player.graph, times: player.times, slow: slow)))
+            // Factors by link. Of several on one link the greatest counts.
+            var slow: [Int: Double] = [:]
+            for (index, condition) in conditions.slowLinks.enumerated() where condition.from <= onset {
+                for link in try links.links(condition.which, named: ("slow_links", index)) {
+                    slow[link] = max(slow[link] ?? 1, condition.slowdown)
+                }
+            }
+            states.append(
+                State(from: onset, flows: try StepFlows(plan: plan, graph: player.graph, times: player.times, slow: slow, faults: faults)))
         }
     }
 
-    /// A step that begins at `start`; links change between steps.
+    /// A step that begins at `start`; slow links change between steps, faults also within one.
     func play(_ closed: [Int64], at start: Duration, records: Bool) throws(SimulationError) -> (durations: [Int64], load: FabricLoad?) {
         guard let state = states.last(where: { $0.from <= start }) else { return (closed, nil) }
-        var player = FlowPlayer(state.flows, records: records)
+        var player = FlowPlayer(state.flows, phases: state.flows.phases(from: start), records: records)
         let played = try player.play(closed)
         return (played.durations, records ? FabricAccount(flows: state.flows, played: played).load : nil)
     }
+}
 
-    /// Factors by link. Of several on one link the greatest counts.
-    private static func slowLinks(
-        _ conditions: Conditions, at time: Duration, plan: Plan, seed: UInt64
-    ) throws(SimulationError) -> [Int: Double] {
-        let active = conditions.slowLinks.enumerated().filter { $0.element.from <= time }
-        guard !active.isEmpty else { return [:] }
-        let cluster = plan.job.cluster
-        let network: TrainingNetwork
+/// Finds the links that conditions speak of.
+private struct LinkFinder {
+    private let cluster: ClusterSpec
+    private let network: TrainingNetwork
+    private let seed: UInt64
+
+    init(plan: Plan, seed: UInt64) throws(SimulationError) {
+        cluster = plan.job.cluster
+        self.seed = seed
         do { network = try TrainingNetwork(cluster: cluster) } catch { throw SimulationError("\(error)") }
-        var factors: [Int: Double] = [:]
-        func slow(_ link: Int, by factor: Double) { factors[link] = max(factors[link] ?? 1, factor) }
-        for (index, condition) in active {
-            var nodes: [Int] = []
-            switch condition.which {
-            case .node(let node): nodes = [node]
-            case .share(let share):
-                nodes = Disturbances.draw(share: share, of: cluster.nodes, seed: seed, purpose: "slow-links-\(index)")
-            case .gpu(let gpu): for link in network.portLinks(of: gpu) { slow(link, by: condition.slowdown) }
-            case .link(let name):
-                let found = network.links(named: name)
-                guard !found.isEmpty else {
-                    throw SimulationError(
-                        "conditions.slow_links[\(index)].link: there is no link \"\(name)\"; names read like \"\(network.exampleName)\"")
-                }
-                for link in found { slow(link, by: condition.slowdown) }
+    }
+
+    /// `named`: key and index of the condition.
+    func links(_ which: Conditions.SlowLinks.Which, named place: (key: String, index: Int)) throws(SimulationError) -> [Int] {
+        switch which {
+        case .node(let node): return ports(of: [node])
+        case .share(let share):
+            let purpose = "\(place.key.replacing("_", with: "-"))-\(place.index)"
+            return ports(of: Disturbances.draw(share: share, of: cluster.nodes, seed: seed, purpose: purpose))
+        case .gpu(let gpu): return network.portLinks(of: gpu)
+        case .link(let name):
+            let found = network.links(named: name)
+            guard !found.isEmpty else {
+                throw SimulationError(
+                    "conditions.\(place.key)[\(place.index)].link: there is no link \"\(name)\"; names read like \"\(network.exampleName)\""
+                )
             }
-            for node in nodes {
-                for gpu in node * cluster.gpusPerNode..<min(cluster.gpus, (node + 1) * cluster.gpusPerNode) {
-                    for link in network.portLinks(of: gpu) { slow(link, by: condition.slowdown) }
-                }
+            return found
+        }
+    }
+
+    private func ports(of nodes: [Int]) -> [Int] {
+        var links: Set<Int> = []
+        for node in nodes {
+            for gpu in node * cluster.gpusPerNode..<min(cluster.gpus, (node + 1) * cluster.gpusPerNode) {
+                links.formUnion(network.portLinks(of: gpu))
             }
         }
-        return factors
+        return links.sorted()
     }
 }
 

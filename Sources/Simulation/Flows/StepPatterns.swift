@@ -40,6 +40,8 @@ struct PatternBuilder {
     let placement: Placement
     let collectives: CollectiveModel
     let lanes: Int
+    /// Links that flows go round where there is another way.
+    var avoided: Set<Int> = []
     /// [links]
     private var scratch: [Double]
     private var touched: [Int32] = []
@@ -93,7 +95,7 @@ struct PatternBuilder {
                 sum.outside += bytes
                 sum.outsideFlows += 1
             }
-            network.forEachLink(from: a, to: b) { link in
+            network.forEachLink(from: a, to: b, avoiding: avoided) { link in
                 if scratch[link] == 0 { touched.append(Int32(truncatingIfNeeded: link)) }
                 scratch[link] += bytes
             }

@@ -88,14 +88,20 @@ struct TemplateBuilder {
 
     private mutating func template(_ traffic: [TaskTraffic], repeats: Int, kind: StepTask, task: Int) -> TaskTemplate {
         let total = times.cost(kind).total
-        let moving = traffic.reduce(0) { $0 + $1.seconds }
+        var seconds = traffic.map(\.seconds)
+        if case .pair = kind, let exchange = traffic.firstIndex(where: { $0.key.group == .expert }) {
+            // Beside the computation of the other direction it has all the time that nothing else travels in.
+            seconds[exchange] = 0
+            seconds[exchange] = max(total - seconds.reduce(0, +), traffic[exchange].seconds)
+        }
+        let moving = seconds.reduce(0, +)
         // Hidden communication can be more than there is to hide behind; the closed form's total stands.
         let scale = moving > total ? total / moving : 1
         var segments: [TaskTemplate.Segment] = []
         let computing = max(0, total - moving * scale)
         if computing > 1e-12 * total { segments.append(.init(pattern: -1, share: computing / total, bytes: 0)) }
-        for one in traffic {
-            segments.append(.init(pattern: index(of: one.key), share: one.seconds * scale / total, bytes: one.bytes))
+        for (one, seconds) in zip(traffic, seconds) {
+            segments.append(.init(pattern: index(of: one.key), share: seconds * scale / total, bytes: one.bytes))
         }
         return TaskTemplate(
             repeats: repeats, segments: segments, place: Int(graph.place[task]), stream: graph.stream(task), seconds: total)
@@ -117,6 +123,10 @@ struct TemplateBuilder {
             return inside(kind, units: work.stages[stage], forward: true, place: place, pieces: times.pieces[stage])
         case .lastPiece(let stage) where !plan.schedule.splitsBackward:
             return inside(kind, units: work.stages[stage], forward: false, place: place, pieces: times.pieces[stage])
+        case .pair(let forward, let backward):
+            let first = inside(.forward(stage: forward), units: work.stages[forward], forward: true, place: place)
+            let second = inside(.fullBackward(stage: backward), units: work.stages[backward], forward: false, place: place)
+            return (Self.merged(first.list + second.list), max(1, min(first.repeats, second.repeats)))
         case .unitForward(let unit, _): return inside(kind, units: [unit], forward: true, place: place)
         case .unitBackward(let unit, _): return inside(kind, units: [unit], forward: false, place: place)
         case .hop:

@@ -1,3 +1,5 @@
+import Cluster
+
 /// A link of the fabric, or several that carried the same.
 public struct LinkLoad: Sendable, Hashable {
     public var name: String
@@ -11,6 +13,11 @@ public struct LinkLoad: Sendable, Hashable {
     public var utilization: Double
     /// Utilization in each of `FabricLoad.seriesCount` equal parts of the step.
     public var series: [Double]
+
+    public init(name: String, alike: Int, bytes: Double, byGroup: [String: Double], utilization: Double, series: [Double]) {
+        (self.name, self.alike, self.bytes, self.byGroup) = (name, alike, bytes, byGroup)
+        (self.utilization, self.series) = (utilization, series)
+    }
 }
 
 /// Time that the passes and transfers of a group lost at a full link, beyond what their closed form takes.
@@ -27,10 +34,12 @@ public struct LinkWait: Sendable, Hashable {
 public struct FabricPicture: Sendable, Hashable {
     public struct Box: Sendable, Hashable {
         public var label: String
-        /// 0 nodes, 1 leaves, 2 what is above.
+        /// 0 nodes or hosts, 1 the switches that they hang on, 2 and more what is above.
         public var tier: Int
         /// Greatest utilization of the links inside; nil for switches.
         public var utilization: Double?
+        /// Nil: in the row of its tier.
+        public var place: NetworkDrawing.Place?
     }
     public struct Edge: Sendable, Hashable {
         public var lower: Int
@@ -38,10 +47,24 @@ public struct FabricPicture: Sendable, Hashable {
         public var cables: Int
         /// Of the fullest of its links.
         public var utilization: Double
+        /// Leads round the edge of a grid.
+        public var wraps = false
     }
     public var boxes: [Box]
     public var edges: [Edge]
     public var hiddenNodes: Int
+
+    /// The drawing of a network with the load of its links, which are numbered as in the network.
+    public init(_ drawing: NetworkDrawing, utilization: (Int) -> Double) {
+        func most(_ links: [Int]) -> Double { links.reduce(0) { max($0, utilization($1)) } }
+        boxes = drawing.boxes.map {
+            Box(label: $0.label, tier: $0.tier, utilization: $0.links.isEmpty ? nil : most($0.links), place: $0.place)
+        }
+        edges = drawing.edges.map {
+            Edge(lower: $0.lower, upper: $0.upper, cables: ($0.links.count + 1) / 2, utilization: most($0.links), wraps: $0.wraps)
+        }
+        hiddenNodes = drawing.hiddenNodes
+    }
 }
 
 /// What a step's communication did on the links of the cluster.
@@ -54,5 +77,6 @@ public struct FabricLoad: Sendable, Hashable {
     /// Bytes of all GPUs in the step by group, over links inside fast domains and over the network.
     public var inside: [String: Double]
     public var network: [String: Double]
-    public var picture: FabricPicture
+    /// Nil for networks too large to draw.
+    public var picture: FabricPicture?
 }

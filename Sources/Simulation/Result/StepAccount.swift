@@ -114,6 +114,13 @@ struct StepAccount {
             let times = plan.gathersByUnit ? micro : Double(plan.reductions)
             for (count, group) in [(parameters.dense, plan.model.groups.dataContext), (parameters.expert, plan.model.groups.expertData)]
             where count > 0 {
+                if let compression = job.training.compression, group.ranks > 1 {
+                    for one in compression.collectives(elements: count, ranks: group.ranks, job: job) {
+                        add("data", one.operation, bytes: one.bytes, group: group, times: times)
+                    }
+                    if zero >= 1 { add("data", .allGather, bytes: count * job.sharding.activationBytes, group: group, times: 1) }
+                    continue
+                }
                 let bytes = count * max(plan.behaviour.reduceBytes, job.sharding.activationBytes)
                 add("data", zero == 0 ? .allReduce : .reduceScatter, bytes: bytes, group: group, times: times)
                 let gathers = zero == 0 ? 0 : zero == 3 ? 2 * micro : 1
@@ -144,9 +151,11 @@ struct StepAccount {
     /// How communication was timed, where it ran as flows.
     var flowAssumption: Assumption {
         let shares = plan.reachedShares
+        let host = job.layout.offload == .none ? "" : "; transfers to the host in closed form, as no flow crosses their links"
         return Assumption(
             subject: "communication",
-            value: "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside",
+            value:
+                "flows; links reach \(significant(shares.network)) of their rate on the network, \(significant(shares.inside)) inside\(host)",
             source: "docs/contention.md: alone each collective takes its calibrated closed form; links shared max-min fairly")
     }
 

@@ -92,11 +92,31 @@ public struct CNN: Model {
     public func backwardPass<B: Backend>(
         _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
     ) throws(TrainingError) {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients))
+        defer { gradients = taken(&sums.sums) }
+        backward(pass, flow, p, &sums, on: backend)
+    }
+
+    /// The backward pass up to the gradients by the layers' outputs, B of the zero-bubble schedules; returns what is still to be added to `gradients`.
+    /// - Throws: as `backwardPass`.
+    public func backwardPassInput<B: Backend>(
+        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
+    ) throws(TrainingError) -> PostponedGradients<B> {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients), postpones: true)
+        defer { gradients = taken(&sums.sums) }
+        backward(pass, flow, p, &sums, on: backend)
+        return sums.postponed ?? PostponedGradients()
+    }
+
+    private func check<B: Backend>(
+        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ gradients: [[B.Scalar]]
+    ) throws(TrainingError) {
         try check(p)
         guard flow.count == pass.logits.count, gradients.map(\.count) == p.map(\.values.count) else {
             throw TrainingError("a gradient of \(flow.count) elements for \(pass.logits.count) logits, or gradients of other sizes")
         }
-        backward(pass, flow, p, &gradients, on: backend)
     }
 
     /// What a layer reads, and what it writes before pooling.
@@ -140,13 +160,13 @@ public struct CNN: Model {
         let pass = forward(p, batch.inputs, on: backend)
         var flow = backend.uninitialized(pass.logits.count)
         let loss = backend.crossEntropy(pass.logits, labels: batch.labels, gradient: &flow)
-        var g = p.map { backend.zeros($0.values.count) }
+        var g = GradientSums<B>(p.map { backend.zeros($0.values.count) })
         backward(pass, flow, p, &g, on: backend)
-        return (loss, g)
+        return (loss, g.sums)
     }
 
     private func backward<B: Backend>(
-        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ g: inout [[B.Scalar]], on backend: B
+        _ pass: Pass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ g: inout GradientSums<B>, on backend: B
     ) {
         let images = flow.count / classes
         var flow = Dense.linearBackward(flow, x: pass.features, p, at: .init(p, 4), &g, on: backend)

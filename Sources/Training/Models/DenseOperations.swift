@@ -9,22 +9,22 @@ enum Dense {
 
     /// Adds dy^T x to the weight's gradient and the column sums of dy to the bias's, where there is one.
     static func linearParameters<B: Backend>(
-        _ dy: [B.Scalar], x: [B.Scalar], at: LinearLayer, _ gradients: inout [[B.Scalar]], on backend: B
+        _ dy: [B.Scalar], x: [B.Scalar], at: LinearLayer, _ gradients: inout GradientSums<B>, on backend: B
     ) {
-        backend.addLinearWeightGradient(dy, x: x, out: at.out, width: at.width, into: &gradients[at.weight])
-        if let bias = at.bias { backend.addColumnSums(dy, into: &gradients[bias]) }
+        gradients.add(.linear(dy: dy, x: x, at), on: backend)
     }
 
     /// As `linearParameters`; returns dx = dy w.
     static func linearBackward<B: Backend>(
-        _ dy: [B.Scalar], x: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at: LinearLayer, _ gradients: inout [[B.Scalar]], on backend: B
+        _ dy: [B.Scalar], x: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at: LinearLayer, _ gradients: inout GradientSums<B>,
+        on backend: B
     ) -> [B.Scalar] {
         linearParameters(dy, x: x, at: at, &gradients, on: backend)
         return backend.linearInputGradient(dy, parameters[at.weight].values, out: at.out, width: at.width)
     }
 
     /// Where a linear layer's tensors stand among a model's, and its sizes.
-    struct LinearLayer {
+    struct LinearLayer: Sendable {
         let weight: Int
         let bias: Int?
         let out: Int
@@ -57,13 +57,14 @@ enum Dense {
         }
 
         func backward(
-            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], _ gradients: inout [[B.Scalar]], on backend: B
+            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], _ gradients: inout GradientSums<B>, on backend: B
         ) -> [B.Scalar] {
             // Moved out and back, so that they are added to in place.
-            var flow = NormGradients(dx: backend.uninitialized(x.count), dGain: taken(&gradients[at]), dBias: taken(&gradients[at + 1]))
+            var flow = NormGradients(
+                dx: backend.uninitialized(x.count), dGain: taken(&gradients.sums[at]), dBias: taken(&gradients.sums[at + 1]))
             backend.layerNormBackward(dy, x: x, gain: parameters[at].values, statistics: statistics, into: &flow)
-            gradients[at] = taken(&flow.dGain)
-            gradients[at + 1] = taken(&flow.dBias)
+            gradients.sums[at] = taken(&flow.dGain)
+            gradients.sums[at + 1] = taken(&flow.dBias)
             return flow.dx
         }
     }

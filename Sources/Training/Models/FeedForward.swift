@@ -21,7 +21,7 @@ struct FeedForward {
         }
 
         func backward(
-            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at first: Int, _ gradients: inout [[B.Scalar]], on backend: B
+            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], at first: Int, _ gradients: inout GradientSums<B>, on backend: B
         ) -> [B.Scalar] {
             var flow = Dense.linearBackward(dy, x: active, parameters, at: .init(parameters, first + 2), &gradients, on: backend)
             Activation.gelu.backward(inner, &flow, on: backend)
@@ -80,7 +80,7 @@ struct FeedForward {
         }
 
         func backward(
-            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], gate: Int, _ gradients: inout [[B.Scalar]], on backend: B
+            _ dy: [B.Scalar], _ parameters: [Tensor<B.Scalar>], gate: Int, _ gradients: inout GradientSums<B>, on backend: B
         ) -> [B.Scalar] {
             let width = parameters[gate].shape[1]
             var dx = backend.zeros(x.count)

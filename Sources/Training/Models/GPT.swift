@@ -103,10 +103,10 @@ public struct GPT: Model {
     ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {
         try check(p, batch)
         let pass = try forward(p, batch.tokens, layers: 0..<layers, input: [], on: backend)
-        var g = p.map { backend.zeros($0.values.count) }
+        var g = GradientSums<B>(p.map { backend.zeros($0.values.count) })
         var dLogits = backend.uninitialized(pass.output.count)
         let loss = backend.crossEntropy(pass.output, labels: batch.next, gradient: &dLogits)
         _ = backward(pass, dLogits, p, &g, on: backend)
-        return (loss + pass.balanceLoss, g)
+        return (loss + pass.balanceLoss, g.sums)
     }
 }

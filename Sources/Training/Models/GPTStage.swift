@@ -46,11 +46,32 @@ extension GPT {
     public func stageBackward<B: Backend>(
         _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
     ) throws(TrainingError) -> [B.Scalar] {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients))
+        defer { gradients = taken(&sums.sums) }
+        return backward(pass, flow, p, &sums, on: backend)
+    }
+
+    /// The part of `stageBackward` that the previous stage waits for, B of the zero-bubble schedules.
+    /// - Returns: the gradient by the stage's input, and what is still to be added to `gradients`.
+    /// - Throws: as `stageBackward`.
+    public func stageBackwardInput<B: Backend>(
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
+    ) throws(TrainingError) -> (flow: [B.Scalar], rest: PostponedGradients<B>) {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients), postpones: true)
+        defer { gradients = taken(&sums.sums) }
+        let flow = backward(pass, flow, p, &sums, on: backend)
+        return (flow, sums.postponed ?? PostponedGradients())
+    }
+
+    private func check<B: Backend>(
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ gradients: [[B.Scalar]]
+    ) throws(TrainingError) {
         try check(p)
         guard flow.count == pass.output.count, gradients.map(\.count) == p.map(\.values.count) else {
             throw TrainingError("a gradient of \(flow.count) elements for an output of \(pass.output.count), or gradients of other sizes")
         }
-        return backward(pass, flow, p, &gradients, on: backend)
     }
 
     func forward<B: Backend>(
@@ -105,7 +126,7 @@ extension GPT {
     }
 
     func backward<B: Backend>(
-        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ g: inout [[B.Scalar]], on backend: B
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ g: inout GradientSums<B>, on backend: B
     ) -> [B.Scalar] {
         var flow = flow
         if let norm = pass.norm {
@@ -117,14 +138,14 @@ extension GPT {
             flow = backward(block, flow, p, at: first(ofLayer: layer), &g, on: backend)
         }
         guard pass.layers.lowerBound == 0 else { return flow }
-        backend.scatterAdd(flow, pass.tokens, width: width, into: &g[0])
-        backend.addColumnSums(flow, into: &g[1])
+        g.add(.rows(dy: flow, pass.tokens, width: width, table: 0), on: backend)
+        g.add(.columnSums(dy: flow, 1), on: backend)
         return []
     }
 
     /// `flow` is the gradient by the block's output; returned is that by its input.
     private func backward<B: Backend>(
-        _ block: Block<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], at: Int, _ g: inout [[B.Scalar]], on backend: B
+        _ block: Block<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], at: Int, _ g: inout GradientSums<B>, on backend: B
     ) -> [B.Scalar] {
         var inner = flow
         if let mixture = block.mixture {

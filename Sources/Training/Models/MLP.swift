@@ -106,8 +106,8 @@ public struct MLP: Model {
         try check(parameters, batch)
         let pass = forward(parameters, backend.converted(batch.inputs), layers: 0..<layers, on: backend)
         let (loss, flow) = score(pass.output, batch, on: backend)
-        var gradients = parameters.map { backend.zeros($0.values.count) }
+        var gradients = GradientSums<B>(parameters.map { backend.zeros($0.values.count) })
         _ = backward(pass, flow, parameters, &gradients, on: backend)
-        return (loss, gradients)
+        return (loss, gradients.sums)
     }
 }

@@ -32,11 +32,32 @@ extension MLP {
     public func stageBackward<B: Backend>(
         _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
     ) throws(TrainingError) -> [B.Scalar] {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients))
+        defer { gradients = taken(&sums.sums) }
+        return backward(pass, flow, p, &sums, on: backend)
+    }
+
+    /// The part of `stageBackward` that the previous stage waits for, B of the zero-bubble schedules.
+    /// - Returns: the gradient by the stage's input, and what is still to be added to `gradients`.
+    /// - Throws: as `stageBackward`.
+    public func stageBackwardInput<B: Backend>(
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], gradients: inout [[B.Scalar]], on backend: B
+    ) throws(TrainingError) -> (flow: [B.Scalar], rest: PostponedGradients<B>) {
+        try check(pass, flow, p, gradients)
+        var sums = GradientSums<B>(taken(&gradients), postpones: true)
+        defer { gradients = taken(&sums.sums) }
+        let flow = backward(pass, flow, p, &sums, on: backend)
+        return (flow, sums.postponed ?? PostponedGradients())
+    }
+
+    private func check<B: Backend>(
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ gradients: [[B.Scalar]]
+    ) throws(TrainingError) {
         try check(p)
         guard flow.count == pass.output.count, gradients.map(\.count) == p.map(\.values.count) else {
             throw TrainingError("a gradient of \(flow.count) elements for an output of \(pass.output.count), or gradients of other sizes")
         }
-        return backward(pass, flow, p, &gradients, on: backend)
     }
 
     func forward<B: Backend>(_ p: [Tensor<B.Scalar>], _ input: [B.Scalar], layers: Range<Int>, on backend: B) -> StagePass<B> {
@@ -49,7 +70,7 @@ extension MLP {
     }
 
     func backward<B: Backend>(
-        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ gradients: inout [[B.Scalar]], on backend: B
+        _ pass: StagePass<B>, _ flow: [B.Scalar], _ p: [Tensor<B.Scalar>], _ gradients: inout GradientSums<B>, on backend: B
     ) -> [B.Scalar] {
         var flow = flow
         for (index, layer) in pass.layers.enumerated().reversed() {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Calibration
 import Execution
 import Glibc
 import Report
@@ -8,15 +9,20 @@ struct Execute: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Really run small training jobs on this machine's CPUs, beside their prediction.",
         discussion: """
-            Each worker is a process with a core of its own. The prediction adds up the times of single kernels and copies, measured between
-            the steps, and plays the schedule as the simulator does; the run itself does not enter it. See docs/execute.md.
+            Each worker is a process with a core of its own. The prediction adds up the times of single kernels and copies and plays the schedule
+            as the simulator does; the run itself does not enter it. The times come from a calibration of the machine (orrery calibrate cpu),
+            and from the run's own kernels, measured between the steps. See docs/execute.md.
             """)
     @Argument(help: "Scenario files (YAML).", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
     @OptionGroup var output: OutputOptions
     @Option(name: .shortAndLong, help: ArgumentHelp("Write a table of all runs as Markdown.", valueName: "file"), completion: .file())
     var table: String?
+    @Option(
+        help: ArgumentHelp("Predict from this measurement file, as orrery calibrate cpu writes it.", valueName: "file"),
+        completion: .file(extensions: ["csv"])) var calibration: String?
+    @Flag(help: "Predict, and run nothing: from the calibration, else from the kernels, timed now.") var predictOnly = false
     @Option(help: "Kernels are timed and steps run in turn, so many times.") var rounds = 3
-    @Option(help: "Milliseconds that each kernel is timed for in a round.") var trial = 20
+    @Option(help: "Milliseconds that each of the run's own kernels is timed for in a round; 0: not at all.") var trial = 20
     @Option(help: "Seconds without a sign of life after which a run is given up.") var patience = 120
     @Option(
         name: .customLong("set"), parsing: .singleValue,
@@ -24,8 +30,8 @@ struct Execute: ParsableCommand {
     var overrides: [String] = []
 
     func validate() throws {
-        guard (1...1000).contains(rounds), (1...60_000).contains(trial), (1...86_400).contains(patience) else {
-            throw ValidationError("--rounds is 1 to 1000, --trial 1 to 60000 and --patience 1 to 86400")
+        guard (1...1000).contains(rounds), (0...60_000).contains(trial), (1...86_400).contains(patience) else {
+            throw ValidationError("--rounds is 1 to 1000, --trial 0 to 60000 and --patience 1 to 86400")
         }
     }
 
@@ -36,11 +42,17 @@ struct Execute: ParsableCommand {
             do throws(ScenarioErrors) { specs += try ExecutionSpec.load(path: file, overrides: overrides) } catch { faults += error.errors }
         }
         guard faults.isEmpty else { throw ScenarioErrors(faults) }
+        if predictOnly, let table { throw InputError("--table \(table) compares predictions with runs: leave out --predict-only") }
+        if predictOnly, trial == 0, calibration == nil {
+            throw InputError("--predict-only with --trial 0 has nothing to predict from: give --calibration FILE or --trial 20")
+        }
         if let table { try checkWritable(table) }
+        let times = try calibration.map { try calibrated($0) }
+        if predictOnly { return try predict(specs, times) }
         var reports: [ExecutionReport] = []
         for (index, spec) in specs.enumerated() {
             if specs.count > 1 { output.note("\(index + 1)/\(specs.count) \(spec.name)") }
-            let report = try execute(spec)
+            let report = try execute(spec, times)
             if !output.json, !output.csv { try Console.output(report.summary() + (index + 1 < specs.count ? "\n" : "")) }
             reports.append(report)
             // After every run, so that a break leaves what is finished.
@@ -60,16 +72,53 @@ struct Execute: ParsableCommand {
         }
     }
 
-    private func execute(_ spec: ExecutionSpec) throws -> ExecutionReport {
-        let progress = Progress(spec.name, of: spec.steps, quiet: output.quiet)
+    private func calibrated(_ path: String) throws -> KernelTimes {
+        do {
+            let (times, remark) = try KernelTimes.ofThisMachine(path: path)
+            if let remark { output.note(remark) }
+            return times
+        } catch let error as CalibrationError { throw InputError("--calibration \(path): \(error.message)") }
+    }
+
+    private func settings(_ times: KernelTimes?) -> ExecutionSettings {
         var settings = ExecutionSettings()
         settings.workers = .processes(executable: "/proc/self/exe")
+        settings.calibration = times
         settings.rounds = rounds
         settings.trialSeconds = Double(trial) / 1e3
         settings.patience = Double(patience)
+        return settings
+    }
+
+    /// One prediction for each spec, in the form asked for.
+    private func predict(_ specs: [ExecutionSpec], _ times: KernelTimes?) throws {
+        var predictions: [(spec: ExecutionSpec, prediction: StepPrediction)] = []
+        for (index, spec) in specs.enumerated() {
+            let prediction = try named(spec) { () throws(ExecutionError) in try StepPrediction.make(spec, settings(times)) }
+            if !output.json, !output.csv { try Console.output(prediction.summary(spec) + (index + 1 < specs.count ? "\n" : "")) }
+            predictions.append((spec, prediction))
+        }
+        if output.json {
+            let values = predictions.map { $0.spec.json($0.prediction) }
+            try Console.output((values.count == 1 ? values[0] : .array(values)).text() + "\n")
+        }
+        if output.csv {
+            let rows = predictions.map { [$0.spec.name, "\($0.spec.workers)", "\($0.prediction.times.step)", "\($0.prediction.error)"] }
+            try Console.output(csvText([["scenario", "workers", "predicted_s", "stated_error"]] + rows))
+        }
+    }
+
+    private func execute(_ spec: ExecutionSpec, _ times: KernelTimes?) throws -> ExecutionReport {
+        let progress = Progress(spec.name, of: spec.steps, quiet: output.quiet)
+        var settings = settings(times)
         settings.progress = { done, _ in progress.show(done) }
         defer { progress.finish() }
-        do throws(ExecutionError) { return try ExecutionReport.run(spec, settings) } catch {
+        return try named(spec) { () throws(ExecutionError) in try ExecutionReport.run(spec, settings) }
+    }
+
+    /// An error gets the run's name; one of the spec is bad input, one of a worker is not.
+    private func named<Result>(_ spec: ExecutionSpec, _ body: () throws(ExecutionError) -> Result) throws -> Result {
+        do throws(ExecutionError) { return try body() } catch {
             guard error.kind == .refused else {
                 Console.error("orrery execute: \(spec.name): \(error.message)")
                 throw ExitCode.internalFault
@@ -100,44 +149,57 @@ struct ExecuteWorker: ParsableCommand {
     }
 }
 
-extension ExecutionReport {
-    /// Keys as those of `orrery run --json`, and the run's own.
-    fileprivate var json: JSONValue {
-        let workers = Double(spec.workers)
-        func account(_ times: StepTimes, _ extra: [(key: String, value: JSONValue)]) -> JSONValue {
-            let samples = Double(spec.batch) / times.step
-            let flops = stepFLOPs / times.step / workers / 1e12
-            return .object(
-                [
-                    (
-                        "step",
-                        .object(
-                            [
-                                ("time_s", .number(times.step)), ("tokens_per_s", .number(samples * Double(spec.tokensPerSample))),
-                                ("tokens_per_s_per_gpu", .number(samples * Double(spec.tokensPerSample) / workers)),
-                                ("samples_per_s", .number(samples)), ("model_tflops_per_gpu", .number(flops)),
-                                ("hardware_tflops_per_gpu", .number(flops)),
-                                ("utilization", .number((times.forward + times.backward + times.optimizer) / times.step)),
-                            ] + extra)
-                    ),
-                    (
-                        "breakdown_s",
-                        .object([
-                            ("forward", .number(times.forward)), ("backward", .number(times.backward)),
-                            ("optimizer", .number(times.optimizer)), ("pipeline_comm", .number(times.pipelineComm)),
-                            ("data_comm", .number(times.dataComm)), ("encode", .number(times.encode)), ("decode", .number(times.decode)),
-                            ("straggler", .number(times.straggle)), ("bubble", .number(times.bubble)), ("other", .number(times.other)),
-                        ])
-                    ),
-                ])
-        }
+extension ExecutionSpec {
+    /// Keys as those of `orrery run --json`; a worker stands for a GPU.
+    fileprivate func account(_ times: StepTimes, _ stepFLOPs: Double, _ extra: [(key: String, value: JSONValue)]) -> JSONValue {
+        let samples = Double(batch) / times.step
+        let flops = stepFLOPs / times.step / Double(workers) / 1e12
+        let step: [(key: String, value: JSONValue)] = [
+            ("time_s", .number(times.step)), ("tokens_per_s", .number(samples * Double(tokensPerSample))),
+            ("tokens_per_s_per_gpu", .number(samples * Double(tokensPerSample) / Double(workers))),
+            ("samples_per_s", .number(samples)), ("model_tflops_per_gpu", .number(flops)),
+            ("hardware_tflops_per_gpu", .number(flops)),
+            ("utilization", .number((times.forward + times.backward + times.optimizer) / times.step)),
+        ]
         return .object([
+            ("step", .object(step + extra)),
+            (
+                "breakdown_s",
+                .object([
+                    ("forward", .number(times.forward)), ("backward", .number(times.backward)),
+                    ("optimizer", .number(times.optimizer)), ("pipeline_comm", .number(times.pipelineComm)),
+                    ("data_comm", .number(times.dataComm)), ("encode", .number(times.encode)), ("decode", .number(times.decode)),
+                    ("straggler", .number(times.straggle)), ("bubble", .number(times.bubble)), ("other", .number(times.other)),
+                ])
+            ),
+        ])
+    }
+
+    fileprivate func account(_ prediction: StepPrediction) -> JSONValue {
+        let evidence: [(EvidenceKind, String)] = [(.measured, "measured"), (.interpolated, "interpolated"), (.formula, "formula")]
+        return account(
+            prediction.times, prediction.stepFLOPs,
+            [
+                ("kernel_times", .string(prediction.source)), ("stated_error", .number(prediction.error)),
+                ("evidence", .object(evidence.map { ($0.1, .number(prediction.evidence[$0.0] ?? 0)) })),
+            ])
+    }
+
+    fileprivate func json(_ prediction: StepPrediction) -> JSONValue {
+        .object([("scenario", .string(name)), ("workers", .integer(workers)), ("predicted", account(prediction))])
+    }
+}
+
+extension ExecutionReport {
+    fileprivate var json: JSONValue {
+        .object([
             ("scenario", .string(spec.name)), ("workers", .integer(spec.workers)), ("machine", .string(backend)),
-            ("kernel_times", .string(source)), ("predicted", predicted.map { account($0, []) } ?? .null),
+            ("predicted", prediction.map { spec.account($0) } ?? .null),
+            ("predicted_from_own_kernels", own.map { spec.account($0) } ?? .null),
             (
                 "measured",
-                account(
-                    measured,
+                spec.account(
+                    measured, stepFLOPs,
                     [
                         ("median_s", .number(median)), ("undisturbed_s", .number(undisturbed)),
                         ("all_s", .array(steps.map { .number($0) })),
@@ -152,10 +214,11 @@ extension ExecutionReport {
 
 extension [ExecutionReport] {
     fileprivate var csvRows: [[String]] {
-        [["scenario", "workers", "predicted_s", "measured_s", "error", "undisturbed_s", "median_s", "disturbance"]]
+        [["scenario", "workers", "predicted_s", "own_kernels_s", "measured_s", "error", "undisturbed_s", "median_s", "disturbance"]]
             + map { report in
                 [
-                    report.spec.name, "\(report.spec.workers)", report.predicted.map { "\($0.step)" } ?? "", "\(report.measured.step)",
+                    report.spec.name, "\(report.spec.workers)", report.predicted.map { "\($0.step)" } ?? "",
+                    report.own.map { "\($0.times.step)" } ?? "", "\(report.measured.step)",
                     report.error.map { "\($0)" } ?? "", "\(report.undisturbed)", "\(report.median)", "\(report.disturbance)",
                 ]
             }

@@ -19,12 +19,17 @@ struct Traffic: ParsableCommand {
     @Option(help: ArgumentHelp("Table of flows (CSV).", valueName: "file"), completion: .file()) var flows: String
     @Option(help: "Also tell how full the ten hottest links were in so many spans of time (a second run).") var timeline = 0
     @Flag(help: "Print JSON.") var json = false
+    @OptionGroup var page: ReportOption
 
     func run() throws {
         guard (0...100_000).contains(timeline) else { throw InputError("--timeline is \(timeline); give 0 to 100000 spans") }
+        try page.prepare()
+        let spans = timeline == 0 && page.directory != nil ? NetworkPage.spans : timeline
         let report = try faults {
-            try TrafficReport(
-                cluster: try contents(of: cluster), clusterFile: cluster, flows: try contents(of: flows), flowsFile: flows, spans: timeline)
+            try TrafficReport(on: try network(cluster), flows: try contents(of: flows), flowsFile: flows, spans: spans)
+        }
+        if let directory = page.directory {
+            try write(NetworkPage(traffic: report, title: URL(fileURLWithPath: flows).lastPathComponent), into: directory, isQuiet: json)
         }
         guard json else { return try Console.output(report.table()) }
         let encoder = JSONEncoder()
@@ -59,8 +64,10 @@ struct Collective: ParsableCommand {
     @Option(help: "Tokens of the block, batch x sequence, for tensor_parallel.") var tokens = 8192
     @Option(help: "Hidden size of the block, for tensor_parallel.") var hidden = 8192
     @Flag(help: "Print JSON.") var json = false
+    @OptionGroup var page: ReportOption
 
     func run() throws {
+        try page.prepare()
         if op == "tensor_parallel" { return try runTensorParallel() }
         let operation = try named(op, "--op", CollectiveOp.allCases.map { (snakeCase($0.rawValue), $0) }, also: ["tensor_parallel"])
         let selections: [(String, CollectiveReport.Selection)] =
@@ -74,6 +81,10 @@ struct Collective: ParsableCommand {
         let report = try faults {
             try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection)
         }
+        if let directory = page.directory, let row = report.rows.last {
+            let load = try faults { try report.load(of: row, spans: NetworkPage.spans) }
+            try write(NetworkPage(collective: report, row: row, load: load), into: directory, isQuiet: json)
+        }
         guard json else { return try Console.output(report.table) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -81,6 +92,7 @@ struct Collective: ParsableCommand {
     }
 
     private func runTensorParallel() throws {
+        if page.directory != nil { throw InputError("--report: tensor_parallel has no page; give another --op, or leave --report out") }
         guard (1...1 << 40).contains(tokens), (1...1 << 24).contains(hidden) else {
             throw InputError("--tokens \(tokens), --hidden \(hidden): give 1 to 2^40 tokens and a hidden size of 1 to 2^24")
         }
@@ -116,15 +128,23 @@ struct Collective: ParsableCommand {
 /// "all_reduce" for `allReduce`.
 private func snakeCase(_ name: String) -> String { name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) } }
 
-/// A file of plain hosts, or the cluster of a scenario.
+/// A file of plain hosts, the cluster of a scenario, or a cluster section alone.
 private func network(_ file: String) throws -> Network {
     let text = try contents(of: file)
-    // Sections that only scenarios have tell the two kinds of file apart.
+    // Keys that only scenarios and their clusters have tell the kinds of file apart.
     let isScenario = text.contains("model:") && text.contains("training:") || text.contains("extends:")
-    guard isScenario else { return try FabricFile.network(yaml: text, file: file) }
-    do { return try Network(cluster: try Scenario.load(path: file).job.cluster) } catch let error as FabricError {
+    let namesGPUs = text.contains(/(?m)(^|[\s{,])(gpu|gpus|preset|pools)\s*:/) && !text.contains(/(?m)(^|[\s{,])hosts\s*:/)
+    guard isScenario || namesGPUs else { return try FabricFile.network(yaml: text, file: file) }
+    do {
+        return try Network(cluster: isScenario ? try Scenario.load(path: file).job.cluster : try Scenario.cluster(path: file))
+    } catch let error as FabricError {
         throw InputError("\(file): \(error)")
     }
+}
+
+private func write(_ page: NetworkPage, into directory: String, isQuiet: Bool) throws {
+    let path = try page.write(to: directory, version: Orrery.version)
+    if !isQuiet { Console.error("report: \(path)") }
 }
 
 private func contents(of file: String) throws -> String {

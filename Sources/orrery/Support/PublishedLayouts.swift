@@ -1,4 +1,6 @@
 import ArgumentParser
+import Calibration
+import Fidelity
 import Plan
 import Planner
 import Report
@@ -10,21 +12,42 @@ struct PublishedLayouts {
     var settings: SearchSettings
     var constraints: SearchConstraints
 
+    /// A measured run as `validate` predicts it: what its table leaves open is what the framework needed to run.
+    private struct Published {
+        var run: MeasuredRun
+        /// With the open settings taken.
+        var job: Job
+        var choice: LayoutChoice
+        /// Step time as predicted; nil where it cannot be played.
+        var seconds: Double?
+        var fits: Bool
+        /// Rows of the tables with this job and layout.
+        var rows = 1
+
+        init(_ run: MeasuredRun, _ data: CalibrationData) throws(PreparationError) {
+            let prepared = try PreparedRun(run, data: data)
+            self.run = prepared.run
+            job = prepared.plan.job
+            choice = LayoutChoice(of: job)
+            seconds = try? prepared.seconds()
+            fits = prepared.plan.memory.fits
+        }
+    }
+
     /// A job that several rows may share, with the layouts that were run of it.
     private struct Group {
         var job: Job
-        var runs: [MeasuredRun]
+        var runs: [Published]
     }
 
     private struct Row {
-        var run: MeasuredRun
-        var count: Int
+        var published: Published
         var space: Int
         var best: RankedLayout?
         var bestJob: Job?
         /// Seconds of the published layout as predicted, and whether it is said to fit.
-        var own: Double?
-        var fits: Bool
+        var own: Double? { published.seconds }
+        var fits: Bool { published.fits }
         var isListed: Bool
         /// Listed without being told of.
         var isEnumerated: Bool
@@ -36,7 +59,11 @@ struct PublishedLayouts {
 
     func run(_ files: [String], output: OutputOptions, data: CalibrationData) throws {
         let all = try measuredRuns(files)
-        let runs = all.filter { $0.job != nil }
+        var runs: [Published] = []
+        var skipped: [String] = []
+        for run in all {
+            do throws(PreparationError) { runs.append(try Published(run, data)) } catch { skipped.append("\(run.id): \(error)") }
+        }
         let groups = Self.groups(runs)
         let progress = Progress("searching", of: groups.count, quiet: output.quiet)
         var rows: [Row] = []
@@ -49,51 +76,47 @@ struct PublishedLayouts {
             progress.show(index + 1)
         }
         progress.finish()
-        if !output.csv { try Console.output(summary(rows, groups: groups.count, skipped: all.filter { $0.job == nil })) }
+        if !output.csv { try Console.output(summary(rows, groups: groups.count, skipped: skipped)) }
         if rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
     }
 
     /// Runs by everything but their layout; of runs with one layout the first stands for all.
-    private static func groups(_ runs: [MeasuredRun]) -> [Group] {
+    private static func groups(_ runs: [Published]) -> [Group] {
         var groups: [Group] = []
         var places: [Job: Int] = [:]
         for run in runs {
-            guard let job = run.job else { continue }
-            var bare = job
+            var bare = run.job
             bare.model.name = ""
             bare.layout = Layout()
-            bare.layout.overlap = job.layout.overlap
+            bare.layout.overlap = run.job.layout.overlap
             bare.training.microBatch = 1
             bare.training.recompute = .none
             let place = places[bare] ?? groups.count
             if place == groups.count {
                 places[bare] = place
-                groups.append(Group(job: job, runs: []))
+                groups.append(Group(job: run.job, runs: []))
             }
-            guard !groups[place].runs.contains(where: { $0.job.map(LayoutChoice.init) == LayoutChoice(of: job) }) else { continue }
-            groups[place].runs.append(run)
+            if let known = groups[place].runs.firstIndex(where: { $0.choice == run.choice }) {
+                groups[place].runs[known].rows += 1
+            } else {
+                groups[place].runs.append(run)
+            }
         }
         return groups
     }
 
     private func rows(of group: Group, _ data: CalibrationData) throws -> [Row] {
-        let choices = group.runs.compactMap { $0.job.map(LayoutChoice.init) }
+        let choices = group.runs.map(\.choice)
         var constraints = constraints
         // What the authors ran is a schedule that their stack has.
         for choice in choices where !constraints.schedules.contains(choice.schedule) { constraints.schedules.append(choice.schedule) }
-        // What the enumeration itself lists; the search looks at the published layouts in any case.
-        let listed = Set(SearchSpace(job: group.job, constraints: constraints).choices)
         let space = SearchSpace(job: group.job, constraints: constraints, others: choices)
         let result = try search(space, objective: .time, data: data, settings: settings)
         let best = result.ranked.first
-        return zip(group.runs, choices).map { run, choice in
-            let plan = try? run.job?.plan(data)
-            let seconds = plan.flatMap { plan in try? StepReplay(plan: plan).seconds(costs: plan.costs) }
-            return Row(
-                run: run, count: group.runs.count, space: result.space, best: best, bestJob: best.map { space.job($0.choice) },
-                own: seconds,
-                fits: plan?.memory.fits ?? false, isListed: listed.contains(choice) || space.choices.contains(choice),
-                isEnumerated: listed.contains(choice),
+        return group.runs.map { published in
+            Row(
+                published: published, space: result.space, best: best, bestJob: best.map { space.job($0.choice) },
+                isListed: space.choices.contains(published.choice), isEnumerated: space.enumeratedChoices.contains(published.choice),
                 seconds: result.seconds, isProven: result.isProven)
         }
     }
@@ -107,8 +130,8 @@ struct PublishedLayouts {
     private func cells(_ row: Row) -> [String] {
         let gain = row.own.flatMap { own in row.best.map { (1 - $0.value / own) * 100 } }
         return [
-            row.run.id, row.run.hardware, "\(row.run.job?.cluster.gpus ?? 0)", row.run.job.map(SearchAnswer.layout) ?? "-",
-            row.own.map { rounded($0, 4) } ?? "-", rounded(row.run.stepTimeS, 4), row.bestJob.map(SearchAnswer.layout) ?? "-",
+            row.published.run.id, row.published.run.hardware, "\(row.published.job.cluster.gpus)", SearchAnswer.layout(row.published.job),
+            row.own.map { rounded($0, 4) } ?? "-", rounded(row.published.run.stepTimeS, 4), row.bestJob.map(SearchAnswer.layout) ?? "-",
             row.best.map { rounded($0.value, 4) } ?? "-", gain.map { rounded($0, 1) } ?? "-", row.isListed ? "yes" : "no",
             row.fits ? "yes" : "no", row.holds ? "yes" : "NO", "\(row.space)", row.isProven ? "yes" : "no", rounded(row.seconds, 2),
         ]
@@ -120,11 +143,13 @@ struct PublishedLayouts {
     }
 
     /// What stands below the table.
-    private func summary(_ rows: [Row], groups: Int, skipped: [MeasuredRun]) -> String {
+    private func summary(_ rows: [Row], groups: Int, skipped: [String]) -> String {
         let gains = rows.compactMap { row in row.own.flatMap { own in row.best.map { (1 - $0.value / own) * 100 } } }.sorted()
         func count(_ isMet: (Row) -> Bool) -> String { "\(rows.count(where: isMet)) of \(rows.count)" }
         var lines = [
-            "", "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), each searched anew:", "",
+            "",
+            "\(rows.count) published layouts of \(groups) jobs (model, hardware, GPUs, batch, software), which \(rows.reduce(0) { $0 + $1.published.rows }) rows of the tables share, each job searched anew:",
+            "",
             "- the published layout is in the planner's list: \(count(\.isListed)), \(count(\.isEnumerated)) without being told of it",
             "- it is predicted to fit: \(count(\.fits))",
             "- the planner's choice is predicted to be at least as fast: \(count(\.isBeaten))",
@@ -137,9 +162,9 @@ struct PublishedLayouts {
         }
         if !skipped.isEmpty {
             lines.append("- rows that cannot be modelled and are left out: \(skipped.count)")
-            for run in skipped { lines.append("  - \(run.id): \(run.reason ?? "")") }
+            lines += skipped.map { "  - \($0)" }
         }
-        let lost = rows.filter { !$0.holds }.map(\.run.id)
+        let lost = rows.filter { !$0.holds }.map(\.published.run.id)
         if !lost.isEmpty { lines.append("- where one of these does not hold: \(lost.joined(separator: ", "))") }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -191,8 +191,9 @@ struct RandomTraffic {
             let minimum = tree.minimum
             #expect(minimum == plain.min())
             let limit = Double(random.next() % 60)
-            var found: [Int] = []
-            tree.forEach(atMost: limit) { found.append($0) }
+            var column = Column<Int32>()
+            tree.collect(atMost: limit, into: &column)
+            let found = (0..<column.count).map { Int(column[$0]) }
             #expect(found == plain.indices.filter { plain[$0] <= limit })
         }
     }

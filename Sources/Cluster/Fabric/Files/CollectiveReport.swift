@@ -22,6 +22,8 @@ public struct CollectiveReport: Sendable {
     }
     public let op: CollectiveOp
     public let ranks: Int
+    public let network: Network
+    private let options: Options
     public var rows: [Row] = []
 
     /// Sizes from `from` to `to`, each `factor` times the one before.
@@ -82,6 +84,8 @@ public struct CollectiveReport: Sendable {
     ) throws(FabricError) {
         self.op = op
         self.ranks = ranks
+        self.network = network
+        options = sizes.1
         guard ranks >= 2, ranks <= network.hostCount else {
             throw FabricError(key: "ranks", "\(ranks) ranks on \(network.hostCount) hosts: from 2 to \(network.hostCount) are possible")
         }
@@ -101,6 +105,34 @@ public struct CollectiveReport: Sendable {
                     microseconds: best.timing.seconds * 1e6, algbw: algbw, busbw: algbw * op.busFactor(ranks: Double(ranks)),
                     method: best.timing.method.rawValue, held_by: held, last_rank: best.timing.lastRank))
         }
+    }
+
+    /// What the links carry in a row's collective.
+    public struct Load: Sendable {
+        /// [links] bytes.
+        public var carried: [Double]
+        /// [links] bytes over what the link could have carried at its nominal rate.
+        public var utilization: [Double]
+        /// Of the ten hottest; nil where a pattern has too many messages to be played once more.
+        public var overTime: LoadOverTime?
+    }
+    private static let messageLimit = 4_000_000
+
+    /// The links in one row's collective, the ten hottest over `spans` of its time.
+    /// - Throws: `FabricError` as the table.
+    public func load(of row: Row, spans: Int) throws(FabricError) -> Load {
+        let maker = Maker(op: op, ranks: ranks, options: options, network: network, situation: network.situation(ranks: ranks))
+        let pattern = try maker.pattern(CollectiveWay(rawValue: row.algorithm) ?? .ring, row.size)
+        let hosts = Array(0..<ranks)
+        let end = row.microseconds * 1e-6
+        let carried = try network.carried(pattern, on: hosts)
+        let utilization = carried.enumerated().map { end > 0 ? $1 / (network.properties(ofLink: $0).bandwidth * end) : 0 }
+        let hottest = utilization.indices.filter { carried[$0] > 0 }
+            .sorted { (utilization[$1], $0) < (utilization[$0], $1) }.prefix(10)
+        let isPlayable = pattern.messageCount <= Self.messageLimit && end > 0 && !hottest.isEmpty
+        return Load(
+            carried: carried, utilization: utilization,
+            overTime: isPlayable ? try network.load(of: pattern, on: hosts, links: Array(hottest), over: (end, spans)) : nil)
     }
 
     /// Patterns of one operation on one network.
@@ -140,7 +172,10 @@ public struct CollectiveReport: Sendable {
         }
 
         func timing(_ choice: LibraryTuning.Choice, _ size: Double) throws(FabricError) -> PatternTiming {
-            let way = choice.way
+            try network.time(try pattern(choice.way, size), on: Array(0..<ranks))
+        }
+
+        func pattern(_ way: CollectiveWay, _ size: Double) throws(FabricError) -> CommunicationPattern {
             let pipelined: [CollectiveWay] = [.nvls, .nvlsTree, .chain, .hierarchical, .sharp]
             let chunks = options.chunks ?? (pipelined.contains(way) && op != .allToAll ? tuning?.chunks(size) : nil)
             // As many rings as a node has ranks, so that each leaves it by another port.
@@ -150,8 +185,7 @@ public struct CollectiveReport: Sendable {
             let form = PatternForm(
                 group: max(1, group), chunks: chunks, channels: options.channels ?? usual, hop: network.hop(ranks: ranks))
             let bytes = options.wire.map { size / (tuning?.dataShare($0) ?? 1) } ?? size
-            let pattern = try CommunicationPattern.collective(op, by: way, ranks: ranks, bytes: bytes, form: form)
-            return try network.time(pattern, on: Array(0..<ranks))
+            return try CommunicationPattern.collective(op, by: way, ranks: ranks, bytes: bytes, form: form)
         }
     }
 

@@ -135,21 +135,33 @@ struct FabricReader {
     /// The mapping below a key; nil (and an error, where `required`) without one.
     mutating func section(_ key: String, required: Bool = true) -> FabricReader? {
         guard let node = node(key) else {
-            if required { fail(key, "is missing") }
+            if required { fail(key, "is missing; write for instance \(key): \(Self.example(of: key))") }
             return nil
         }
         guard let inner = node.mapping else {
-            fail(key, "must be a mapping of keys and values")
+            fail(key, "must be a mapping of keys and values; write for instance \(key): \(Self.example(of: key))")
             return nil
         }
         return FabricReader(inner, path: full(key), errors: errors)
     }
 
+    private static func example(of section: String) -> String {
+        let link = "{bandwidth: 100 Gb/s, latency: 1 us}"
+        switch section {
+        case "topology": return "{kind: star, link: \(link)}"
+        case "efficiency": return "{half_size: 64 kB}"
+        case "congestion": return "{threshold: 4, loss_per_flow: 2%}"
+        default: return link
+        }
+    }
+
     /// Reports the keys that nobody asked for.
     func close() {
+        var names: [String] = []
+        for name in known where !names.contains(name) { names.append(name) }
         for key in mapping.keys {
             guard let text = key.string, !known.contains(text) else { continue }
-            let hint = nearest(text, in: known).map { "did you mean \($0)?" } ?? "known: \(known.joined(separator: ", "))"
+            let hint = nearest(text, in: known).map { "did you mean \($0)?" } ?? "known: \(names.joined(separator: ", "))"
             errors.add(full(text), "unknown key; \(hint)", key)
         }
     }

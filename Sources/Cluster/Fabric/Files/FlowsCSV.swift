@@ -44,6 +44,20 @@ public enum FlowsCSV {
         return flows
     }
 
+    /// The line, from 1, that holds the flow of this number.
+    static func line(ofFlow index: Int, in csv: String) -> Int? {
+        var (number, seen) = (0, -1)
+        for line in csv.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
+            let cells = cells(line)
+            if cells.allSatisfy(\.isEmpty) || cells.first?.hasPrefix("#") == true { continue }
+            // The header is -1.
+            if seen == index { return number }
+            seen += 1
+        }
+        return nil
+    }
+
     private static func cells(_ line: Substring.UTF8View) -> [String] {
         line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map { cell in
             var text = Substring(cell)
@@ -105,7 +119,15 @@ public enum FlowsCSV {
             return value
         }
         mutating func bytes(_ name: String) -> Double {
-            if let value = Double(cell(name)), value.isFinite, value >= 0 { return value }
+            if let value = Double(cell(name)) {
+                if value.isFinite, value >= 0 { return value }
+                fail(name, "\"\(cell(name))\" is not a number of zero or more")
+                return 0
+            }
+            if cell(name).isEmpty {
+                fail(name, "the cell is empty; write bytes, for instance 1000000 or 80 GB")
+                return 0
+            }
             do { return try Bytes(parsing: cell(name)).baseValue } catch {
                 fail(name, error.message)
                 return 0

@@ -17,12 +17,25 @@ public struct TrafficReport: Sendable {
     /// - Parameter spans: into so many the time is cut to see how full the ten hottest links were; 0: not asked for. It takes a second run.
     /// - Throws: `FabricFileError` for what is wrong in either file, and for too many spans.
     public init(cluster yaml: String, clusterFile: String, flows csv: String, flowsFile: String, spans: Int) throws(FabricFileError) {
-        network = try FabricFile.network(yaml: yaml, file: clusterFile)
+        try self.init(on: try FabricFile.network(yaml: yaml, file: clusterFile), flows: csv, flowsFile: flowsFile, spans: spans)
+    }
+
+    /// As above, on a network that is there already.
+    public init(on network: Network, flows csv: String, flowsFile: String, spans: Int) throws(FabricFileError) {
+        self.network = network
         flows = try FlowsCSV.flows(csv: csv, file: flowsFile)
         do throws(FabricError) {
             result = try network.simulate(flows)
             if spans != 0 { load = try network.load(of: flows, on: hottest, until: result.end, spans: spans) }
-        } catch { throw FabricFileError(file: flowsFile, errors: [error]) }
+        } catch {
+            var located = error
+            // "flows[3].source" by its line.
+            let parts = error.key.split(whereSeparator: { "[].".contains($0) })
+            if parts.count == 3, parts[0] == "flows", let index = Int(parts[1]), let line = FlowsCSV.line(ofFlow: index, in: csv) {
+                located = FabricError(key: String(parts[2]), error.message, line: line)
+            }
+            throw FabricFileError(file: flowsFile, errors: [located])
+        }
     }
 
     /// `{flows: [{finish_s, bottleneck}], end_s, links: [{name, utilization}]}`; flows as given, all links that carried anything. With faults or congestion
@@ -86,7 +99,7 @@ public struct TrafficReport: Sendable {
     }
 
     /// The ten links used most that carried anything.
-    private var hottest: [Int] {
+    public var hottest: [Int] {
         result.utilization.indices.sorted { (result.utilization[$1], $0) < (result.utilization[$0], $1) }.prefix(10)
             .filter { result.carried[$0] > 0 }
     }

@@ -28,24 +28,33 @@ struct BottleneckAccount {
         entries.append(Entry(owner: sharing.flows[slot].owner, link: sharing.flows[slot].bottleneck, seconds: time - since[slot]))
     }
 
-    /// [flows] the link that held each flow back for the longest time (of equals the later), -1 where none did.
+    /// [flows] the link that held each flow back for the longest time (of equals the one with the higher number), -1 where none did.
     func longest(flows count: Int) -> [Int] {
-        var result = [Int](repeating: -1, count: count)
-        let sorted = entries.enumerated().sorted {
-            ($0.element.owner, $0.element.link, $0.offset) < ($1.element.owner, $1.element.link, $1.offset)
+        // Entries by flow (a counting sort), then the few of each flow by link.
+        var ends = [Int32](repeating: 0, count: count + 1)
+        for entry in entries { ends[Int(entry.owner) + 1] += 1 }
+        for owner in 0..<count { ends[owner + 1] += ends[owner] }
+        var order = [Int32](repeating: 0, count: entries.count)
+        for (index, entry) in entries.enumerated() {
+            order[Int(ends[Int(entry.owner)])] = Int32(truncatingIfNeeded: index)
+            ends[Int(entry.owner)] += 1
         }
-        var best = [Double](repeating: -1, count: count)
-        var index = 0
-        while index < sorted.count {
-            let (owner, link) = (sorted[index].element.owner, sorted[index].element.link)
-            var total = 0.0
-            while index < sorted.count, sorted[index].element.owner == owner, sorted[index].element.link == link {
-                total += sorted[index].element.seconds
-                index += 1
-            }
-            if total >= best[Int(owner)] {
-                best[Int(owner)] = total
-                result[Int(owner)] = Int(link)
+        var result = [Int](repeating: -1, count: count)
+        var start = 0
+        for owner in 0..<count {
+            let end = Int(ends[owner])
+            defer { start = end }
+            var best = -1.0
+            for place in start..<end {
+                let link = entries[Int(order[place])].link
+                // The first entry of a link adds up all of them.
+                if (start..<place).contains(where: { entries[Int(order[$0])].link == link }) { continue }
+                var total = 0.0
+                for other in place..<end where entries[Int(order[other])].link == link { total += entries[Int(order[other])].seconds }
+                if total > best || (total == best && Int(link) > result[owner]) {
+                    best = total
+                    result[owner] = Int(link)
+                }
             }
         }
         return result

@@ -18,11 +18,11 @@ public struct FlowSimulation: ~Copyable {
     /// [links] bytes carried so far, of finished flows.
     var carried: Column<Double>
     private var latencies: Column<Double>
-    private var starts = EventQueue<Int32>()
+    private var starts = StartQueue()
     private var faults = EventQueue<LinkEvent>()
     private var route = Column<Int32>()
     private var candidate = Column<Int32>()
-    private var finishedSlots = Column<Int32>()
+    private var done = Column<FairSharing.Done>()
     private enum LinkEvent {
         case fault(LinkFault)
         /// A port gets back what incast took.
@@ -34,6 +34,7 @@ public struct FlowSimulation: ~Copyable {
     private var felt = Column<Int32>()
     /// Whether flows may begin and end at switches that reduce.
     private let placeCount: Int
+    private let isAdaptive: Bool
     struct Finished: BitwiseCopyable {
         var owner: Int32
         var at: Double
@@ -67,6 +68,7 @@ public struct FlowSimulation: ~Copyable {
     private init(_ network: Network, noting: Bool, places: Int) {
         self.network = network
         placeCount = places
+        isAdaptive = network.routing == .adaptive
         let properties = (0..<network.linkCount).map { network.properties(ofLink: $0) }
         sharing = FairSharing(capacities: properties.map(\.bandwidth))
         latencies = Column(count: properties.count, repeating: 0)
@@ -84,7 +86,7 @@ public struct FlowSimulation: ~Copyable {
             felt = Column(count: properties.count, repeating: 0)
         }
         for fault in network.faults where (0..<properties.count).contains(fault.link) && fault.time >= 0 && fault.factor >= 0 {
-            faults.schedule(at: Self.instant(fault.time), .fault(fault))
+            faults.schedule(at: instant(fault.time), .fault(fault))
         }
     }
 
@@ -93,6 +95,38 @@ public struct FlowSimulation: ~Copyable {
     /// Starts a flow at `flow.start`, or now where that has passed. `owner` comes back when it finishes.
     /// - Throws: `FabricError` for hosts that do not exist, a negative size, a weight or cap that is not positive, and `fairness: rtt` on a route without latency.
     public mutating func issue(_ flow: Flow, owner: Int32) throws(FabricError) {
+        let course = try reserve(flow, owner: owner)
+        active += 1
+        starts.push(at: max(now, flow.start) + course.latency, course.slot)
+    }
+
+    /// A flow that keeps its place and its route when it is done, to be issued again.
+    struct Course: BitwiseCopyable {
+        var slot: Int32
+        /// Seconds.
+        var latency: Double
+        static let none = Course(slot: -1, latency: 0)
+    }
+
+    /// Whether a flow between the same hosts would always take the same route.
+    var keepsRoutes: Bool { !isAdaptive && faults.isEmpty && avoidedCount == 0 && network.congestion == nil }
+
+    /// As `issue` at the present time, and the course to issue it again by `repeat`, once it has finished.
+    mutating func issueStanding(_ flow: Flow, owner: Int32) throws(FabricError) -> Course {
+        let course = try reserve(flow, owner: owner)
+        sharing.flows[Int(course.slot)].isStanding = true
+        `repeat`(course)
+        return course
+    }
+
+    @inline(__always)
+    mutating func `repeat`(_ course: Course) {
+        sharing.renew(Int(course.slot))
+        active += 1
+        starts.push(at: now + course.latency, course.slot)
+    }
+
+    private mutating func reserve(_ flow: Flow, owner: Int32) throws(FabricError) -> Course {
         try check(flow)
         findRoute(flow)
         var latency = 0.0
@@ -106,13 +140,12 @@ public struct FlowSimulation: ~Copyable {
             }
             weight /= latency
         }
-        if case .adaptive = network.routing { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
+        if isAdaptive { for hop in 0..<route.count { crossing[Int(route[hop])] += 1 } }
         if flow.cap < .infinity, !route.isEmpty { route.append(privateLink(capacity: flow.cap)) }
         let slot = sharing.reserve(
             owner: owner, route: route, weight: weight, bytes: network.efficiency?.wireBytes(flow.bytes) ?? flow.bytes)
         note(ends: Ends(source: Int32(truncatingIfNeeded: flow.source), destination: Int32(truncatingIfNeeded: flow.destination)), of: slot)
-        active += 1
-        starts.schedule(at: Self.instant(max(now, flow.start) + latency), Int32(truncatingIfNeeded: slot))
+        return Course(slot: Int32(truncatingIfNeeded: slot), latency: latency)
     }
 
     /// - Throws: `FabricError` for a link that does not exist and a factor below 0.
@@ -123,7 +156,7 @@ public struct FlowSimulation: ~Copyable {
         guard fault.factor >= 0, fault.factor.isFinite, fault.time >= 0 else {
             throw FabricError(key: "link", "the factor \(fault.factor) at \(fault.time) s: both must be zero or more")
         }
-        faults.schedule(at: Self.instant(max(now, fault.time)), .fault(fault))
+        faults.schedule(at: instant(max(now, fault.time)), .fault(fault))
     }
 
     private func check(_ flow: Flow) throws(FabricError) {
@@ -149,18 +182,14 @@ public struct FlowSimulation: ~Copyable {
         }
     }
 
-    /// Non-negative Doubles and their bit patterns have the same order, so that the queue of whole numbers orders seconds exactly.
-    private static func instant(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(bitPattern: (seconds + 0).bitPattern)) }
-    private static func seconds(_ instant: Instant?) -> Double {
-        instant.map { Double(bitPattern: UInt64(bitPattern: $0.nanoseconds)) } ?? .infinity
-    }
-
     // MARK: Routes
 
     private mutating func findRoute(_ flow: Flow) {
         let (source, destination) = (flow.source, flow.destination)
         route.removeAll()
-        if case .adaptive = network.routing {
+        // From a host to itself nothing travels.
+        if source == destination { return }
+        if isAdaptive {
             findLeastLoaded(source, destination)
         } else {
             let choice = network.choice(from: source, to: destination, key: flow.key)
@@ -228,11 +257,11 @@ public struct FlowSimulation: ~Copyable {
         while true {
             // Simultaneous in exact arithmetic, but apart by rounding.
             let limit = now + now * 1e-12
-            while Self.seconds(starts.nextTime) <= limit, let (instant, slot) = starts.pop() { begin(Int(slot), at: Self.seconds(instant)) }
+            while starts.nextTime <= limit, let (time, slot) = starts.pop() { begin(Int(slot), at: time) }
             if !finishedFlows.isEmpty { return true }
             settle()
-            if active == 0, Self.seconds(faults.nextTime) > end || end == .infinity { break }
-            let time = min(sharing.nextDone.minimum, Self.seconds(starts.nextTime), Self.seconds(faults.nextTime))
+            if active == 0, seconds(faults.nextTime) > end || end == .infinity { break }
+            let time = min(sharing.nextDone.minimum, starts.nextTime, seconds(faults.nextTime))
             if time > end { break }
             guard time < .infinity else { throw stalled() }
             now = time
@@ -250,10 +279,10 @@ public struct FlowSimulation: ~Copyable {
     /// Flows that are done at `now`, and links that change.
     private mutating func happen() {
         let limit = now + now * 1e-12
-        finishedSlots.removeAll()
-        sharing.collectDone(by: limit, into: &finishedSlots)
-        for index in 0..<finishedSlots.count { finish(Int(finishedSlots[index])) }
-        while Self.seconds(faults.nextTime) <= limit, let (_, event) = faults.pop() {
+        done.removeAll()
+        sharing.collectDone(by: limit, into: &done)
+        for index in 0..<done.count { finish(Int(done[index].slot), at: done[index].at) }
+        while seconds(faults.nextTime) <= limit, let (_, event) = faults.pop() {
             switch event {
             case .fault(let fault): apply(fault)
             case .recovery(let link):
@@ -272,7 +301,7 @@ public struct FlowSimulation: ~Copyable {
     }
 
     private mutating func begin(_ slot: Int, at time: Double) {
-        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].remaining == 0 {
+        if sharing.flows[slot].routeLength == 0 || sharing.flows[slot].work == 0 {
             conclude(slot, at: time)
             sharing.discard(slot)
         } else {
@@ -282,8 +311,8 @@ public struct FlowSimulation: ~Copyable {
         }
     }
 
-    private mutating func finish(_ slot: Int) {
-        let at = sharing.done(slot)
+    @inline(__always)
+    private mutating func finish(_ slot: Int, at: Double) {
         account?.end(slot, sharing, at: at)
         if network.congestion != nil { meet(slot, -1) }
         conclude(slot, at: at)
@@ -295,7 +324,6 @@ public struct FlowSimulation: ~Copyable {
         finishedFlows.append(Finished(owner: sharing.flows[slot].owner, at: time))
         active -= 1
         let bytes = sharing.bytes[slot]
-        let adaptive = network.routing == .adaptive
         let start = Int(sharing.flows[slot].routeStart)
         for hop in start..<start + Int(sharing.flows[slot].routeLength) {
             let link = Int(sharing.routes[hop].link)
@@ -304,14 +332,14 @@ public struct FlowSimulation: ~Copyable {
                 continue
             }
             carried[link] += bytes
-            if adaptive { crossing[link] -= 1 }
+            if isAdaptive { crossing[link] -= 1 }
         }
     }
 
     private mutating func apply(_ fault: LinkFault) {
         let capacity = network.properties(ofLink: fault.link).bandwidth * fault.factor
         if network.congestion == nil {
-            sharing.setCapacity(fault.link, to: capacity)
+            sharing.setCapacity(fault.link, to: capacity, now: now)
         } else {
             healthy[fault.link] = fault.factor
             setCapacity(fault.link)
@@ -331,17 +359,17 @@ public struct FlowSimulation: ~Copyable {
         let (place, flow) = (ends[slot], sharing.flows[slot])
         guard flow.owner >= 0, findWayRound(Int(place.source), Int(place.destination)) else { return }
         let start = Int(flow.routeStart)
-        let adaptive = network.routing == .adaptive
         for hop in start..<start + Int(flow.routeLength) {
             let link = Int(sharing.routes[hop].link)
-            if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if adaptive { crossing[link] -= 1 }
+            if link >= carried.count { route.append(Int32(truncatingIfNeeded: link)) } else if isAdaptive { crossing[link] -= 1 }
         }
-        if adaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
+        if isAdaptive { for hop in 0..<route.count where Int(route[hop]) < carried.count { crossing[Int(route[hop])] += 1 } }
         account?.end(slot, sharing, at: now)
         if network.congestion != nil { meet(slot, -1) }
+        let left = sharing.left(slot, now: now)
         sharing.remove(slot)
         let moved = sharing.reserve(owner: flow.owner, route: route, weight: flow.weight, bytes: sharing.bytes[slot])
-        sharing.flows[moved].remaining = max(0, flow.remaining - flow.rate * (now - flow.since))
+        sharing.flows[moved].work = left / flow.weight
         note(ends: place, of: moved)
         sharing.admit(moved, now: now)
         account?.begin(moved, now: now)
@@ -359,14 +387,14 @@ public struct FlowSimulation: ~Copyable {
             felt[link] = incast[link]
             setCapacity(link)
         } else if change < 0 {
-            faults.schedule(at: Self.instant(now + congestion.recovery), .recovery(link: link))
+            faults.schedule(at: instant(now + congestion.recovery), .recovery(link: link))
         }
     }
 
     private mutating func setCapacity(_ link: Int) {
         let share = network.congestion?.share(flows: Int(felt[link])) ?? 1
         let capacity = network.properties(ofLink: link).bandwidth * healthy[link] * share
-        if capacity != sharing.links[link].capacity { sharing.setCapacity(link, to: capacity) }
+        if capacity != sharing.links[link].capacity { sharing.setCapacity(link, to: capacity, now: now) }
     }
 
     private mutating func note(ends place: Ends, of slot: Int) {

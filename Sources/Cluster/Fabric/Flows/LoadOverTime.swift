@@ -43,9 +43,10 @@ extension FlowSimulation {
     /// Bytes that have gone over a link by now.
     func sent(over link: Int) -> Double {
         var result = carried[link]
+        let alone = sharing.occupants[link]
+        if alone >= 0 { return result + sharing.bytes[Int(alone)] - sharing.left(Int(alone), now: now) }
         for crossing in sharing.crossings.elements(link) {
-            let flow = sharing.flows[Int(crossing.flow)]
-            result += sharing.bytes[Int(crossing.flow)] - flow.remaining + flow.rate * (now - flow.since)
+            result += sharing.bytes[Int(crossing.flow)] - sharing.left(Int(crossing.flow), now: now)
         }
         return result
     }

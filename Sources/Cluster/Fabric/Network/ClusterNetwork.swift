@@ -4,8 +4,8 @@ extension Network {
     /// Hosts that make a node: those on an NVSwitch, in a PCIe server, in the first dimension of a grid; 1 where every host is a node.
     public var nodeSize: Int {
         switch shape {
-        case let nodes as NodesShape: min(nodes.domain, nodes.hostCount)
-        case let rails as RailShape: min(rails.gpusPerNode, rails.hostCount)
+        case let nodes as any NodesOfGPUs: min(nodes.domain, nodes.hostCount)
+        case let rails as RailShape: min(rails.form.gpusPerNode, rails.hostCount)
         case let server as PCIeShape: min(server.form.perNode, server.hostCount)
         case let grid as GridShape: grid.dimensions.count > 1 ? grid.dimensions[0].size : 1
         case let star as StarShape: star.hub == "NVSwitch" ? star.hostCount : 1
@@ -28,7 +28,7 @@ extension Network {
 
     /// Ports of a node through which it meets the others, and bytes a second of all of them together.
     func networkRate(perPort rate: Double) -> Double {
-        if let nodes = shape as? NodesShape { return rate * Double(nodes.portsPerNode * max(1, nodeSize / nodes.gpusPerNode)) }
+        if let nodes = shape as? any NodesOfGPUs { return rate * Double(nodes.portsPerNode * max(1, nodeSize / nodes.gpusPerNode)) }
         return rate * Double(nodeSize)
     }
 }

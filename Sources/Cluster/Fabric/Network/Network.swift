@@ -51,10 +51,10 @@ public struct Network: Sendable {
     public func name(ofLink link: Int) -> String { shape.name(of: link) }
     public func properties(ofLink link: Int) -> LinkProperties { shape.properties(of: link) }
 
-    /// The links from one host to another, in order; empty from a host to itself where its cables are no detour (torus, graph).
+    /// The links from one host to another, in order; empty from a host to itself.
     /// `key` tells flows between the same hosts apart where routing hashes. Adaptive routing needs the present load and gives its static way here.
     public func route(from source: Int, to destination: Int, key: UInt64 = 0) -> [Int] {
-        guard (0..<hostCount).contains(source), (0..<hostCount).contains(destination) else { return [] }
+        guard (0..<hostCount).contains(source), (0..<hostCount).contains(destination), source != destination else { return [] }
         var links = Column<Int32>()
         shape.route(from: source, to: destination, choice: choice(from: source, to: destination, key: key), into: &links)
         return (0..<links.count).map { Int(links[$0]) }

@@ -27,14 +27,8 @@ struct NodesShape: NetworkShape {
     let leafUp: CableBlock
     let podUp: CableBlock
 
-    /// - Throws: `FabricError` for kinds of network that have no tree, and for levels that the nodes do not fit.
+    /// - Throws: `FabricError` for levels that the nodes do not fit.
     init(_ cluster: ClusterSpec, between: InterNode) throws(FabricError) {
-        guard ["fat_tree", "rail_optimized"].contains(between.topology) else {
-            throw FabricError(
-                key: "cluster.inter_node.topology.kind",
-                "\(between.topology) cannot carry flows yet; write kind: fat_tree (or rail_optimized), or simulate.network: alpha-beta"
-            )
-        }
         let form = between.form
         gpus = cluster.gpus
         gpusPerNode = max(1, cluster.gpusPerNode)
@@ -131,7 +125,6 @@ struct NodesShape: NetworkShape {
 
     /// Number of a port among those of its rail.
     func place(node: Int, port: Int) -> Int { node * (portsPerNode / rails) + port / rails }
-    func port(of gpu: Int) -> (node: Int, port: Int) { (gpu / gpusPerNode, gpu % gpusPerNode * portsPerNode / gpusPerNode) }
     /// The port's place on its rail, and its leaf.
     private func leaf(of gpu: Int) -> (place: Int, leaf: Int, rail: Int) {
         let (node, port) = port(of: gpu)
@@ -155,11 +148,8 @@ struct NodesShape: NetworkShape {
         destination >= gpus ? 0 : leaf(of: destination).place % max(1, spines * max(1, cores))
     }
 
-    var reducerCount: Int { reduces ? (gpus + domain - 1) / domain : 0 }
-    func reducer(above host: Int) -> Int? { reduces ? gpus + host / domain : nil }
     func isReachable(from source: Int, to destination: Int) -> Bool {
-        if source >= gpus { return destination < gpus && reducer(above: destination) == source }
-        return destination < gpus || reducer(above: source) == destination
+        source < gpus && destination < gpus || isNextToReducer(source, destination)
     }
 
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {

@@ -103,11 +103,7 @@ struct LeafSpineShape: NetworkShape {
 /// Three levels: leaves and aggregation switches in pods, core switches above. Aggregation switch a of every pod is joined to its own group of cores.
 /// Choice = aggregation switch + aggregations * core in the group. Static routing is destination modulo k: aggregation d mod A, core (d div A) mod K.
 struct ThreeLevelShape: NetworkShape {
-    let hostCount: Int
-    let hostsPerLeaf: Int
-    let leavesPerPod: Int
-    let aggregations: Int
-    let coresPerGroup: Int
+    let form: Form
     let access: CableBlock
     let pod: CableBlock
     let core: CableBlock
@@ -121,58 +117,55 @@ struct ThreeLevelShape: NetworkShape {
     }
 
     init(_ form: Form, link: LinkProperties, uplink: LinkProperties, duplex: Duplex) {
-        hostCount = form.hosts
-        hostsPerLeaf = form.hostsPerLeaf
-        leavesPerPod = form.leavesPerPod
-        aggregations = form.aggregations
-        coresPerGroup = form.coresPerGroup
-        let leaves = (hostCount + hostsPerLeaf - 1) / hostsPerLeaf
-        let pods = (leaves + leavesPerPod - 1) / leavesPerPod
-        access = CableBlock(first: 0, cables: hostCount, properties: link, duplex: duplex)
-        pod = CableBlock(first: access.end, cables: leaves * aggregations, properties: uplink, duplex: duplex)
-        core = CableBlock(first: pod.end, cables: pods * aggregations * coresPerGroup, properties: uplink, duplex: duplex)
+        self.form = form
+        let leaves = (form.hosts + form.hostsPerLeaf - 1) / form.hostsPerLeaf
+        let pods = (leaves + form.leavesPerPod - 1) / form.leavesPerPod
+        access = CableBlock(first: 0, cables: form.hosts, properties: link, duplex: duplex)
+        pod = CableBlock(first: access.end, cables: leaves * form.aggregations, properties: uplink, duplex: duplex)
+        core = CableBlock(first: pod.end, cables: pods * form.aggregations * form.coresPerGroup, properties: uplink, duplex: duplex)
     }
 
+    var hostCount: Int { form.hosts }
     var linkCount: Int { core.end }
     func properties(of link: Int) -> LinkProperties {
         access.contains(link) ? access.properties : pod.contains(link) ? pod.properties : core.properties
     }
 
     func name(of link: Int) -> String {
-        if access.contains(link) { return access.name(link) { ("host \($0)", "leaf \($0 / hostsPerLeaf)") } }
+        if access.contains(link) { return access.name(link) { ("host \($0)", "leaf \($0 / form.hostsPerLeaf)") } }
         if pod.contains(link) {
             return pod.name(link) { cable in
-                let leaf = cable / aggregations
-                return ("leaf \(leaf)", "pod \(leaf / leavesPerPod) switch \(cable % aggregations)")
+                let leaf = cable / form.aggregations
+                return ("leaf \(leaf)", "pod \(leaf / form.leavesPerPod) switch \(cable % form.aggregations)")
             }
         }
         return core.name(link) { cable in
-            let (aggregation, core) = (cable / coresPerGroup, cable % coresPerGroup)
-            let group = aggregation % aggregations
-            return ("pod \(aggregation / aggregations) switch \(group)", "core \(group * coresPerGroup + core)")
+            let (aggregation, core) = (cable / form.coresPerGroup, cable % form.coresPerGroup)
+            let group = aggregation % form.aggregations
+            return ("pod \(aggregation / form.aggregations) switch \(group)", "core \(group * form.coresPerGroup + core)")
         }
     }
 
     func choices(from source: Int, to destination: Int) -> Int {
-        let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
+        let (a, b) = (source / form.hostsPerLeaf, destination / form.hostsPerLeaf)
         if a == b { return 1 }
-        return a / leavesPerPod == b / leavesPerPod ? aggregations : aggregations * coresPerGroup
+        return a / form.leavesPerPod == b / form.leavesPerPod ? form.aggregations : form.aggregations * form.coresPerGroup
     }
-    func staticChoice(from source: Int, to destination: Int) -> Int { destination % (aggregations * coresPerGroup) }
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination % (form.aggregations * form.coresPerGroup) }
 
     func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
-        let (a, b) = (source / hostsPerLeaf, destination / hostsPerLeaf)
-        let aggregation = choice % aggregations
+        let (a, b) = (source / form.hostsPerLeaf, destination / form.hostsPerLeaf)
+        let aggregation = choice % form.aggregations
         links.append(access.up(source))
         if a != b {
-            links.append(pod.up(a * aggregations + aggregation))
-            let (podA, podB) = (a / leavesPerPod, b / leavesPerPod)
+            links.append(pod.up(a * form.aggregations + aggregation))
+            let (podA, podB) = (a / form.leavesPerPod, b / form.leavesPerPod)
             if podA != podB {
-                let core = choice / aggregations
-                links.append(self.core.up((podA * aggregations + aggregation) * coresPerGroup + core))
-                links.append(self.core.down((podB * aggregations + aggregation) * coresPerGroup + core))
+                let core = choice / form.aggregations
+                links.append(self.core.up((podA * form.aggregations + aggregation) * form.coresPerGroup + core))
+                links.append(self.core.down((podB * form.aggregations + aggregation) * form.coresPerGroup + core))
             }
-            links.append(pod.down(b * aggregations + aggregation))
+            links.append(pod.down(b * form.aggregations + aggregation))
         }
         links.append(access.down(destination))
     }
@@ -182,10 +175,7 @@ struct ThreeLevelShape: NetworkShape {
 /// at spines. A flow to another node first goes over the NVSwitch to the GPU of its own node on the destination's rail (as NCCL's PXN does), so that it
 /// never changes rails in the network. Choice = spine.
 struct RailShape: NetworkShape {
-    let hostCount: Int
-    let gpusPerNode: Int
-    let nodesPerGroup: Int
-    let spines: Int
+    let form: Form
     let inside: CableBlock
     let ports: CableBlock
     let core: CableBlock
@@ -198,45 +188,49 @@ struct RailShape: NetworkShape {
     }
 
     init(_ form: Form, link: LinkProperties, nvlink: LinkProperties, duplex: Duplex) {
-        hostCount = form.gpus
-        gpusPerNode = form.gpusPerNode
-        nodesPerGroup = form.nodesPerGroup
-        spines = form.spines
-        let nodes = (hostCount + gpusPerNode - 1) / gpusPerNode
-        let groups = (nodes + nodesPerGroup - 1) / nodesPerGroup
-        inside = CableBlock(first: 0, cables: hostCount, properties: nvlink, duplex: duplex)
+        self.form = form
+        let nodes = (form.gpus + form.gpusPerNode - 1) / form.gpusPerNode
+        let groups = (nodes + form.nodesPerGroup - 1) / form.nodesPerGroup
+        inside = CableBlock(first: 0, cables: form.gpus, properties: nvlink, duplex: duplex)
         // Every node has all its ports, also when the last node is not full of GPUs.
-        ports = CableBlock(first: inside.end, cables: nodes * gpusPerNode, properties: link, duplex: duplex)
-        core = CableBlock(first: ports.end, cables: groups * gpusPerNode * spines, properties: link, duplex: duplex)
+        ports = CableBlock(first: inside.end, cables: nodes * form.gpusPerNode, properties: link, duplex: duplex)
+        core = CableBlock(first: ports.end, cables: groups * form.gpusPerNode * form.spines, properties: link, duplex: duplex)
     }
 
+    var hostCount: Int { form.gpus }
     var linkCount: Int { core.end }
     func properties(of link: Int) -> LinkProperties {
         inside.contains(link) ? inside.properties : ports.contains(link) ? ports.properties : core.properties
     }
 
     func name(of link: Int) -> String {
-        if inside.contains(link) { return inside.name(link) { ("GPU \($0)", "NVSwitch of node \($0 / gpusPerNode)") } }
+        if inside.contains(link) { return inside.name(link) { ("GPU \($0)", "NVSwitch of node \($0 / form.gpusPerNode)") } }
         if ports.contains(link) {
             return ports.name(link) { port in
-                let node = port / gpusPerNode
-                return ("port \(port % gpusPerNode) of node \(node)", "leaf \(node / nodesPerGroup) of rail \(port % gpusPerNode)")
+                let node = port / form.gpusPerNode
+                return (
+                    "port \(port % form.gpusPerNode) of node \(node)",
+                    "leaf \(node / form.nodesPerGroup) of rail \(port % form.gpusPerNode)"
+                )
             }
         }
         return core.name(link) { cable in
-            let leaf = cable / spines
-            return ("leaf \(leaf / gpusPerNode) of rail \(leaf % gpusPerNode)", "spine \(cable % spines) of rail \(leaf % gpusPerNode)")
+            let leaf = cable / form.spines
+            return (
+                "leaf \(leaf / form.gpusPerNode) of rail \(leaf % form.gpusPerNode)",
+                "spine \(cable % form.spines) of rail \(leaf % form.gpusPerNode)"
+            )
         }
     }
 
-    private func group(of host: Int) -> Int { host / gpusPerNode / nodesPerGroup }
-    func choices(from source: Int, to destination: Int) -> Int { group(of: source) == group(of: destination) ? 1 : spines }
+    private func group(of host: Int) -> Int { host / form.gpusPerNode / form.nodesPerGroup }
+    func choices(from source: Int, to destination: Int) -> Int { group(of: source) == group(of: destination) ? 1 : form.spines }
     /// Destination modulo k over the ports of a rail, one a node: neighbouring nodes take different spines.
-    func staticChoice(from source: Int, to destination: Int) -> Int { destination / gpusPerNode % spines }
+    func staticChoice(from source: Int, to destination: Int) -> Int { destination / form.gpusPerNode % form.spines }
 
     // The NVSwitches of every node reduce.
-    var reducerCount: Int { (hostCount + gpusPerNode - 1) / gpusPerNode }
-    func reducer(above host: Int) -> Int? { hostCount + host / gpusPerNode }
+    var reducerCount: Int { (hostCount + form.gpusPerNode - 1) / form.gpusPerNode }
+    func reducer(above host: Int) -> Int? { hostCount + host / form.gpusPerNode }
     func isReachable(from source: Int, to destination: Int) -> Bool {
         if source >= hostCount { return destination < hostCount && reducer(above: destination) == source }
         return destination < hostCount || reducer(above: source) == destination
@@ -247,15 +241,15 @@ struct RailShape: NetworkShape {
             links.append(source < hostCount ? inside.up(source) : inside.down(destination))
             return
         }
-        let (a, b) = (source / gpusPerNode, destination / gpusPerNode)
-        let rail = destination % gpusPerNode
+        let (a, b) = (source / form.gpusPerNode, destination / form.gpusPerNode)
+        let rail = destination % form.gpusPerNode
         if a == b {
             links.append(inside.up(source))
             links.append(inside.down(destination))
             return
         }
         // The rail's GPU may be missing in a node that is not full; its port is there.
-        let relay = a * gpusPerNode + rail
+        let relay = a * form.gpusPerNode + rail
         if relay != source {
             links.append(inside.up(source))
             if relay < hostCount { links.append(inside.down(relay)) }
@@ -263,8 +257,8 @@ struct RailShape: NetworkShape {
         links.append(ports.up(relay))
         let (groupA, groupB) = (group(of: source), group(of: destination))
         if groupA != groupB {
-            links.append(core.up((groupA * gpusPerNode + rail) * spines + choice))
-            links.append(core.down((groupB * gpusPerNode + rail) * spines + choice))
+            links.append(core.up((groupA * form.gpusPerNode + rail) * form.spines + choice))
+            links.append(core.down((groupB * form.gpusPerNode + rail) * form.spines + choice))
         }
         links.append(ports.down(destination))
     }

@@ -212,7 +212,7 @@ extension Network {
         func rate(_ destination: Int) -> Double {
             route(from: 0, to: min(destination, hostCount - 1)).map { properties(ofLink: $0).bandwidth }.min() ?? 0
         }
-        let isNVSwitch = shape is RailShape || (shape as? NodesShape)?.reduces ?? ((shape as? StarShape)?.hub == "NVSwitch")
+        let isNVSwitch = shape is RailShape || (shape as? any NodesOfGPUs)?.reduces ?? ((shape as? StarShape)?.hub == "NVSwitch")
         let network = ranks > perNode ? networkRate(perPort: rate(perNode)) : 0
         return LibraryTuning.Situation(
             ranks: ranks, perNode: perNode, generation: generation, links: (!(shape is PCIeShape), isNVSwitch),

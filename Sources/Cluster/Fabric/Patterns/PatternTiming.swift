@@ -154,164 +154,41 @@ extension Network {
         try played(pattern, try places(pattern, hosts)).seconds
     }
 
+    /// Bytes that each link carries for a pattern on its static ways: [links].
+    public func carried(_ pattern: CommunicationPattern, on hosts: [Int]) throws(FabricError) -> [Double] {
+        let places = try places(pattern, hosts)
+        var carried = [Double](repeating: 0, count: linkCount)
+        var links = Column<Int32>()
+        for phase in pattern.phases {
+            for message in phase.messages where places[message.source] != places[message.destination] {
+                let (source, destination) = (places[message.source], places[message.destination])
+                links.removeAll()
+                shape.route(from: source, to: destination, choice: choice(from: source, to: destination, key: 0), into: &links)
+                for hop in 0..<links.count { carried[Int(links[hop])] += Double(phase.steps) * message.bytes }
+            }
+        }
+        return carried
+    }
+
+    /// Plays a pattern once more and looks at some links at the end of every span of its time `end`.
+    /// - Throws: `FabricError` as `time`.
+    public func load(
+        of pattern: CommunicationPattern, on hosts: [Int], links: [Int], over time: (end: Double, spans: Int)
+    ) throws(FabricError) -> LoadOverTime {
+        var player = PatternPlayer(network: self, pattern: pattern, places: try places(pattern, hosts))
+        let sent = try player.run(links, until: time.end, spans: time.spans)
+        let span = time.end / Double(time.spans)
+        let utilization = zip(links, sent).map { link, sent in
+            let most = properties(ofLink: link).bandwidth * span
+            return sent.indices.map { most > 0 ? (sent[$0] - ($0 > 0 ? sent[$0 - 1] : 0)) / most : 0 }
+        }
+        return LoadOverTime(span: span, links: links, utilization: utilization)
+    }
+
     private func played(_ pattern: CommunicationPattern, _ places: [Int]) throws(FabricError) -> PatternTiming {
         var player = PatternPlayer(network: self, pattern: pattern, places: places)
         let seconds = try player.run()
         return PatternTiming(
             seconds: seconds, method: .flows, messages: pattern.messageCount, waits: player.waits, lastRank: player.lastRank)
-    }
-}
-
-/// The state of a pattern that is being played: at which step each rank is, and how many of its messages there are still on their way.
-private struct PatternPlayer: ~Copyable {
-    let messages: [[CommunicationPattern.Message]]
-    let participants: [CommunicationPattern.Participant]
-    /// [participants]
-    let places: [Int]
-    var simulation: FlowSimulation
-    /// [phases] first step of the phase; steps count through all phases.
-    let firstStep: [Int]
-    let stepCount: Int
-    /// [phases][ranks] the rank's messages: indices of the phase's messages from `offsets[rank]` to `offsets[rank + 1]` in `members`.
-    var offsets: [[Int32]] = []
-    var members: [[Int32]] = []
-    /// [ranks] the step that the rank is at, `stepCount` when it is through.
-    var step: [Int]
-    var phase: [Int]
-    /// [ranks] messages of its present step not finished.
-    var pending: [Int32]
-    var arrivals: [Int] = []
-    /// [ranks] whether the rank's present step has been looked at: of two ends that arrive together the second issues the message.
-    var hasArrived: [Bool]
-    /// [phases] first message number of the phase.
-    var firstMessage: [Int] = []
-
-    private(set) var lastRank: Int?
-
-    init(network: Network, pattern: CommunicationPattern, places: [Int]) {
-        messages = pattern.phases.map(\.messages)
-        participants = pattern.participants
-        self.places = places
-        simulation = FlowSimulation(network, noting: !network.faults.isEmpty || network.congestion != nil, reaching: true)
-        let size = places.count
-        var first: [Int] = []
-        var count = 0
-        var message = 0
-        for phase in pattern.phases {
-            first.append(count)
-            count += phase.steps
-            firstMessage.append(message)
-            message += phase.messages.count
-            var offset = [Int32](repeating: 0, count: size + 1)
-            for message in phase.messages {
-                offset[message.source + 1] += 1
-                offset[message.destination + 1] += 1
-            }
-            for rank in 0..<size { offset[rank + 1] += offset[rank] }
-            var cursor = offset
-            var member = [Int32](repeating: 0, count: 2 * phase.messages.count)
-            for (index, message) in phase.messages.enumerated() {
-                for rank in [message.source, message.destination] {
-                    member[Int(cursor[rank])] = Int32(index)
-                    cursor[rank] += 1
-                }
-            }
-            offsets.append(offset)
-            members.append(member)
-        }
-        firstStep = first
-        stepCount = count
-        step = Array(repeating: -1, count: size)
-        phase = Array(repeating: 0, count: size)
-        pending = Array(repeating: 0, count: size)
-        hasArrived = Array(repeating: false, count: size)
-    }
-
-    mutating func run() throws(FabricError) -> Double {
-        guard stepCount > 0 else { return 0 }
-        for rank in places.indices { moveOn(rank) }
-        try startWhatIsReady(at: 0)
-        var end = 0.0
-        while try simulation.advance() {
-            for index in 0..<simulation.finishedCount {
-                let one = simulation.finished(index)
-                let phase = phaseOf(Int(one.owner))
-                let message = messages[phase][Int(one.owner) - firstMessage[phase]]
-                if simulation.account != nil, one.at > end, case .rank(let rank) = participants[message.destination] { lastRank = rank }
-                end = max(end, one.at)
-                leave(message.source)
-                leave(message.destination)
-            }
-            try startWhatIsReady(at: simulation.now)
-        }
-        return end
-    }
-
-    private func phaseOf(_ message: Int) -> Int {
-        var (low, high) = (0, firstMessage.count - 1)
-        while low < high {
-            let middle = (low + high + 1) / 2
-            if firstMessage[middle] <= message { low = middle } else { high = middle - 1 }
-        }
-        return low
-    }
-
-    @inline(__always)
-    private mutating func leave(_ rank: Int) {
-        pending[rank] -= 1
-        if pending[rank] == 0 { moveOn(rank) }
-    }
-
-    /// To the next step in which the rank has messages.
-    private mutating func moveOn(_ rank: Int) {
-        var next = step[rank] + 1
-        while next < stepCount {
-            if phase[rank] + 1 < firstStep.count, next >= firstStep[phase[rank] + 1] { phase[rank] += 1 }
-            pending[rank] = offsets[phase[rank]][rank + 1] - offsets[phase[rank]][rank]
-            if pending[rank] > 0 { break }
-            next = phase[rank] + 1 < firstStep.count ? firstStep[phase[rank] + 1] : stepCount
-        }
-        step[rank] = next
-        hasArrived[rank] = false
-        if next < stepCount { arrivals.append(rank) }
-    }
-
-    /// Seconds that each link held messages back, the longest first.
-    var waits: [LinkWait] {
-        var seconds = [Double](repeating: 0, count: simulation.network.linkCount)
-        for entry in simulation.account?.entries ?? [] where seconds.indices.contains(Int(entry.link)) {
-            seconds[Int(entry.link)] += entry.seconds
-        }
-        return seconds.indices.filter { seconds[$0] > 0 }.sorted { (seconds[$1], $0) < (seconds[$0], $1) }.map {
-            LinkWait(link: $0, seconds: seconds[$0])
-        }
-    }
-
-    /// Issues each message whose two ends have come to its step; the end that comes last issues it. A message between two participants of one place is
-    /// through at once, and who it was for goes on.
-    private mutating func startWhatIsReady(at time: Double) throws(FabricError) {
-        var index = 0
-        while index < arrivals.count {
-            let rank = arrivals[index]
-            index += 1
-            let phase = self.phase[rank]
-            let step = self.step[rank]
-            hasArrived[rank] = true
-            for place in Int(offsets[phase][rank])..<Int(offsets[phase][rank + 1]) {
-                let index = Int(members[phase][place])
-                let message = messages[phase][index]
-                let other = message.source == rank ? message.destination : message.source
-                guard self.step[other] == step, hasArrived[other] else { continue }
-                let (source, destination) = (places[message.source], places[message.destination])
-                if source == destination {
-                    leave(rank)
-                    leave(other)
-                    continue
-                }
-                let flow = Flow(start: time, source: source, destination: destination, bytes: message.bytes)
-                try simulation.issue(flow, owner: Int32(truncatingIfNeeded: firstMessage[phase] + index))
-            }
-        }
-        arrivals.removeAll(keepingCapacity: true)
     }
 }

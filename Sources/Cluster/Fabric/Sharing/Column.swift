@@ -112,6 +112,15 @@ struct ListPool<Element: BitwiseCopyable>: ~Copyable {
         return base[place]
     }
 
+    mutating func removeAll(_ list: Int) { lists[list].count = 0 }
+
+    mutating func removeFirst(_ count: Int, from list: Int) {
+        assert(count <= Int(lists[list].count))
+        lists[list].count &-= Int32(truncatingIfNeeded: count)
+        guard let base = lists[list].base else { return }
+        base.update(from: base + count, count: Int(lists[list].count))
+    }
+
     @inline(never)
     private mutating func grow(_ list: Int) {
         let old = lists[list]

@@ -1,4 +1,4 @@
-/// Links by level, lowest first (ties by number); levels may be out of date, and are then put back.
+/// Links by level, lowest first (ties by number); levels may be too low, and are then raised.
 struct LevelHeap: ~Copyable {
     // Not private: a type private to this file inside one that cannot be copied stops the compiler (6.3.1) where others destroy it.
     struct Entry: BitwiseCopyable {
@@ -9,8 +9,6 @@ struct LevelHeap: ~Copyable {
     }
     private var entries = Column<Entry>()
 
-    var firstLevel: Double { entries.isEmpty ? .infinity : entries[0].level }
-
     mutating func removeAll() { entries.removeAll() }
     /// Without order; `establish` makes it.
     mutating func append(_ level: Double, _ link: Int) { entries.append(Entry(level: level, link: link)) }
@@ -20,33 +18,30 @@ struct LevelHeap: ~Copyable {
         for index in stride(from: (entries.count - 2) / 2, through: 0, by: -1) { sift(entries[index], from: index) }
     }
 
-    mutating func push(_ level: Double, _ link: Int) {
-        let entry = Entry(level: level, link: link)
-        entries.append(entry)
-        var hole = entries.count - 1
-        while hole > 0 {
-            let parent = (hole - 1) >> 1
-            if !(entry < entries[parent]) { break }
-            entries[hole] = entries[parent]
-            hole = parent
-        }
-        entries[hole] = entry
+    var first: (level: Double, link: Int)? { entries.isEmpty ? nil : (entries[0].level, entries[0].link) }
+
+    mutating func removeFirst() {
+        guard let last = entries.popLast(), !entries.isEmpty else { return }
+        sift(last, from: 0)
     }
 
-    mutating func pop() -> (level: Double, link: Int)? {
-        guard !entries.isEmpty, let last = entries.popLast() else { return nil }
-        guard !entries.isEmpty else { return (last.level, last.link) }
-        let first = entries[0]
-        sift(last, from: 0)
-        return (first.level, first.link)
+    /// The first link's level turns out to be higher. False when another is then lower.
+    @inline(__always)
+    mutating func raiseFirst(to level: Double) -> Bool {
+        let entry = Entry(level: level, link: entries[0].link)
+        if entries.count > 1, entries[1] < entry || (entries.count > 2 && entries[2] < entry) {
+            sift(entry, from: 0)
+            return false
+        }
+        return true
     }
 
     private mutating func sift(_ entry: Entry, from start: Int) {
         var hole = start
         while true {
-            var child = 2 * hole + 1
+            var child = 2 &* hole &+ 1
             guard child < entries.count else { break }
-            if child + 1 < entries.count, entries[child + 1] < entries[child] { child += 1 }
+            if child &+ 1 < entries.count, entries[child &+ 1] < entries[child] { child &+= 1 }
             if !(entries[child] < entry) { break }
             entries[hole] = entries[child]
             hole = child

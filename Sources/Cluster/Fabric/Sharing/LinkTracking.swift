@@ -9,37 +9,54 @@ extension FairSharing {
     /// A flow has come to a link that is not tracked, where the promise may now be too high. Amortized: a promise is lowered by a good part, which takes as
     /// many new flows as there are.
     mutating func keepPromise(_ link: Int, to slot: Int) {
-        if links[link].weight * promises[link] > links[link].capacity {
+        if accounts[link].weight * promises[link] > links[link].capacity {
             var highest = 0.0
-            for crossing in crossings.elements(link) { highest = max(highest, flows[Int(crossing.flow)].level) }
-            let bearable = links[link].capacity / links[link].weight
+            for crossing in crossings.elements(link) { highest = max(highest, level(of: Int(crossing.flow))) }
+            let bearable = links[link].capacity / accounts[link].weight
             if highest > Self.margin * bearable { return track(link) }
             promises[link] = max(highest, Self.margin * Self.margin * bearable)
-            for crossing in crossings.elements(link) {
-                flows[Int(crossing.flow)].slack = min(flows[Int(crossing.flow)].slack, promises[link])
-            }
+            for crossing in crossings.elements(link) { limit(Int(crossing.flow), to: promises[link]) }
         }
-        flows[slot].slack = min(flows[slot].slack, promises[link])
+        limit(slot, to: promises[link])
+    }
+
+    private mutating func limit(_ slot: Int, to slack: Double) {
+        flows[slot].slack = min(flows[slot].slack, slack)
+        let holder = Int(flows[slot].bottleneck)
+        if holder >= 0 { accounts[holder].slack = min(accounts[holder].slack, slack) }
     }
 
     /// The flow's tracked links have changed.
     mutating func noteOthers(_ slot: Int) {
         let flow = flows[slot]
-        let start = Int(flow.routeStart)
-        var rest = flow.tracked
-        if flow.routeLength > 32 || rest == 0 { return }
-        let first = start &+ rest.trailingZeroBitCount
-        rest &= rest &- 1
-        let one = routes[first]
-        if rest == 0 {
-            crossings.elements(Int(one.link))[Int(one.place)].other = Crossing.none
-        } else if rest & (rest &- 1) == 0, routes[start &+ rest.trailingZeroBitCount].link != one.link {
-            let two = routes[start &+ rest.trailingZeroBitCount]
-            crossings.elements(Int(one.link))[Int(one.place)].other = two.link
-            crossings.elements(Int(two.link))[Int(two.place)].other = one.link
-        } else {
-            var hops = TrackedHops(flow)
-            while let hop = hops.pop() { crossings.elements(Int(routes[hop].link))[Int(routes[hop].place)].other = Crossing.several }
+        if flow.routeLength > 32 || flow.tracked == 0 { return }
+        let count = flow.tracked.nonzeroBitCount
+        var isSimple = count <= 4
+        var hops = TrackedHops(flow)
+        while isSimple, let hop = hops.pop() {
+            var rest = hops
+            while let other = rest.pop() { if routes[other].link == routes[hop].link { isSimple = false } }
+        }
+        hops = TrackedHops(flow)
+        while let hop = hops.pop() {
+            let list = crossings.elements(Int(routes[hop].link))
+            let place = Int(routes[hop].place)
+            list[place].first = isSimple ? Crossing.none : Crossing.several
+            list[place].second = Crossing.none
+            list[place].third = Crossing.none
+            guard isSimple else { continue }
+            var others = TrackedHops(flow)
+            while let other = others.pop() {
+                if other == hop { continue }
+                let link = routes[other].link
+                if list[place].first < 0 {
+                    list[place].first = link
+                } else if list[place].second < 0 {
+                    list[place].second = link
+                } else {
+                    list[place].third = link
+                }
+            }
         }
     }
 
@@ -51,7 +68,7 @@ extension FairSharing {
         for crossing in crossings.elements(link) {
             let slot = Int(crossing.flow)
             flows[slot].tracked |= bit(of: Int(crossing.hop), from: Int(flows[slot].routeStart))
-            load += flows[slot].rate
+            load += flows[slot].weight * level(of: slot)
             noteOthers(slot)
         }
         links[link].load = load
@@ -60,13 +77,13 @@ extension FairSharing {
     /// A flow has risen above its slack: links of its route raise their promise, or are tracked from now on.
     @inline(never)
     mutating func lookAgain(_ slot: Int) {
-        let level = flows[slot].level
+        let level = level(of: slot)
         let start = Int(flows[slot].routeStart)
         var slack = Double.infinity
         for hop in start..<start &+ Int(flows[slot].routeLength) {
             let link = Int(routes[hop].link)
             if promises[link] < 0 { continue }
-            let limit = Self.margin * links[link].capacity / links[link].weight
+            let limit = Self.margin * links[link].capacity / accounts[link].weight
             if level > limit {
                 track(link)
                 if links[link].load > links[link].capacity { overloaded.append(Int32(truncatingIfNeeded: link)) }
@@ -85,12 +102,12 @@ extension FairSharing {
         let end = start &+ Int(flows[slot].routeLength)
         var least = Double.infinity
         for hop in start..<end {
-            let link = links[Int(routes[hop].link)]
-            least = min(least, link.capacity / link.weight)
+            let link = Int(routes[hop].link)
+            least = min(least, links[link].capacity / accounts[link].weight)
         }
         for hop in start..<end {
             let link = Int(routes[hop].link)
-            if promises[link] >= 0, links[link].capacity <= 2 * least * links[link].weight { track(link) }
+            if promises[link] >= 0, links[link].capacity <= 2 * least * accounts[link].weight { track(link) }
         }
     }
 

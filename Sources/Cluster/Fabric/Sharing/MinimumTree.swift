@@ -35,23 +35,21 @@ struct MinimumTree: ~Copyable {
         self = larger
     }
 
-    /// Calls `body` with every index whose value is at most `limit`, ascending.
-    func forEach(atMost limit: Double, _ body: (Int) -> Void) {
+    /// Appends every index whose value is at most `limit`, ascending.
+    func collect(atMost limit: Double, into result: inout Column<Int32>) {
         guard minimum <= limit else { return }
         var node = 1
         while true {
-            if nodes[node] <= limit, node < leaves {
-                node *= 2
-                continue
+            if nodes[node] <= limit {
+                if node < leaves {
+                    node &*= 2
+                    continue
+                }
+                result.append(Int32(truncatingIfNeeded: node &- leaves))
             }
-            if nodes[node] <= limit { body(node - leaves) }
-            // on to the next subtree to the right
-            while node & 1 == 1 {
-                if node == 1 { return }
-                node >>= 1
-                if node == 1 { return }
-            }
-            node += 1
+            // On to the next subtree to the right: up as long as this is a right child.
+            node = (node &+ 1) >> (node &+ 1).trailingZeroBitCount
+            if node == 1 { return }
         }
     }
 }

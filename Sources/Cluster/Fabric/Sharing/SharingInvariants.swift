@@ -9,26 +9,31 @@ extension FairSharing {
             var weight = 0.0
             var highest = 0.0
             for crossing in crossings.elements(index) {
-                let flow = flows[Int(crossing.flow)]
-                load += flow.rate
-                weight += flow.weight
-                highest = max(highest, flow.level)
+                let level = level(of: Int(crossing.flow))
+                load += crossing.weight * level
+                weight += crossing.weight
+                highest = max(highest, level)
             }
             let tolerance = 1e-9 * link.capacity
             if load > link.capacity + tolerance { return "link \(index) carries \(load) of \(link.capacity) bytes/s" }
             if promises[index] >= 0 {
-                if promises[index] * link.weight > link.capacity + tolerance { return "link \(index) promises more than it bears" }
+                if promises[index] * accounts[index].weight > link.capacity + tolerance {
+                    return "link \(index) promises more than it bears"
+                }
                 for crossing in crossings.elements(index) {
                     let flow = flows[Int(crossing.flow)]
-                    guard flow.slack > promises[index] || flow.level > promises[index] * (1 + 1e-12) else { continue }
-                    return "flow \(flow.owner) at \(flow.level) relies on \(flow.slack), link \(index) promises \(promises[index])"
+                    let level = level(of: Int(crossing.flow))
+                    guard flow.slack > promises[index] || level > promises[index] * (1 + 1e-12) else { continue }
+                    return "flow \(flow.owner) at \(level) relies on \(flow.slack), link \(index) promises \(promises[index])"
                 }
             } else if abs(load - link.load) > tolerance {
                 return "link \(index) carries \(load) bytes/s, noted as \(link.load)"
             }
-            if abs(weight - link.weight) > 1e-9 * weight { return "link \(index) has the weight \(weight), noted as \(link.weight)" }
+            if abs(weight - accounts[index].weight) > 1e-9 * weight {
+                return "link \(index) has the weight \(weight), noted as \(accounts[index].weight)"
+            }
             guard load >= link.capacity - tolerance else { continue }
-            for crossing in crossings.elements(index) where flows[Int(crossing.flow)].level >= highest * (1 - 1e-9) {
+            for crossing in crossings.elements(index) where level(of: Int(crossing.flow)) >= highest * (1 - 1e-9) {
                 held.insert(Int(crossing.flow))
             }
         }
