@@ -152,7 +152,6 @@ public struct CPUCalibration {
             } catch { outcome.remarks.append(error.message) }
         }
         let items = plan().filter { item in !keys(item).allSatisfy { known.contains($0, library: library) } }
-        // With several threads the probe's single one is no measure of memory.
         var bench = CallBench(backend: backend, machine: machine, budget: settings.budget)
         var late: [Late] = []
         var rest = items.reduce(0) { $0 + $1.seconds }
@@ -169,7 +168,6 @@ public struct CPUCalibration {
             // Fair shares of the time that is left, so that few shapes settle by luck alone, and none eats the others' time.
             rule.seconds = max(0.01, min(0.03 * settings.budget, 1.5 * item.seconds * max(1, left / max(1e-9, rest))))
             rest -= item.seconds
-            rule.patience = 3
             switch item {
             case .call(let call, let residency):
                 bench.rule = rule

@@ -10,8 +10,6 @@ public struct StopRule: Sendable, Hashable {
     public var quantile = 0.5
     /// Seconds of wall clock after which no further repeat begins, once `least` are made.
     public var seconds = 1.0
-    /// How many times `seconds` may pass while too few undisturbed repeats were made.
-    public var patience = 1.0
 
     public init() {}
 
@@ -110,10 +108,7 @@ public struct Repeats: Sendable, Hashable {
                 }
                 next = calm.count + max(1, calm.count / 8)
             }
-            if laps >= rule.least {
-                let passed = clock() - start
-                if passed > rule.seconds, calm.count >= min(3, rule.least) || passed > rule.patience * rule.seconds { break }
-            }
+            if laps >= rule.least, clock() - start > rule.seconds { break }
         }
         isCalm = calm.count >= min(3, rule.least)
         let sorted = (isCalm ? calm : calm + rough).sorted()
