@@ -40,7 +40,7 @@ struct SpaceTests {
     /// Optimizer states on the host are sharded where there are replicas, or each would update the whole model: ZeRO 0 is illegal then, 1 to 3 are not.
     @Test("offloaded states are searched where they are sharded")
     func offloaded() throws {
-        var own = try job(gpus: 8)
+        var own = try smallJob(gpus: 8)
         own.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
         (own.layout.offload, own.layout.zero) = (.optimizer, 1)
         let space = SearchSpace(job: own)
