@@ -46,7 +46,6 @@ public struct SweepPage: Sendable {
 
     private var content: Markup {
         let header = cells.first ?? []
-        let body = cells.dropFirst()
         var content: Markup = ""
         if !bars.isEmpty {
             content =
