@@ -40,7 +40,7 @@ struct ScenarioTests {
         let comment = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map { $0.dropFirst(1) }.joined()
         guard let figure = comment.firstMatch(of: /Answer:.*? (\d+\.(\d+)) s\b/) else { return }
         let recorded = try JSONSerialization.jsonObject(with: Data(contentsOf: file.expected))
-        let runs = (recorded as? [[String: Any]]) ?? [try #require(recorded as? [String: Any])]
+        let runs = try (recorded as? [[String: Any]]) ?? [#require(recorded as? [String: Any])]
         let times = try runs.map { run in
             let step = try #require(run["step"] as? [String: Any])["time_s"]
             let time = (step as? Double) ?? (step as? [String: Any])?["mean"] as? Double
