@@ -1,5 +1,6 @@
 #include "cnkernels.h"
 #include "exponential.h"
+#include "lanes.h"
 #include "multiversion.h"
 
 double log(double);
@@ -52,9 +53,14 @@ MULTIVERSION void cn_softmax_backward_f32(const float *restrict dy, const float 
         size_t j = 0;
         for (; j + LANES <= s.width; j += LANES)
             for (size_t l = 0; l < LANES; l++) lane[l] += dy[j + l] * y[j + l];
-        for (size_t l = 0; j + l < s.width; l++) lane[l] += dy[j + l] * y[j + l];
-        REDUCE(lane[l] += lane[l + h])
-        for (j = 0; j < s.width; j++) dx[j] = y[j] * (dy[j] - lane[0]);
+        if (j < s.width) {
+            // Apart, so that the lanes stay in registers: nothing indexes them by a variable.
+            float rest[LANES] = {0};
+            for (size_t l = 0; j + l < s.width; l++) rest[l] = dy[j + l] * y[j + l];
+            for (size_t l = 0; l < LANES; l++) lane[l] += rest[l];
+        }
+        float sum = lanes_sum(lane);
+        for (j = 0; j < s.width; j++) dx[j] = y[j] * (dy[j] - sum);
     }
 }
 

@@ -1,18 +1,9 @@
 #include "cnkernels.h"
+#include "lanes.h"
 #include "multiversion.h"
 
 #define LANES 16
 #define EPSILON 1e-5f
-/// Of 32 lanes, pairwise: written out so that all of it stays in registers, where a loop would go through memory at every step.
-static inline __attribute__((always_inline)) float lanes_sum(const float *lane) {
-    typedef float Eight __attribute__((vector_size(32), aligned(4)));
-    typedef float Four __attribute__((vector_size(16)));
-    const Eight *eight = (const Eight *)lane;
-    Eight a = (eight[0] + eight[2]) + (eight[1] + eight[3]);
-    Four b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
-    return (b[0] + b[2]) + (b[1] + b[3]);
-}
-
 // Sums of TERM over a row in a fixed number of lanes, so that every CPU gives the same bits; pairwise in the end.
 #define ROW_SUM(SUM, TERM)                                                                                                      \
     do {                                                                                                                        \

@@ -25,9 +25,6 @@ public struct LayoutFigures: Sendable, Hashable {
 struct ParetoFront<Element> {
     private(set) var members: [(figures: LayoutFigures, index: Int, element: Element)] = []
 
-    /// Whether a point whose figures are at least `figures` could not enter.
-    func covers(_ figures: LayoutFigures) -> Bool { members.contains { $0.figures.isWithin(figures) } }
-
     /// Whether a point could enter whose figures are at least `figures` and whose place is `index`: only an equal point of a later place gives way.
     func excludes(_ figures: LayoutFigures, index: Int) -> Bool {
         members.contains { $0.figures.isWithin(figures) && ($0.figures != figures || $0.index < index) }

@@ -179,10 +179,16 @@ private struct Enumeration {
     /// Micro-batches, schedules, sharding and recomputation on fixed degrees.
     private func add(_ degrees: LayoutChoice, data: Int, to all: inout [LayoutChoice]) {
         let batch = job.training.globalBatch
-        guard batch % data == 0, job.laidOut(smallest(degrees)).problems().isEmpty else { return }
-        let zeros =
+        guard batch % data == 0 else { return }
+        var zeros =
             data * degrees.context > 1
             ? constraints.zero.filter { (0...3).contains($0) && job.allowsSharding($0, pipeline: degrees.pipeline) } : [0]
+        if job.layout.offload == .none {
+            guard isLegal(degrees, zero: 0) else { return }
+        } else {
+            // What the host has to hold depends on how far the state is sharded.
+            zeros = zeros.filter { isLegal(degrees, zero: $0) }
+        }
         var choice = degrees
         for micro in powersOfTwo(upTo: min(batch / data, constraints.maxMicroBatch ?? Int.max)) where batch / data % micro == 0 {
             choice.microBatch = micro
@@ -201,10 +207,10 @@ private struct Enumeration {
         }
     }
 
-    private func smallest(_ degrees: LayoutChoice) -> LayoutChoice {
+    private func isLegal(_ degrees: LayoutChoice, zero: Int) -> Bool {
         var choice = degrees
-        choice.microBatch = 1
-        return choice
+        (choice.microBatch, choice.zero) = (1, zero)
+        return job.laidOut(choice).problems().isEmpty
     }
 
     private func hasLegalShards(zero: Int, replicas: Int) -> Bool {

@@ -111,6 +111,13 @@ enum Overrides {
                     ScenarioError(file: text, line: 1, column: 1, keyPath: key, reason: "unknown key \"\(key)\"", suggestion: advice))
                 continue
             }
+            guard !text[text.index(after: equals)...].allSatisfy(\.isWhitespace) else {
+                errors.append(
+                    ScenarioError(
+                        file: text, line: 1, column: key.count + 2, keyPath: key, reason: "the setting has no value",
+                        suggestion: "write \(key)=VALUE, for instance layout.tensor=8"))
+                continue
+            }
             // Spaces in place of the key keep the columns of messages right.
             let padded = String(repeating: " ", count: key.count + 1) + text[text.index(after: equals)...]
             do {

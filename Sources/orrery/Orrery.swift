@@ -22,11 +22,18 @@ struct Orrery: ParsableCommand {
     static func main() {
         // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.
         signal(SIGPIPE, SIG_IGN)
+        holdStandardDescriptors()
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
             Glibc.exit(exitStatus(reporting: error))
         }
+    }
+
+    /// A standard stream that was closed would lend its number to the next file that is opened, and the answer would end up in there. The number
+    /// goes to something that cannot be written to, so that writing is the error it would have been.
+    private static func holdStandardDescriptors() {
+        for descriptor in 0...2 where fcntl(Int32(descriptor), F_GETFD) < 0 { _ = open("/dev/null", O_RDONLY) }
     }
 }

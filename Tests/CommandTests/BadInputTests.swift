@@ -15,10 +15,54 @@ import Testing
 
     @Test(arguments: ["train", "claims", "serve"])
     func laterCommandsSayWhatTheyComeWith(command: String) throws {
-        let outcome = try Program.run(command)
-        #expect(outcome.status == 2)
-        #expect(outcome.errors.hasPrefix("orrery \(command): not available yet (comes with "))
+        for arguments in [[command], [command, "job.yaml", "--json"]] {
+            let outcome = try Program.run(arguments)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.hasPrefix("orrery \(command): not available yet (comes with "))
+        }
         #expect(try Program.run("--help").output.contains("\n  \(command)") == false)
+    }
+
+    @Test(arguments: [
+        (["runn", "x.yaml"], "Error: there is no command \"runn\"; did you mean \"run\"?"),
+        (["frobnicate"], "Error: there is no command \"frobnicate\"; commands are run, compare, "),
+        (["run", "x.yaml", "--jobs", "-3"], "--jobs is -3; give 1 to 1024"),
+        (["search", "x.yaml", "--memory", "-3"], "--memory is -3.0; give gigabytes above zero"),
+        (["search", "x.yaml", "--memory", "1e400"], "--memory is inf; give gigabytes above zero"),
+        (["search", "x.yaml", "--top", "3"], "Unknown option '--top'"),
+        (["sweep", "--vary", "training.micro_batch=1,2", "x.yaml"], "--vary takes all words that follow it: write the file before it"),
+    ])
+    func usageErrorsSayWhatIsRight(arguments: [String], says: String) throws {
+        let outcome = try Program.run(arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
+
+    @Test func settingWithoutAValue() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let outcome = try Program.run("run", file, "--set", "training.micro_batch=")
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("training.micro_batch: the setting has no value; write training.micro_batch=VALUE"))
+    }
+
+    /// The number of a closed standard output is not lent to the journal, in which the answer would then stand.
+    @Test func closedOutputReachesNoOtherFile() throws {
+        let folder = try Folder()
+        let file = try folder.write(Files.sharded, as: "job.yaml")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = [
+            "-c", "exec \"$0\" search \"$1\" --quiet --time-budget 1 --journal \"$2\" >&- 2>\"$3\"", Program.path, file,
+            folder.path("j"), folder.path("errors"),
+        ]
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 2)
+        #expect(try String(contentsOfFile: folder.path("errors"), encoding: .utf8).hasPrefix("standard output: cannot be written: "))
+        let journal = try String(contentsOfFile: folder.path("j"), encoding: .utf8)
+        #expect(!journal.contains("micro-batch"))
+        #expect(journal.hasSuffix("\n"))
     }
 
     @Test(arguments: ["run", "compare", "validate", "explain"])
@@ -108,9 +152,11 @@ import Testing
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "needs /dev/full"))
     func fullDiskIsTold() throws {
         let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
-        let outcome = try Program.run(["catalogue", "gpus"], output: full)
-        #expect(outcome.status == 2)
-        #expect(outcome.errors == "standard output: cannot be written: No space left on device\n")
+        for arguments in [["catalogue", "gpus"], ["--help"]] {
+            let outcome = try Program.run(arguments, output: full)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors == "standard output: cannot be written: No space left on device\n")
+        }
     }
 
     @Test func helpAndVersionAreAnswers() throws {

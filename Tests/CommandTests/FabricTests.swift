@@ -55,6 +55,42 @@ import Testing
         #expect(bus > 50 && bus < 450)
     }
 
+    /// One flow of 45 GB between two GPUs of a node of the scenario: NVLink's 450 GB/s and some microseconds of latency.
+    @Test func flowsRunOnTheClusterOfAScenario() throws {
+        let folder = try Folder()
+        let scenario = URL(fileURLWithPath: #filePath).appending(path: "../../../scenarios/llama3-405b-16k.yaml").standardized.path
+        let flows = try folder.write("start_s,source,destination,bytes\n0,0,1,45 GB\n", as: "flows.csv")
+        let outcome = try Program.run("traffic", "--cluster", scenario, "--flows", flows, "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let end = try #require(try object(outcome.output)["end_s"] as? Double)
+        #expect(end >= 0.1 && end < 0.101, "\(end)")
+    }
+
+    @Test(arguments: [
+        ("0,0,1,\"1,000\"\n", ":2:1: the row has 5 fields, the header 4"), ("0,0,1\n", ":2:1: the row has 3 fields, the header 4"),
+        ("", "no flow stands below the header"),
+    ])
+    func rowsThatAreNoFlowsAreRefused(rows: String, says: String) throws {
+        let folder = try Folder()
+        let cluster = try folder.write("{hosts: 4, topology: {kind: star, link: {bandwidth: 100 Gb/s, latency: 1 us}}}\n", as: "net.yaml")
+        let flows = try folder.write("start_s,source,destination,bytes\n" + rows, as: "flows.csv")
+        let outcome = try Program.run("traffic", "--cluster", cluster, "--flows", flows)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
+
+    @Test(arguments: [
+        ("hosts: 4\nhosts: 5\ntopology: {kind: star}\n", ":2:1: hosts: the key stands twice"),
+        ("hosts: " + String(repeating: "[", count: 100_000), "nested too deep"),
+    ])
+    func clusterFilesThatAreNoYAMLAreRefused(text: String, says: String) throws {
+        let folder = try Folder()
+        let cluster = try folder.write(text, as: "net.yaml")
+        let outcome = try Program.run("collective", "--cluster", cluster, "--op", "all_reduce", "--ranks", "4")
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
+
     @Test func wrongOperationNamesTheRightOnes() throws {
         let outcome = try Program.run("collective", "--cluster", "x", "--op", "allreduce", "--ranks", "4")
         #expect(outcome.status == 2)
@@ -96,7 +132,8 @@ import Testing
     @Test(arguments: [
         (["--algorithm", "rings"], "did you mean ring?"), (["--protocol", "LL12"], "did you mean LL128?"),
         (["--chunks", "0"], "chunks: 0 is outside"),
-        (["--channels", "-1"], "channels"), (["--algorithm", "nvls-tree"], "nvls-tree needs several nodes"),
+        (["--channels", "-1"], "channels: -1 is outside"), (["--from", "8G", "--to", "8"], "--from 8G is more than --to 8"),
+        (["--from", "0"], "--from is 0; give a size above zero"), (["--algorithm", "nvls-tree"], "nvls-tree needs several nodes"),
     ])
     func badOptionsExitWith2(options: [String], says: String) throws {
         let folder = try Folder()

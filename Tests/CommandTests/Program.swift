@@ -57,6 +57,15 @@ final class Folder {
     var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: url.path).sorted()) ?? [] }
 }
 
+/// A job of `Files.sharded` that `command` refuses with `arguments`: status 2, something on standard error, and nothing where answers go.
+func expectRefusal(_ command: String, _ arguments: [String], location: SourceLocation = #_sourceLocation) throws {
+    let folder = try Folder()
+    let outcome = try Program.run([command, try folder.write(Files.sharded, as: "job.yaml")] + arguments)
+    #expect(outcome.status == 2, sourceLocation: location)
+    #expect(outcome.output.isEmpty, sourceLocation: location)
+    #expect(!outcome.errors.isEmpty, sourceLocation: location)
+}
+
 /// Scenario files.
 enum Files {
     /// Llama-2 7B on eight A100 of 80 GB, sharded: it fits.

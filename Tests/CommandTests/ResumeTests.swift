@@ -111,12 +111,7 @@ import Testing
         ["--vary", "training.global_batch=64..512", "--sample", "halton"],
     ])
     func badSamplesAreRefused(arguments: [String]) throws {
-        let folder = try Folder()
-        let file = try folder.write(Files.sharded, as: "job.yaml")
-        let outcome = try Program.run(["sweep", file] + arguments)
-        #expect(outcome.status == 2)
-        #expect(outcome.output.isEmpty)
-        #expect(!outcome.errors.isEmpty)
+        try expectRefusal("sweep", arguments)
     }
 
     @Test func twoScenariosUnderCommonRandomNumbers() throws {
@@ -170,10 +165,6 @@ import Testing
         ["--set", "training.steps=null", "--deadline", "1 h"],
     ])
     func badConstraintsAreRefused(arguments: [String]) throws {
-        let folder = try Folder()
-        let file = try folder.write(Files.sharded, as: "job.yaml")
-        let outcome = try Program.run(["search", file] + arguments)
-        #expect(outcome.status == 2)
-        #expect(outcome.output.isEmpty)
+        try expectRefusal("search", arguments)
     }
 }

@@ -90,11 +90,7 @@ import Testing
         ["--recompute", "norm"], ["--recompute", "norms+"], ["--set", "cluster.gpus=0"],
     ])
     func searchRefuses(arguments: [String]) throws {
-        let folder = try Folder()
-        let file = try folder.write(Files.sharded, as: "job.yaml")
-        let outcome = try Program.run(["search", file] + arguments)
-        #expect(outcome.status == 2)
-        #expect(outcome.output.isEmpty)
+        try expectRefusal("search", arguments)
     }
 
     @Test func sweepGoesThroughProducts() throws {
@@ -131,11 +127,6 @@ import Testing
 
     @Test(arguments: [["--vary", "layout.tensor"], ["--vary", "layout.tensor=1,,2"], ["--vary", "foo=1,2"], []])
     func sweepRefuses(arguments: [String]) throws {
-        let folder = try Folder()
-        let file = try folder.write(Files.sharded, as: "job.yaml")
-        let outcome = try Program.run(["sweep", file] + arguments)
-        #expect(outcome.status == 2)
-        #expect(outcome.output.isEmpty)
-        #expect(!outcome.errors.isEmpty)
+        try expectRefusal("sweep", arguments)
     }
 }

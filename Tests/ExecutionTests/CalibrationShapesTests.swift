@@ -39,8 +39,10 @@ struct CalibrationShapesTests {
         #expect(Measurement.Key(try KernelCall(.gemmNT, [30, 40, 32]), .warm, device: "d").variant == "small warm")
         #expect(Measurement.Key(try KernelCall(.gemmNT, [30, 40, 31]), .warm, device: "d").variant == "warm")
         // Rows of a table of 1,024; an image 16 wide.
-        #expect(Measurement.Key(try KernelCall(.gather, [64, 32, 1024]), .rotated, device: "d").shape.text == "bytes=16384 row=32 extent=1024")
-        #expect(Measurement.Key(try KernelCall(.meanPool, [2, 8, 16, 3]), .rotated, device: "d").shape.text == "bytes=3840 row=3 extent=16")
+        #expect(
+            Measurement.Key(try KernelCall(.gather, [64, 32, 1024]), .rotated, device: "d").shape.text == "bytes=16384 row=32 extent=1024")
+        #expect(
+            Measurement.Key(try KernelCall(.meanPool, [2, 8, 16, 3]), .rotated, device: "d").shape.text == "bytes=3840 row=3 extent=16")
         let backward = Measurement.Key(try KernelCall(.geluBackward, [100]), .warm, device: "d")
         #expect(backward.variant == "gelu warm" && backward.pass == .inputGradient)
         // Every call of the plan survives the file's words.

@@ -26,7 +26,7 @@ struct ZeroBubbleTests {
         var batch: Int { job.training.globalBatch }
     }
 
-    /// The issue asks for 95 % of comparisons and a median error of 4 %. The shipped profile was fitted to these rows among others; errors with a
+    /// Asked are 95 % of comparisons in order and a median error of 4 %. The shipped profile was fitted to these rows among others; errors with a
     /// model left out of the fit are in reports/calibration/left-out.md.
     @Test("the order of the schedules, and the step times")
     func order() throws {

@@ -1,4 +1,5 @@
 import Calibration
+import Cluster
 import Plan
 import Testing
 import Workload
@@ -22,10 +23,17 @@ struct RandomBoundTests {
                 framework: pick(["megatron-lm", "megatron-deepspeed", "megatron-lm-zero-bubble", "torchtitan", "nemo"]),
                 layers: pick([8, 10, 16]), sequence: pick([1024, 4096]))
             job.layout.bucketing = pick([.fixed, .fixed, .groups])
+            job.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
+            job.layout.offload = pick([.none, .none, .none, .optimizer, .parameters])
             var constraints = SearchConstraints()
             constraints.schedules = SearchSpace.schedules
             constraints.recompute = [.none, .selective, .full, .auto, .modules(.norms), .modules([.norms, .activation])]
-            let whole = SearchSpace(job: job, constraints: constraints)
+            var whole = SearchSpace(job: job, constraints: constraints)
+            // Parameters on the host need ZeRO 3, and some stacks and sizes have none.
+            if whole.choices.isEmpty {
+                job.layout.offload = .none
+                whole = SearchSpace(job: job, constraints: constraints)
+            }
             guard !whole.choices.isEmpty else { continue }
             var choices: [LayoutChoice] = []
             // A fair share of deep pipelines, where schedules differ.

@@ -9,21 +9,6 @@ import Workload
 
 @testable import Planner
 
-/// A small job whose space holds some hundreds of layouts.
-private func job(
-    _ model: String = "llama2-7b", gpus: Int = 16, batch: Int = 32, framework: String = "megatron-lm", layers: Int? = 8,
-    sequence: Int = 2048, hardware: String = "h100-sxm-80gb", network: String = "ib-ndr-400g-x8"
-) throws -> Job {
-    let (cluster, _) = try ClusterSpec.measured(hardware: hardware, gpus: gpus, gpusPerNode: 8, interNode: network)
-    var training = TrainingSpec()
-    training.globalBatch = batch
-    training.sequence = sequence
-    var architecture = try Architecture.preset(model)
-    if let layers { architecture.layers = layers }
-    return Job(
-        model: architecture, cluster: cluster, layout: Layout(), training: training, software: SoftwareStack(framework: framework))
-}
-
 private var allSchedules: SearchConstraints {
     var constraints = SearchConstraints()
     constraints.schedules = SearchSpace.schedules
@@ -39,19 +24,33 @@ private var everything: SearchConstraints {
 
 /// Small spaces of different kinds.
 private let spaces: [@Sendable () throws -> SearchSpace] = [
-    { SearchSpace(job: try job()) },
-    { SearchSpace(job: try job(framework: "megatron-deepspeed")) },
-    { SearchSpace(job: try job(framework: "megatron-lm-zero-bubble"), constraints: allSchedules) },
-    { SearchSpace(job: try job(framework: "torchtitan", sequence: 8192)) },
-    { SearchSpace(job: try job("gpt3-175b", gpus: 24, batch: 48, layers: 12, hardware: "a100-sxm-80gb", network: "ib-hdr-200g-x8")) },
-    { SearchSpace(job: try job(gpus: 8, batch: 24, layers: 12), constraints: allSchedules) },
-    { SearchSpace(job: try job("mixtral-8x7b", gpus: 16, batch: 16, layers: 4)) },
-    { SearchSpace(job: try job("mixtral-8x7b", gpus: 8, batch: 64, layers: 8), constraints: everything) },
-    { SearchSpace(job: try job("gpt3-175b", gpus: 16, batch: 64, layers: 16), constraints: everything) },
+    { SearchSpace(job: try smallJob()) },
+    { SearchSpace(job: try smallJob(framework: "megatron-deepspeed")) },
+    { SearchSpace(job: try smallJob(framework: "megatron-lm-zero-bubble"), constraints: allSchedules) },
+    { SearchSpace(job: try smallJob(framework: "torchtitan", sequence: 8192)) },
+    { SearchSpace(job: try smallJob("gpt3-175b", gpus: 24, batch: 48, layers: 12, hardware: "a100-sxm-80gb", network: "ib-hdr-200g-x8")) },
+    { SearchSpace(job: try smallJob(gpus: 8, batch: 24, layers: 12), constraints: allSchedules) },
+    { SearchSpace(job: try smallJob("mixtral-8x7b", gpus: 16, batch: 16, layers: 4)) },
+    { SearchSpace(job: try smallJob("mixtral-8x7b", gpus: 8, batch: 64, layers: 8), constraints: everything) },
+    { SearchSpace(job: try smallJob("gpt3-175b", gpus: 16, batch: 64, layers: 16), constraints: everything) },
 ]
 
 @Suite("Search space")
 struct SpaceTests {
+    /// Optimizer states on the host are sharded where there are replicas, or each would update the whole model: ZeRO 0 is illegal then, 1 to 3 are not.
+    @Test("offloaded states are searched where they are sharded")
+    func offloaded() throws {
+        var own = try smallJob(gpus: 8)
+        own.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
+        (own.layout.offload, own.layout.zero) = (.optimizer, 1)
+        let space = SearchSpace(job: own)
+        #expect(space.choices.count > 100)
+        for choice in space.choices {
+            #expect(space.job(choice).problems().isEmpty, "\(choice)")
+            #expect(choice.zero > 0 || space.job(choice).replicas == 1, "\(choice)")
+        }
+    }
+
     @Test("every layout of a space is legal and none stands twice", arguments: spaces.indices)
     func legal(index: Int) throws {
         let space = try spaces[index]()
@@ -72,13 +71,13 @@ struct SpaceTests {
         constraints.recompute = [.none]
         constraints.zero = [0]
         constraints.schedules = [.oneForwardOneBackward]
-        #expect(SearchSpace(job: try job(gpus: 4, batch: 4, layers: 4), constraints: constraints).choices.count == 22)
+        #expect(SearchSpace(job: try smallJob(gpus: 4, batch: 4, layers: 4), constraints: constraints).choices.count == 22)
     }
 
     /// All grid points that the legality check lets through, without any of the enumeration's shortcuts.
     @Test("equals brute force over the grid")
     func bruteForce() throws {
-        let job = try job(gpus: 8, batch: 8, layers: 8)
+        let job = try smallJob(gpus: 8, batch: 8, layers: 8)
         var found: Set<LayoutChoice> = []
         var choice = LayoutChoice()
         for tensor in 1...8 where tensor.nonzeroBitCount == 1 {
@@ -197,12 +196,12 @@ struct SearchTests {
         var constraints = SearchConstraints()
         constraints.memory = 20e9
         let data = try CalibrationData.shipped()
-        let space = SearchSpace(job: try job(), constraints: constraints)
+        let space = SearchSpace(job: try smallJob(), constraints: constraints)
         let result = try search(space, objective: .time, data: data)
         #expect(!result.ranked.isEmpty)
         for layout in result.ranked { #expect(try space.job(layout.choice).plan(data).memory.peak <= 20e9) }
         constraints.memory = 1
-        #expect(try search(SearchSpace(job: try job(), constraints: constraints), objective: .time, data: data).ranked.isEmpty)
+        #expect(try search(SearchSpace(job: try smallJob(), constraints: constraints), objective: .time, data: data).ranked.isEmpty)
     }
 
     @Test("the answer and the counts do not depend on the threads")
@@ -224,7 +223,7 @@ struct SearchTests {
         (constraints.zero, constraints.recompute, constraints.maxMicroBatch) = ([1], [.none], 1)
         var settings = SearchSettings()
         settings.exhaustiveLimit = 1000
-        let space = SearchSpace(job: try job(), constraints: constraints)
+        let space = SearchSpace(job: try smallJob(), constraints: constraints)
         #expect(try search(space, objective: .time, data: try CalibrationData.shipped(), settings: settings).exhaustiveGap == 0)
     }
 
@@ -252,13 +251,13 @@ struct SearchTests {
         var constraints = SearchConstraints()
         constraints.recompute = []
         // A layout of its own that is legal would be in the space.
-        var outside = try job()
+        var outside = try smallJob()
         outside.layout.tensor = 3
         #expect(throws: PlannerError.self) {
             try search(
                 SearchSpace(job: outside, constraints: constraints), objective: .time, data: try CalibrationData.shipped())
         }
-        let error = #expect(throws: PlannerError.self) { try Objective(.cost, job: try job(), prices: PriceBook()) }
+        let error = #expect(throws: PlannerError.self) { try Objective(.cost, job: try smallJob(), prices: PriceBook()) }
         #expect(error?.keyPath == "prices.gpu_hour")
     }
 }

@@ -183,7 +183,8 @@ import Workload
     @Test func everyKeyOfTheSchemaIsAccepted() throws {
         // A key is accepted when writing it gives no fault at its path; values may still contradict other keys elsewhere.
         for entry in Scenario.schema where entry.available && !entry.keyPath.contains("[]") && entry.type != "mapping" {
-            guard !["extends", "vary", "zip", "model.huggingface", "software.measurements", "layout.schedule.file"].contains(entry.keyPath) else { continue }
+            guard !["extends", "vary", "zip", "model.huggingface", "software.measurements", "layout.schedule.file"].contains(entry.keyPath)
+            else { continue }
             var context: [String] = []
             if entry.keyPath.hasPrefix("model.attention.") {
                 for kind in ["{kind: sliding, window: 8}", "{kind: sparse, top_k: 8}", "{kind: mla, kv_rank: 8, rope_dim: 8}"] {

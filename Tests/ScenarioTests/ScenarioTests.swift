@@ -33,6 +33,22 @@ struct ScenarioTests {
         #expect(differences.isEmpty, "\(file.name): \(differences.prefix(12).joined(separator: "\n"))")
     }
 
+    /// The first figure in seconds behind "Answer:" in a file's comment is the step time of a run of that file, to the digits that stand there.
+    @Test("The answer in a file's comment is the present one", arguments: ScenarioFile.all)
+    func answer(file: ScenarioFile) throws {
+        let text = try String(contentsOfFile: file.path, encoding: .utf8)
+        let comment = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map { $0.dropFirst(1) }.joined()
+        guard let figure = comment.firstMatch(of: /Answer:.*? (\d+\.(\d+)) s\b/) else { return }
+        let recorded = try JSONSerialization.jsonObject(with: Data(contentsOf: file.expected))
+        let runs = try (recorded as? [[String: Any]]) ?? [#require(recorded as? [String: Any])]
+        let times = try runs.map { run in
+            let step = try #require(run["step"] as? [String: Any])["time_s"]
+            let time = (step as? Double) ?? (step as? [String: Any])?["mean"] as? Double
+            return String(format: "%.\(figure.2.count)f", try #require(time))
+        }
+        #expect(times.contains(String(figure.1)), "\(file.name).yaml says \(figure.1) s, its runs take \(times)")
+    }
+
     /// A run that does not fit says what would.
     private func checkFit(_ report: RunReport) {
         #expect(report.suggestions.isEmpty == report.valid)

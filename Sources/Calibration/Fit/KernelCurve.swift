@@ -85,7 +85,7 @@ public struct KernelCurve: Sendable {
         var best: (formula: KernelFormula, unknowns: [FitUnknown], solution: RobustFit.Solution, score: Double)?
         var reason = ""
         for formula in KernelFormula.candidates(key.kernel, isLow: key.dtype.isLow, hasUnits: units != nil)
-        where formula.isFor(features) {
+        where formula.isFor(features, key.dtype) {
             let unknowns = formula.unknowns(pairs)
             guard pairs.count > unknowns.count else {
                 reason = "\(pairs.count) shapes are too few for \(unknowns.count) unknowns"
@@ -111,7 +111,8 @@ public struct KernelCurve: Sendable {
         let residuals = zip(features, seconds).map { log($1 / best.formula.seconds($0, best.solution.values)) }
         formulaScale = ResidualTable.robustSpread(residuals)
         table = try ResidualTable(
-            places: merged.map { Self.place($0.shape) }, residuals: residuals, stretches: units == nil ? Self.stretches(key.kernel.family) : [])
+            places: merged.map { Self.place($0.shape) }, residuals: residuals,
+            stretches: units == nil && key.dtype == .fp32 ? Self.stretches(key.kernel.family) : [])
     }
 
     private static func fit(

@@ -1,3 +1,4 @@
+import Cluster
 import Glibc
 import Workload
 
@@ -123,7 +124,7 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     static func candidates(_ kernel: Kernel, isLow: Bool, hasUnits: Bool) -> [KernelFormula] {
         switch kernel.family {
         case .product:
-            (hasUnits ? [.product, .productInWaves] : isLow ? [.product] : [.product, .productPacked])
+            (hasUnits ? [.product, .productInWaves] : [.product, .productPacked])
                 + (isLow ? (hasUnits ? [.productQuantised, .productInWavesQuantised] : [.productQuantised]) : [])
         case .attention: [.attention]
         case .memory: kernel == .embedding ? [.memory, .memoryLevels, .memoryTable] : [.memory, .memoryLevels]
@@ -133,7 +134,13 @@ public enum KernelFormula: String, Sendable, Hashable, CaseIterable {
     }
 
     /// Whether the shapes hold what the formula asks for.
-    func isFor(_ features: [ShapeFeatures]) -> Bool { self != .memoryTable || features.contains { $0.touched > 0 } }
+    func isFor(_ features: [ShapeFeatures], _ dtype: Precision) -> Bool {
+        switch self {
+        case .memoryTable: features.contains { $0.touched > 0 }
+        case .productPacked: dtype == .fp32
+        default: true
+        }
+    }
 
     /// Names of the unknowns with their units.
     public var names: [(name: String, unit: String)] {

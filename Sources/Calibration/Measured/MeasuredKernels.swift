@@ -39,7 +39,9 @@ public struct MeasuredKernels: Sendable, Hashable {
         }
         guard !groups.isEmpty else {
             let devices = Set(measurements.map(\.key.device)).sorted()
-            throw CalibrationError("nothing was measured on \(device); the measurements are of \(devices.joined(separator: ", "))")
+            throw CalibrationError(
+                "nothing was measured on \(device); "
+                    + (devices.isEmpty ? "the file holds no measurement" : "the measurements are of \(devices.joined(separator: ", "))"))
         }
         let units = (try? Catalogue.accelerator(named: device))?.computeUnits
         var curves: [KernelCurve] = []

@@ -138,7 +138,9 @@ public struct MeasurementFile: Sendable {
 /// The text of a file of timings.
 /// - Throws: `MeasurementFault` where it is missing, unreadable, longer than 1 GB or no UTF-8.
 func readText(_ path: String) throws(MeasurementFault) -> String {
-    guard let text = String(validating: try readBytes(path), as: UTF8.self) else {
+    let bytes = try readBytes(path)
+    // Checking text byte by byte takes long: what is binary shows early.
+    guard !bytes.prefix(1 << 16).contains(0), let text = String(validating: bytes, as: UTF8.self) else {
         throw MeasurementFault(file: path, reason: "the file is not UTF-8 text", suggestion: "name a file of text")
     }
     return text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text

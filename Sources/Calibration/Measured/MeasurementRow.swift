@@ -39,7 +39,9 @@ struct MeasurementRow {
         let word = text(name)
         guard !word.isEmpty else { return nil }
         if let value = Double(word), value > least, value <= most { return value }
-        report(name, "\"\(word)\" is no number above \(KernelShape.plain(least))", "write for instance 0.00125, or leave it empty")
+        report(
+            name, "\"\(word)\" is no number \(least < 0 ? "of zero or more" : "above \(KernelShape.plain(least))")",
+            "write for instance 0.00125, or leave it empty")
         return nil
     }
 

@@ -15,6 +15,8 @@ struct CallTimer {
 
     /// Memory's speed beside each rotated lap.
     var probe: MemoryProbe?
+    /// The core's speed beside each lap.
+    var core: CoreProbe?
     /// Seconds of the call on warm operands, where known.
     var warmSeconds: Double?
 
@@ -43,7 +45,7 @@ struct CallTimer {
         let (preempted, wall, own) = (Clocks.preemptions(), Clocks.wall(), Clocks.thread())
         body()
         let (thread, total) = (Clocks.thread() - own, Clocks.wall() - wall)
-        let isDisturbed = Clocks.preemptions() > preempted
+        let isDisturbed = Clocks.preemptions() > preempted || core?.isSlow() == true
         return (total, Lap(seconds: backend.threads == 1 ? thread : total, isDisturbed: isDisturbed))
     }
 

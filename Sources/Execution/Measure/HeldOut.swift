@@ -47,7 +47,7 @@ public struct HeldOut: Sendable {
     /// Kernels that could not be fitted, with the reason.
     public let remarks: [String]
 
-    /// What targets are set for: issue and docs/calibrate.md.
+    /// What held-out errors are judged by (docs/calibrate.md).
     public static let target = (median: 0.04, p90: 0.12)
 
     /// - Parameter measurements: of one device; contended ones are left out
@@ -95,7 +95,8 @@ public struct HeldOut: Sendable {
         for point in ordered where away.contains(point.key.shape) {
             predictions.append(
                 Prediction(
-                    name: name, shape: point.key.shape.text, predicted: try curve.estimate(point.key.shape).seconds, measured: point.seconds))
+                    name: name, shape: point.key.shape.text, predicted: try curve.estimate(point.key.shape).seconds, measured: point.seconds
+                ))
         }
         return predictions
     }

@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 
 /// How fast memory is at this moment. On a virtual machine others share the memory's channels, and its speed changes by a third within seconds; the
 /// shapes of one kernel are timed minutes apart. A short copy beside each timing tells how slow memory was just then, beside the first
@@ -48,4 +49,46 @@ final class MemoryProbe {
 
     /// Before a new timing: what was seen a while ago counts no more.
     func begin() { recent = (0..<Self.memory / 2).map { _ in copy() } }
+}
+
+/// Whether the core runs at its usual speed at this moment. On a virtual machine the other half of the core may belong to somebody else, who now and
+/// then halves its speed for seconds, and no clock of the system tells. A few microseconds of arithmetic beside each lap do.
+final class CoreProbe {
+    private let backend: CPUBackend
+    private let x: [Float]
+    private var y: [Float]
+    private var recent: [Double] = []
+    private var next = 0
+    private var usual = Double.infinity
+    private var sinceSorted = 0
+
+    private static let memory = 512
+    /// Over the usual time: neither the clock's steps nor its reading come near.
+    private static let limit = 1.12
+
+    init(_ backend: CPUBackend) {
+        self.backend = backend
+        x = (0..<1024).map { Float($0 % 17) * 0.1 - 0.8 }
+        y = backend.zeros(1024)
+        for _ in 0..<200 { _ = isSlow() }
+    }
+
+    /// Times the arithmetic once; the usual time is the lower fifth of the last ones.
+    func isSlow() -> Bool {
+        let start = Clocks.thread()
+        for _ in 0..<6 { backend.activate(.gelu, x, into: &y) }
+        let seconds = Clocks.thread() - start
+        if recent.count < Self.memory {
+            recent.append(seconds)
+        } else {
+            recent[next] = seconds
+            next = (next + 1) % Self.memory
+        }
+        sinceSorted += 1
+        if sinceSorted >= 64 || recent.count < 64 {
+            sinceSorted = 0
+            usual = recent.sorted()[recent.count / 5]
+        }
+        return seconds > Self.limit * usual
+    }
 }

@@ -58,11 +58,17 @@ public struct Repeats: Sendable, Hashable {
     public let disturbed: Int
     /// The confidence interval became as narrow as asked.
     public let isSettled: Bool
+    /// Undisturbed repeats alone count; else there were too few.
+    public let isCalm: Bool
 
     /// Timings of one call on different operands: the mean of their middle half (where operands lie, a call takes one of a few durations, and a
     /// median would be one or the other of them), with the spread between them where that is the larger one.
     /// - Returns: nil for none.
-    init?(merging parts: [Repeats]) {
+    init?(merging all: [Repeats]) {
+        // Sets that were disturbed count where there is little else.
+        let quiet = all.filter(\.isCalm)
+        let parts = 2 * quiet.count > all.count ? quiet : all
+        isCalm = 2 * quiet.count > all.count
         let sorted = parts.map(\.seconds).sorted()
         guard !sorted.isEmpty else { return nil }
         let end = sorted.count < 5 ? (sorted.count - 1) / 2 : sorted.count / 4
@@ -75,7 +81,7 @@ public struct Repeats: Sendable, Hashable {
         spread = max(within, variance.squareRoot() / centre)
         p99 = parts.map(\.p99).max() ?? centre
         count = parts.reduce(0) { $0 + $1.count }
-        disturbed = parts.reduce(0) { $0 + $1.disturbed }
+        disturbed = all.reduce(0) { $0 + $1.disturbed }
         isSettled = parts.allSatisfy(\.isSettled)
     }
 
@@ -104,7 +110,8 @@ public struct Repeats: Sendable, Hashable {
             }
             if laps >= rule.least, clock() - start > rule.seconds { break }
         }
-        let sorted = (calm.count >= min(3, rule.least) ? calm : calm + rough).sorted()
+        isCalm = calm.count >= min(3, rule.least)
+        let sorted = (isCalm ? calm : calm + rough).sorted()
         guard let last = sorted.last else { return nil }
         seconds = rule.value(sorted)
         let mean = sorted.reduce(0, +) / Double(sorted.count)

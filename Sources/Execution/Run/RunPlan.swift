@@ -84,17 +84,6 @@ struct RunPlan: Sendable {
     }
 }
 
-extension Piece {
-    /// The same through a socket, for a copy of an activation.
-    fileprivate var overSocket: Piece {
-        switch self {
-        case .share(let n): .send(n)
-        case .fetch(let n): .receive(n)
-        default: self
-        }
-    }
-}
-
 extension PipelineSchedule {
     /// One core does one thing after the other, and passes on each result when it has it: instructions that an accelerator runs as one block stand alone.
     var onOneCore: PipelineSchedule {
@@ -137,12 +126,14 @@ struct PieceLister {
         for stage in stages {
             let before = stage == 0 ? 0 : model.boundary(stage - 1)
             let behind = stage == model.last ? 0 : model.boundary(stage)
-            work.forwardCopies.append((before > 0 ? [.fetch(before)] : []) + (behind > 0 ? [.share(behind)] : []))
-            work.backwardCopies.append((behind > 0 ? [.fetch(behind)] : []) + (before > 0 ? [.share(before)] : []))
-        }
-        if spec.transport == .socket {
-            work.forwardCopies = work.forwardCopies.map { $0.map(\.overSocket) }
-            work.backwardCopies = work.backwardCopies.map { $0.map(\.overSocket) }
+            // What stays on the rank, at the turn of a V, is copied; DualPipe's other stage is for the other direction.
+            func crosses(_ other: Int) -> Bool {
+                spec.transport == .socket && (spec.schedule.parameterCopies > 1 || !stages.contains(other))
+            }
+            func taken(_ n: Int, _ from: Int) -> [Piece] { n > 0 ? [crosses(from) ? .receive(n) : .fetch(n)] : [] }
+            func given(_ n: Int, _ to: Int) -> [Piece] { n > 0 ? [crosses(to) ? .send(n) : .share(n)] : [] }
+            work.forwardCopies.append(taken(before, stage - 1) + given(behind, stage + 1))
+            work.backwardCopies.append(taken(behind, stage + 1) + given(before, stage - 1))
         }
         try work.addUpdate(spec, model, model.tensors(stages: stages), reuse: reuse.farthest)
         if model.isTied, stages.contains(0) != stages.contains(model.last) {

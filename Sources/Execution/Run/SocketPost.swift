@@ -15,7 +15,10 @@ final class SocketPost {
 
         var bytes: Int { Int(clamping: header[1]) }
     }
+    private let me: Int
     private var peers: [Int: Peer] = [:]
+    /// Messages to oneself, where two stages that follow each other are one worker's.
+    private var own: [UInt64: [[Float]]] = [:]
     private let order: [Int]
     /// Called while nothing happens; throws to end the wait.
     private let look: () throws(ExecutionError) -> Void
@@ -24,10 +27,13 @@ final class SocketPost {
     private static let headerBytes = 16
     private let header = UnsafeMutablePointer<UInt64>.allocate(capacity: 2)
 
-    /// - Parameter descriptors: of the connection to each peer.
-    init(_ descriptors: [Int: Int32], look: @escaping () throws(ExecutionError) -> Void) {
+    /// - Parameters:
+    ///   - me: number of the worker
+    ///   - descriptors: of the connection to each peer
+    init(_ me: Int, _ descriptors: [Int: Int32], look: @escaping () throws(ExecutionError) -> Void) {
         order = descriptors.keys.sorted()
         self.look = look
+        self.me = me
         for (peer, descriptor) in descriptors { peers[peer] = Peer(descriptor: descriptor) }
     }
     deinit { header.deallocate() }
@@ -35,6 +41,7 @@ final class SocketPost {
     /// Sends so many numbers.
     /// - Throws: `ExecutionError` where the peer has gone, or `look` says so.
     func send(_ values: UnsafeBufferPointer<Float>, tag: UInt64, to peer: Int) throws(ExecutionError) {
+        if peer == me { return own[tag, default: []].append(Array(values)) }
         (header[0], header[1]) = (tag, UInt64(4 * values.count))
         try write(UnsafeRawBufferPointer(start: header, count: Self.headerBytes), peer)
         try write(UnsafeRawBufferPointer(values), peer)
@@ -59,15 +66,22 @@ final class SocketPost {
     /// The next message with the tag.
     /// - Throws: `ExecutionError` where the peer has gone, or `look` says so.
     func receive(tag: UInt64, from peer: Int) throws(ExecutionError) -> [Float] {
+        if peer == me {
+            guard let message = Self.next(&own, tag) else { throw ExecutionError(.worker, "worker \(me) waits for itself") }
+            return message
+        }
         while true {
             try takeIn(peer)
-            if var list = peers[peer]?.inbox[tag], !list.isEmpty {
-                let message = list.removeFirst()
-                peers[peer]?.inbox[tag] = list.isEmpty ? nil : list
-                return message
-            }
+            if peers[peer] != nil, let message = Self.next(&peers[peer, default: Peer(descriptor: -1)].inbox, tag) { return message }
             try pause(writing: nil)
         }
+    }
+
+    private static func next(_ inbox: inout [UInt64: [[Float]]], _ tag: UInt64) -> [Float]? {
+        guard var list = inbox[tag], !list.isEmpty else { return nil }
+        let message = list.removeFirst()
+        inbox[tag] = list.isEmpty ? nil : list
+        return message
     }
 
     /// Waits until something can be read, or written to the peer; takes in what has come from anybody.
@@ -133,7 +147,11 @@ extension SocketPost {
                     throw ExecutionError(.worker, "worker \(previous) sent a part of another size")
                 }
                 if phase == 0 {
-                    for (i, value) in zip(incoming, message) { values[i] += value }
+                    values.withUnsafeMutableBufferPointer { target in
+                        message.withUnsafeBufferPointer { part in
+                            for i in part.indices { target[incoming.lowerBound + i] += part[i] }
+                        }
+                    }
                 } else {
                     values.withUnsafeMutableBufferPointer { target in
                         if let base = target.baseAddress { (base + incoming.lowerBound).update(from: message, count: message.count) }

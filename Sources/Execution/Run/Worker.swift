@@ -45,7 +45,7 @@ struct Worker {
 
     private static func post(_ memory: RunMemory, _ number: Int, _ parent: pid_t?) -> SocketPost {
         var silence = Silence(memory)
-        return SocketPost(memory.descriptors(number)) { () throws(ExecutionError) in try hope(memory, parent, &silence) }
+        return SocketPost(number, memory.descriptors(number)) { () throws(ExecutionError) in try hope(memory, parent, &silence) }
     }
 
     /// - Throws: `ExecutionError` where there is nothing more to wait for.

@@ -44,7 +44,6 @@ func escaped(_ text: String) -> String {
 
 /// A table; cells of columns marked numeric stand on the right.
 struct Table {
-    var caption: String?
     var header: [String]
     var numeric: Set<Int>
     var rows: [[Markup]]

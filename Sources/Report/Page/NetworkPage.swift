@@ -134,7 +134,8 @@ public struct NetworkPage: Sendable {
             ])
         }
         let width = end / Double(max(1, drawn.first?.series?.count ?? 1))
-        let links: JSONValue = drawn.isEmpty ? .null : .object([("width_s", .number(width)), ("rows", .array(series))])
+        let links: JSONValue =
+            drawn.isEmpty ? .null : .object([("width_s", .number(width)), ("axis", .string("time")), ("rows", .array(series))])
         return .object([("runs", .array([.object([("name", .string(title)), ("links", links)])]))])
     }
 }

@@ -39,7 +39,8 @@ struct PictureLayout {
         guard edge.wraps else { return [(a, b)] }
         let (x, y) = (b.x - a.x, b.y - a.y)
         let length = max(1, (x * x + y * y).squareRoot())
-        let (right, down) = (34 * x / length, 24 * y / length)
+        // Beyond the box, which is wider than high.
+        let (right, down) = ((placed > 100 ? 30 : 50) * x / length, 26 * y / length)
         return [(a, (a.x - right, a.y - down)), (b, (b.x + right, b.y + down))]
     }
 }

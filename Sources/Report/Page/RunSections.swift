@@ -169,10 +169,9 @@ struct RunSections {
         if bill.usdPerMillionTokens > 0 {
             costs.append(["A million tokens", .text("\(significant(bill.usdPerMillionTokens, digits: 3)) USD")])
         }
-        costs += [
-            ["GPU-hours", .text(counted(bill.gpuHours))], ["Energy used", .text("\(counted(bill.energyKWh)) kWh")],
-            ["Carbon", .text("\(counted(bill.carbonKg)) kg CO2")],
-        ]
+        costs += [["GPU-hours", .text(counted(bill.gpuHours))], ["Energy used", .text("\(counted(bill.energyKWh)) kWh")]]
+        // Zero where nobody said how much carbon a kilowatt-hour takes, and no fact then.
+        if bill.carbonKg > 0 { costs.append(["Carbon", .text("\(counted(bill.carbonKg)) kg CO2")]) }
         let sources = report.priceSources.keys.sorted().map { "<li>\($0): \(report.priceSources[$0] ?? "")</li>" as Markup }
         let notes: Markup =
             sources.isEmpty ? "" : "<details class=\"more\"><summary>Where the prices come from</summary><ul>\(sources)</ul></details>"

@@ -1,3 +1,5 @@
+import Quantities
+
 /// A sweep as a page: its table, what each key does to speed, utilization and memory, and what matters most where it was sampled.
 public struct SweepPage: Sendable {
     /// Share of the variance that a key explains.
@@ -44,7 +46,6 @@ public struct SweepPage: Sendable {
 
     private var content: Markup {
         let header = cells.first ?? []
-        let body = cells.dropFirst()
         var content: Markup = ""
         if !bars.isEmpty {
             content =
@@ -65,11 +66,41 @@ public struct SweepPage: Sendable {
 
             """
         }
-        let rows = body.prefix(Self.shown).map { $0.map { Markup.text($0) } }
-        let more: Markup =
-            body.count > Self.shown ? "<p class=\"remark\">The first \(Self.shown) of \(body.count) runs; --csv lists all.</p>" : ""
-        return content + "<section><h2>Figures by key</h2>\(charts)</section><section><h2>Runs</h2>"
-            + Table(header, numeric: Set(keys..<max(keys, header.count - 1)), rows: Array(rows)).markup + more + "</section>"
+        return content + "<section><h2>Figures by key</h2>\(charts)</section>" + runs
+    }
+
+    /// Figures that a reader can read: title, factor and decimals of a column.
+    private static let figures: [String: (title: String, factor: Double, decimals: Int)] = [
+        "step_time_s": ("step s", 1, 4), "tokens_per_s": ("tokens/s", 1, 0), "samples_per_s": ("samples/s", 1, 2), "mfu": ("MFU %", 100, 1),
+        "memory_bytes": ("memory GB", 1e-9, 1), "total_usd": ("USD", 1, 2), "speedup": ("speedup", 1, 2),
+        "efficiency": ("efficiency %", 100, 1),
+    ]
+
+    /// What could run with its figures, and below it what could not with the reason.
+    private var runs: Markup {
+        let header = cells.first ?? []
+        let figures = Array(max(0, keys)..<max(keys, header.count - 1))
+        func cell(_ row: [String], _ column: Int) -> Markup {
+            guard let figure = Self.figures[header[column]], let value = Double(row[column]) else { return .text(row[column]) }
+            return .text(fixed(value * figure.factor, decimals: figure.decimals))
+        }
+        let body = cells.dropFirst().filter { $0.count == header.count }
+        let possible = body.filter { row in figures.contains { !row[$0].isEmpty } }
+        let refused = body.filter { row in figures.allSatisfy { row[$0].isEmpty } }
+        func more(_ rows: [[String]]) -> Markup {
+            rows.count > Self.shown ? "<p class=\"remark\">The first \(Self.shown) of \(rows.count); --csv lists all.</p>" : ""
+        }
+        let names = Array(header.prefix(max(0, keys)))
+        let table = Table(
+            names + figures.map { Self.figures[header[$0]]?.title ?? header[$0] }, numeric: Set(figures),
+            rows: possible.prefix(Self.shown).map { row in row.prefix(max(0, keys)).map { Markup.text($0) } + figures.map { cell(row, $0) }
+            })
+        let runs: Markup = "<section><h2>Runs</h2>\(table.markup)\(more(possible))</section>"
+        guard !refused.isEmpty else { return runs }
+        let reasons = Table(
+            names + ["reason"],
+            rows: refused.prefix(Self.shown).map { row in (row.prefix(max(0, keys)) + row.suffix(1)).map { Markup.text($0) } })
+        return runs + "<section><h2>Not possible</h2>\(reasons.markup)\(more(refused))</section>"
     }
 
     /// Figures by name of column; what is empty is null.

@@ -69,7 +69,7 @@ builders.links = run => {
   const { width_s, rows } = run.links;
   return { type: "line", data: { labels: rows[0].series.map((_, i) => seconds((i + .5) * width_s, width_s * rows[0].series.length)), datasets: rows.map((row, i) => ({ label: shorten(row.name, 56),
       data: row.series.map(share => 100 * share), borderColor: hue(i), backgroundColor: hue(i), borderWidth: 1.5, pointRadius: 0, stepped: "middle" })) },
-    options: options({ x: axis("in the step", { ...none, ticks: { maxTicksLimit: 8, maxRotation: 0 } }), y: axis("% of the nominal rate", { beginAtZero: true, suggestedMax: 100 }) },
+    options: options({ x: axis(run.links.axis ?? "in the step", { ...none, ticks: { maxTicksLimit: 8, maxRotation: 0 } }), y: axis("% of the nominal rate", { beginAtZero: true, suggestedMax: 100 }) },
       { legend: legend(), tooltip: { ...tip(c => c.dataset.label + "  " + c.raw.toFixed(1) + " %"), mode: "index", intersect: false } }) };
 };
 

@@ -75,7 +75,9 @@ extension Job {
     /// Schedule, sharding and recomputation.
     var rulesInWords: String {
         var words: [String] = []
-        if layout.pipeline > 1 { words.append((layout.order?.name ?? layout.schedule.rawValue) + (layout.virtual > 1 ? " (\(layout.virtual) chunks)" : "")) }
+        if layout.pipeline > 1 {
+            words.append((layout.order?.name ?? layout.schedule.rawValue) + (layout.virtual > 1 ? " (\(layout.virtual) chunks)" : ""))
+        }
         if layout.sequenceParallel { words.append("sequence parallel") }
         if layout.zero > 0 { words.append(layout.zero == 3 ? "ZeRO 3 / FSDP" : "ZeRO \(layout.zero)") }
         switch training.recompute {

@@ -1,6 +1,11 @@
 import Foundation
 import Quantities
 
+/// The text of a file of UTF-8, without its byte-order mark.
+/// - Parameter limit: bytes; a longer file is refused.
+/// - Throws: `ScenarioErrors` where there is no such file, or it is a folder, unreadable, too long, binary or in another encoding.
+public func readInput(_ path: String, limit: Int) throws(ScenarioErrors) -> String { try SourceText.read(path, limit: limit).text }
+
 /// The text of a file that somebody named, read with limits, so that no file can exhaust memory or stop the program.
 struct SourceText {
     var file: String

@@ -109,6 +109,7 @@ struct ExecutionReader {
             report("layout.\(key)", "\(key) \(degree): this machine runs data and pipeline parallelism only", "write \(key): 1")
         }
         if layout.zero > 0 { report("layout.zero", "sharded state is not run on this machine", "write zero: 0") }
+        if layout.order != nil { report("layout.schedule", "an order from a file is not run on this machine", "name a schedule") }
         if spec.workers > 64 {
             report("execute.data", "\(spec.data) x \(spec.pipeline) processes are more than 64", "lower data or pipeline")
         }

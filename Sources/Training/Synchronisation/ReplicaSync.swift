@@ -31,7 +31,6 @@ public struct LocalSGD<Scalar: TrainingScalar>: ReplicaSync {
     public private(set) var period: Int
     /// Where given, the period follows the measured share of time spent communicating.
     public let adaptation: PeriodAdaptation?
-    private var lastMeeting = 0
 
     /// - Throws: `TrainingError` for a period below 1.
     public init(period: Int, adaptation: PeriodAdaptation? = nil) throws(TrainingError) {

@@ -9,4 +9,3 @@ func exponential(_ exponent: Double, of base: Double) -> Double { pow(base, expo
 func naturalExponential(_ x: Double) -> Double { exp(x) }
 func naturalLogarithm(_ x: Double) -> Double { log(x) }
 func cosine(_ x: Double) -> Double { cos(x) }
-func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }

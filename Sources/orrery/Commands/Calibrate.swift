@@ -31,8 +31,8 @@ struct CalibrateFit: ParsableCommand {
     var kernels: [String] = []
     @Option(name: .shortAndLong, help: ArgumentHelp("Write the fitted profiles here (YAML).", valueName: "file"), completion: .file())
     var output: String?
-    @Option(help: "Gauss-Newton steps of the fit to all rows.") var iterations = 7
-    @Option(help: "Gauss-Newton steps of each fit with a group left out.") var refine = 2
+    @Option(parsing: .unconditional, help: "Gauss-Newton steps of the fit to all rows.") var iterations = 7
+    @Option(parsing: .unconditional, help: "Gauss-Newton steps of each fit with a group left out.") var refine = 2
     @OptionGroup var printed: OutputOptions
     @OptionGroup var report: ReportOption
 

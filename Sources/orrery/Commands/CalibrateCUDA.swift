@@ -16,8 +16,8 @@ struct CalibrateCUDA: ParsableCommand {
     @Option(
         name: .shortAndLong, help: ArgumentHelp("The measurement file (CSV).", valueName: "file"), completion: .file(extensions: ["csv"]))
     var output: String?
-    @Option(help: ArgumentHelp("Wall-clock time: 90s, 25min, 1h.", valueName: "time")) var budget = "25min"
-    @Option(help: "Number of the GPU.") var device = 0
+    @Option(parsing: .unconditional, help: ArgumentHelp("Wall-clock time: 90s, 25min, 1h.", valueName: "time")) var budget = "25min"
+    @Option(parsing: .unconditional, help: "Number of the GPU.") var device = 0
     @Option(help: ArgumentHelp("What the file calls the GPU. Default: its name in `orrery catalogue gpus`.", valueName: "name")) var name:
         String?
     @Option(help: ArgumentHelp("The plug-in. Default: ORRERY_CUDA, or .build/liborrery_cuda.so.", valueName: "file")) var plugin: String?

@@ -17,13 +17,15 @@ struct CalibrateCPU: ParsableCommand {
     @Option(
         name: .shortAndLong, help: ArgumentHelp("The measurement file (CSV).", valueName: "file"), completion: .file(extensions: ["csv"]))
     var output: String?
-    @Option(help: ArgumentHelp("Wall-clock time: 90s, 4min, 1h.", valueName: "time")) var budget = "4min"
-    @Option(help: "Threads of the matrix library.") var threads = 1
+    @Option(parsing: .unconditional, help: ArgumentHelp("Wall-clock time: 90s, 4min, 1h.", valueName: "time")) var budget = "4min"
+    @Option(parsing: .unconditional, help: "Threads of the matrix library.") var threads = 1
     @Flag(help: "Go on with a file: shapes that it holds are not timed again.") var resume = false
     @Flag(help: "Predict a fifth of the shapes from the others and print the errors.") var check = false
     @Option(help: ArgumentHelp("Check this file in place of measuring.", valueName: "file")) var checkFile: String?
     @Flag(help: "With a check: print every held-out shape, as CSV.") var shapes = false
-    @Option(help: "Quantile of the repeats that counts, up to 0.5 (the median). Default: 0.5, on a busy machine 0.1.") var quantile: Double?
+    @Option(
+        parsing: .unconditional, help: "Quantile of the repeats that counts, up to 0.5 (the median). Default: 0.5, on a busy machine 0.1.")
+    var quantile: Double?
     @Flag(help: "Leave out messages between processes.") var noLinks = false
     @Option(
         help: ArgumentHelp(

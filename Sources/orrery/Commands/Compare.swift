@@ -14,7 +14,8 @@ struct Compare: ParsableCommand {
             """)
     @Argument(help: "Scenario files (YAML).", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
     @OptionGroup var options: SimulationOptions
-    @Option(help: ArgumentHelp("Compare two scenarios over this many seeds.", valueName: "seeds")) var samples: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Compare two scenarios over this many seeds.", valueName: "seeds")) var samples:
+        Int?
 
     func validate() throws {
         if let samples, !(2...100_000).contains(samples) { throw ValidationError("--samples is \(samples); give 2 to 100000 seeds") }
@@ -50,7 +51,7 @@ struct Compare: ParsableCommand {
         var rows = reports
         if files.count == 1 {
             for index in rows.indices {
-                rows[index].scenario = rows[index].scenario.split(separator: " ").filter { $0.contains("=") }.joined(separator: " ")
+                rows[index].scenario = rows[index].scenario.split(separator: " ").drop { !$0.contains("=") }.joined(separator: " ")
             }
         }
         var style = Console.style

@@ -14,10 +14,11 @@ struct Traffic: ParsableCommand {
             (star, fat_tree, leaf_spine, torus, dragonfly, graph, nvswitch, nvl72, rail_optimized, pcie), and may name faults; or it is a network file of \
             ASTRA-sim, or a scenario. docs/fabric.md has all keys.
             """)
-    @Option(help: ArgumentHelp("Description of the hosts and their network (YAML).", valueName: "file"), completion: .file()) var cluster:
-        String
+    @Option(help: ArgumentHelp("Description of the hosts and their network, or a scenario (YAML).", valueName: "file"), completion: .file())
+    var cluster: String
     @Option(help: ArgumentHelp("Table of flows (CSV).", valueName: "file"), completion: .file()) var flows: String
-    @Option(help: "Also tell how full the ten hottest links were in so many spans of time (a second run).") var timeline = 0
+    @Option(parsing: .unconditional, help: "Also tell how full the ten hottest links were in so many spans of time (a second run).")
+    var timeline = 0
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var page: ReportOption
 
@@ -49,20 +50,24 @@ struct Collective: ParsableCommand {
     @Option(help: ArgumentHelp("Description of the hosts and their network, or a scenario (YAML).", valueName: "file"), completion: .file())
     var cluster: String
     @Option(help: "all_reduce, reduce_scatter, all_gather, all_to_all, broadcast, send_receive or tensor_parallel.") var op: String
-    @Option(help: "Ranks, on the first hosts.") var ranks: Int
-    @Option(help: "Smallest buffer: a number of bytes, with k, M or G for 2^10, 2^20, 2^30 as nccl-tests writes them.") var from = "8"
-    @Option(help: "Largest buffer.") var to = "1G"
-    @Option(help: "Each size is this many times the one before.") var factor = 2
+    @Option(parsing: .unconditional, help: "Ranks, on the first hosts.") var ranks: Int
+    @Option(
+        parsing: .unconditional, help: "Smallest buffer: a number of bytes, with k, M or G for 2^10, 2^20, 2^30 as nccl-tests writes them.")
+    var from = "8"
+    @Option(parsing: .unconditional, help: "Largest buffer.") var to = "1G"
+    @Option(parsing: .unconditional, help: "Each size is this many times the one before.") var factor = 2
     @Option(
         help: ArgumentHelp(
             "auto (what NCCL would choose), fastest, or ring, tree, halving-doubling, hierarchical, direct, chain, nvls, nvls-tree, sharp.",
             valueName: "name")) var algorithm = "auto"
     @Option(name: .customLong("protocol"), help: "Count the flags of LL or LL128 as bytes on the wire (default: none are counted).")
     var wire: String?
-    @Option(help: "Chunks that follow each other through the pattern (default: what is usual for it).") var chunks: Int?
-    @Option(help: "Independent copies that share the bytes (default: rings over nodes one a port, others one).") var channels: Int?
-    @Option(help: "Tokens of the block, batch x sequence, for tensor_parallel.") var tokens = 8192
-    @Option(help: "Hidden size of the block, for tensor_parallel.") var hidden = 8192
+    @Option(parsing: .unconditional, help: "Chunks that follow each other through the pattern (default: what is usual for it).") var chunks:
+        Int?
+    @Option(parsing: .unconditional, help: "Independent copies that share the bytes (default: rings over nodes one a port, others one).")
+    var channels: Int?
+    @Option(parsing: .unconditional, help: "Tokens of the block, batch x sequence, for tensor_parallel.") var tokens = 8192
+    @Option(parsing: .unconditional, help: "Hidden size of the block, for tensor_parallel.") var hidden = 8192
     @Flag(help: "Print JSON.") var json = false
     @OptionGroup var page: ReportOption
 
@@ -78,6 +83,7 @@ struct Collective: ParsableCommand {
             wire: try wire.map { try named($0, "--protocol", WireProtocol.allCases.map { ($0.rawValue, $0) }) })
         guard (2...1024).contains(factor) else { throw InputError("--factor is \(factor); give 2 to 1024") }
         let sizes = CollectiveReport.Sizes(from: try size(from, "--from"), to: try size(to, "--to"), factor: factor)
+        guard sizes.from <= sizes.to else { throw InputError("--from \(from) is more than --to \(to); give the smaller size first") }
         let report = try faults {
             try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection)
         }
@@ -121,6 +127,9 @@ struct Collective: ParsableCommand {
             let (product, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
             if !overflow { return Bytes(product) }
         }
+        if let number = Double(text), number <= 0 {
+            throw InputError("\(option) is \(text); give a size above zero, for instance 8 or 64k")
+        }
         do { return try Bytes(parsing: text) } catch { throw InputError("\(option): \(error)") }
     }
 }
@@ -147,13 +156,8 @@ private func write(_ page: NetworkPage, into directory: String, isQuiet: Bool) t
     if !isQuiet { Console.error("report: \(path)") }
 }
 
-private func contents(of file: String) throws -> String {
-    guard let data = FileManager.default.contents(atPath: file) else {
-        throw InputError("\(file): there is no such file, or it cannot be read")
-    }
-    guard data.count <= 256 << 20 else { throw InputError("\(file): \(data.count) bytes are more than the 256 MiB that are read") }
-    guard let text = String(data: data, encoding: .utf8) else { throw InputError("\(file): this is not a file of UTF-8 text") }
-    return text
+private func contents(of file: String) throws(ScenarioErrors) -> String {
+    try readInput(file, limit: 256 << 20)
 }
 
 /// Faults of the fabric are faults of the input.

@@ -34,10 +34,9 @@ struct ImportOptions: ParsableArguments {
         }
     }
 
-    var settings: ImportSettings {
+    func settings(_ dtype: Precision? = nil) -> ImportSettings {
         var settings = ImportSettings(date: date ?? "")
-        settings.device = device
-        settings.library = library
+        (settings.device, settings.library, settings.dtype) = (device, library, dtype)
         return settings
     }
 
@@ -61,8 +60,8 @@ struct ImportNCCLTests: ParsableCommand {
     @Argument(help: "Output of the program.", completion: .file()) var file: String
     @Option(help: "all_reduce, all_gather, reduce_scatter, all_to_all, broadcast or send_receive, where the file does not tell.")
     var operation: String?
-    @Option(help: "Number of ranks, where the file does not tell.") var ranks: Int?
-    @Option(help: "Ranks of a node, where the file does not tell.") var perNode: Int?
+    @Option(parsing: .unconditional, help: "Number of ranks, where the file does not tell.") var ranks: Int?
+    @Option(parsing: .unconditional, help: "Ranks of a node, where the file does not tell.") var perNode: Int?
     @OptionGroup var options: ImportOptions
 
     func validate() throws {
@@ -75,7 +74,7 @@ struct ImportNCCLTests: ParsableCommand {
     }
 
     func run() throws {
-        var settings = options.settings
+        var settings = options.settings()
         settings.operation = operation.flatMap(Kernel.init(rawValue:))
         (settings.ranks, settings.perNode) = (ranks, perNode)
         try options.write(try NCCLTests.read(path: file, settings))
@@ -101,11 +100,7 @@ struct ImportKineto: ParsableCommand {
     @OptionGroup var dtype: DtypeOption
     @OptionGroup var options: ImportOptions
 
-    func run() throws {
-        var settings = options.settings
-        settings.dtype = dtype.precision
-        try options.write(try KinetoTrace.read(path: file, settings))
-    }
+    func run() throws { try options.write(try KinetoTrace.read(path: file, options.settings(dtype.precision))) }
 }
 
 struct ImportNsys: ParsableCommand {
@@ -115,11 +110,7 @@ struct ImportNsys: ParsableCommand {
     @OptionGroup var dtype: DtypeOption
     @OptionGroup var options: ImportOptions
 
-    func run() throws {
-        var settings = options.settings
-        settings.dtype = dtype.precision
-        try options.write(try NsightTrace.read(path: file, settings))
-    }
+    func run() throws { try options.write(try NsightTrace.read(path: file, options.settings(dtype.precision))) }
 }
 
 struct ImportTable: ParsableCommand {
@@ -128,7 +119,14 @@ struct ImportTable: ParsableCommand {
     @Argument(help: "Table.", completion: .file(extensions: ["csv", "json"])) var file: String
     @OptionGroup var options: ImportOptions
 
-    func run() throws { try options.write(try PublishedTables.read(path: file, device: options.device)) }
+    func run() throws {
+        var table = try PublishedTables.read(path: file, device: options.device)
+        for index in table.measurements.indices {
+            if table.measurements[index].conditions.library.isEmpty { table.measurements[index].conditions.library = options.library ?? "" }
+            if table.measurements[index].date.isEmpty { table.measurements[index].date = options.date ?? "" }
+        }
+        try options.write(table)
+    }
 }
 
 /// Kinds of files that are agreed upon and not read yet.

@@ -5,12 +5,23 @@ let laterCommands: [any ParsableCommand.Type] = [
     Train.self, Claims.self, Serve.self,
 ]
 
-struct Train: LaterCommand { static let comesWith = "co-simulation" }
-struct Claims: LaterCommand { static let comesWith = "co-simulation" }
-struct Serve: LaterCommand { static let comesWith = "the what-if page" }
+struct Train: LaterCommand {
+    static let comesWith = "co-simulation"
+    @Argument(parsing: .allUnrecognized) var rest: [String] = []
+}
+struct Claims: LaterCommand {
+    static let comesWith = "co-simulation"
+    @Argument(parsing: .allUnrecognized) var rest: [String] = []
+}
+struct Serve: LaterCommand {
+    static let comesWith = "the what-if page"
+    @Argument(parsing: .allUnrecognized) var rest: [String] = []
+}
 
 protocol LaterCommand: ParsableCommand {
     static var comesWith: String { get }
+    /// Taken, so that a call with a file is told the same.
+    var rest: [String] { get }
 }
 
 extension LaterCommand {

@@ -41,7 +41,13 @@ func project(_ scenario: Scenario, from file: String, _ data: CalibrationData) t
     } catch let error as PriceError {
         throw ScenarioErrors([fault(file, "prices", error.message, "")])
     } catch let error as SimulationError {
-        throw ScenarioErrors([fault(file, "", error.message, "check the sizes in model, training and cluster")])
+        // Messages of single keys say what would be right behind a semicolon.
+        let parts = error.message.split(separator: "; ", maxSplits: 1).map(String.init)
+        throw ScenarioErrors([
+            fault(
+                file, "", parts.first ?? "the step cannot be played",
+                parts.count > 1 ? parts[1] : "check the sizes in model, training and cluster")
+        ])
     }
 }
 

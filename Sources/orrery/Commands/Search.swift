@@ -23,13 +23,16 @@ struct Search: ParsableCommand {
             "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together."
     )
     var objective = Objective.Kind.time
-    @Option(help: ArgumentHelp("Answer with the best so far after this many seconds.", valueName: "seconds")) var timeBudget: Double?
-    @Option(help: ArgumentHelp("Most memory on a GPU, below what it has.", valueName: "GB")) var memory: Double?
-    @Option(help: ArgumentHelp("Longest time for the whole run, for instance \"30 days\".", valueName: "time")) var deadline:
-        Quantities.Duration?
-    @Option(help: ArgumentHelp("Most that the whole run may cost, storage apart, for instance \"2 MUSD\".", valueName: "amount"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Answer with the best so far after this many seconds.", valueName: "seconds"))
+    var timeBudget: Double?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Most memory on a GPU, below what it has.", valueName: "GB")) var memory: Double?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Longest time for the whole run, for instance \"30 days\".", valueName: "time"))
+    var deadline: Quantities.Duration?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Most that the whole run may cost, storage apart, for instance \"2 MUSD\".", valueName: "amount"))
     var budget: Money?
-    @Option(help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
@@ -40,7 +43,9 @@ struct Search: ParsableCommand {
             "Recomputation to try: none, selective, full, auto, norms, activation, mla-up, parts joined with +, or all (default: none selective full auto).",
             valueName: "what"))
     var recompute: [String] = []
-    @Option(help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
     @OptionGroup var journal: JournalOption
     @OptionGroup var output: OutputOptions
@@ -54,7 +59,7 @@ struct Search: ParsableCommand {
 
     func validate() throws {
         if let timeBudget, !(timeBudget >= 0) { throw ValidationError("--time-budget is \(timeBudget); give seconds, zero or more") }
-        if let memory, !(memory > 0) { throw ValidationError("--memory is \(memory); give gigabytes above zero") }
+        if let memory, !(memory > 0 && memory.isFinite) { throw ValidationError("--memory is \(memory); give gigabytes above zero") }
         if let deadline, deadline.seconds <= 0 { throw ValidationError("--deadline is \(deadline); give a time above zero") }
         if let budget, budget.dollars <= 0 { throw ValidationError("--budget is \(budget); give an amount above zero") }
         if let batch, batch < 1 { throw ValidationError("--batch is \(batch); give a number of sequences above zero") }
@@ -69,8 +74,6 @@ struct Search: ParsableCommand {
                     "tables of measured runs are searched for time; --objective, --deadline, --budget, --batch, --journal, --set and --json need a scenario"
                 )
             }
-        } else if files.count > 1 {
-            throw ValidationError("\(files.count) scenarios are given; search takes one")
         }
     }
 
@@ -79,6 +82,8 @@ struct Search: ParsableCommand {
         if isOfTables {
             return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
         }
+        // Not in validate(), which is asked before the parser complains of an unknown option, whose value looks like a second file.
+        guard files.count == 1 else { throw ValidationError("\(files.count) scenarios are given; search takes one") }
         let file = files[0]
         let scenario = try Scenario.loadAnyLayout(path: file, overrides: overrides + (batch.map { ["training.global_batch=\($0)"] } ?? []))
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
@@ -149,7 +154,10 @@ struct Search: ParsableCommand {
         let memoryOnly = removed.memory + removed.memoryLimit == removed.all
         return "none of the \(result.space) legal layouts \(memoryOnly ? "fits into the memory" : "holds to the constraints"): "
             + parts.joined(separator: ", ")
-            + (memoryOnly ? "; use more GPUs, or GPUs with more memory" : "; loosen a constraint, or use more GPUs")
+            + (memoryOnly
+                ? "; use more GPUs, or GPUs with more memory"
+                    + (scenario.job.layout.offload == .none ? ", or search with --set layout.offload=optimizer" : "")
+                : "; loosen a constraint, or use more GPUs")
     }
 
     private func constraints() throws -> SearchConstraints {

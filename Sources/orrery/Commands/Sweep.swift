@@ -22,14 +22,14 @@ struct Sweep: ParsableCommand {
         parsing: .upToNextOption, help: ArgumentHelp("Keys whose values go together, the first with the first.", valueName: "key=v1,v2"))
     var zip: [String] = []
     @Option(help: "Sample ranges: sobol or lhs (Latin hypercube).") var sample: SampleDesign.Kind?
-    @Option(help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
+    @Option(parsing: .unconditional, help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
     @Option(help: "What a sample explains: step_time, samples_per_s, mfu, memory or cost.") var response = SweepResponse.stepTime
     @OptionGroup var journal: JournalOption
     @OptionGroup var report: ReportOption
     @Option(help: "Scaling study over cluster.gpus: strong or weak.") var scaling: Scaling?
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
-    @Option(help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
+    @Option(parsing: .unconditional, help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Calibration
 import Cost
 import Plan
+import Quantities
 import Report
 import Scenario
 import Simulation
@@ -30,14 +31,31 @@ func exitStatus(reporting error: any Error) -> Int32 {
         switch Orrery.exitCode(for: error) {
         // --help and --version arrive as errors.
         case .success:
-            try? Console.output(Orrery.fullMessage(for: error) + "\n")
+            do { try Console.output(Orrery.fullMessage(for: error) + "\n") } catch { return exitStatus(reporting: error) }
             return ExitCode.success.rawValue
         case .validationFailure:
-            Console.error(Orrery.fullMessage(for: error))
+            Console.error(unknownCommand() ?? explained(Orrery.fullMessage(for: error)))
             return ExitCode.badInput.rawValue
         default:
             Console.error("orrery: internal fault: \(error)")
             return ExitCode.internalFault.rawValue
         }
     }
+}
+
+/// What to say where the first word is no command; nil where it is one. The parser would only say that the word is unexpected.
+private func unknownCommand() -> String? {
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return nil }
+    let known = Orrery.configuration.subcommands.map { ($0.configuration.commandName ?? $0._commandName, $0.configuration.shouldDisplay) }
+    guard word != "help", !known.contains(where: { $0.0 == word }) else { return nil }
+    let shown = known.filter(\.1).map(\.0)
+    let advice = nearest(word, in: shown).map { "did you mean \"\($0)\"?" } ?? "commands are \(shown.joined(separator: ", "))"
+    return "Error: there is no command \"\(word)\"; \(advice)"
+}
+
+/// Options that take several words take the file, too, where it stands behind them.
+private func explained(_ message: String) -> String {
+    let greedy = ["--vary", "--zip", "--schedules", "--recompute", "--kernels"].filter(CommandLine.arguments.contains)
+    guard message.contains("Missing expected argument '<file"), let option = greedy.first else { return message }
+    return message + "\n\(option) takes all words that follow it: write the file before it"
 }

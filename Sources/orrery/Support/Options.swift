@@ -33,7 +33,7 @@ struct ReportOption: ParsableArguments {
 struct JobsOption: ParsableArguments {
     @Option(
         name: [.customLong("jobs"), .customShort("j", allowingJoined: true)],
-        help: "Threads; the answer does not depend on them (default: all cores).")
+        parsing: .unconditional, help: "Threads; the answer does not depend on them (default: all cores).")
     var requested: Int?
 
     var count: Int { requested ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -50,7 +50,7 @@ struct SimulationOptions: ParsableArguments {
     @OptionGroup var jobs: JobsOption
     @Option(help: ArgumentHelp("Write the timeline as a trace that ui.perfetto.dev opens.", valueName: "file"), completion: .file())
     var trace: String?
-    @Option(help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
+    @Option(parsing: .unconditional, help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Planner
+import Quantities
 import Report
 
 /// A figure of a run that a sample explains.
@@ -7,6 +8,16 @@ enum SweepResponse: String, ExpressibleByArgument, CaseIterable {
     case stepTime = "step_time"
     case samplesPerS = "samples_per_s"
     case mfu, memory, cost
+
+    /// In words behind the name; what has its unit in the name, or none, needs none.
+    var unit: String {
+        switch self {
+        case .stepTime: " in seconds"
+        case .memory: " in bytes"
+        case .cost: " in USD"
+        case .samplesPerS, .mfu: ""
+        }
+    }
 
     func value(_ report: RunReport) -> Double {
         switch self {
@@ -45,7 +56,8 @@ struct SweepSensitivity {
     func text(rows: Int, possible: Int) -> String {
         var lines = ["\(rows) runs, \(possible) of them possible"]
         if percentiles.count == 3 {
-            lines.append("\(response.rawValue): median \(percentiles[1]), 90 % between \(percentiles[0]) and \(percentiles[2])")
+            let (low, median, high) = (significant(percentiles[0]), significant(percentiles[1]), significant(percentiles[2]))
+            lines.append("\(response.rawValue)\(response.unit): median \(median), 90 % between \(low) and \(high)")
         }
         guard let indices else {
             return (lines + ["\(response.rawValue) does not vary over the sample: no key matters"]).joined(separator: "\n") + "\n"

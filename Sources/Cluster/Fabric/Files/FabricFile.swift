@@ -44,7 +44,13 @@ public enum FabricFile {
     private static func syntaxError(_ error: YamlError) -> FabricError {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
-            FabricError(key: "", problem, line: mark.line, column: mark.column)
+            FabricError(
+                key: "", problem.hasPrefix("Maximum nesting level") ? "the brackets are nested too deep; no network needs that" : problem,
+                line: mark.line, column: mark.column)
+        case .duplicatedKeysInMapping(let keys, let context):
+            FabricError(
+                key: keys.first ?? "", "the key stands twice in one section; keep one of the two", line: context.mark.line,
+                column: context.mark.column)
         default: FabricError(key: "", "\(error)", line: 1)
         }
     }

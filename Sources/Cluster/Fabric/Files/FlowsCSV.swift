@@ -15,12 +15,23 @@ public enum FlowsCSV {
         var errors: [FabricError] = []
         var seen: [Int: UInt64] = [:]
         var number = 0
+        var width = 0
         for line in csv.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             let cells = cells(line)
             if cells.allSatisfy(\.isEmpty) || cells.first?.hasPrefix("#") == true { continue }
             if columns.isEmpty {
                 columns = try header(cells, file, number)
+                width = cells.count
+                continue
+            }
+            // An amount such as "1,000" would otherwise lose what stands behind its comma.
+            guard cells.count == width else {
+                errors.append(
+                    FabricError(
+                        key: "", "the row has \(cells.count) fields, the header \(width); write numbers without commas in them",
+                        line: number))
+                if errors.count >= errorLimit { break }
                 continue
             }
             var row = Row(cells: cells, columns: columns, line: number)
@@ -40,6 +51,7 @@ public enum FlowsCSV {
             flows.append(flow)
         }
         if columns.isEmpty { errors.append(FabricError(key: "", "the header line \(required.joined(separator: ",")) is missing", line: 1)) }
+        if errors.isEmpty, flows.isEmpty { errors.append(FabricError(key: "", "no flow stands below the header", line: number)) }
         guard errors.isEmpty else { throw FabricFileError(file: file, errors: errors) }
         return flows
     }

@@ -20,8 +20,9 @@ public struct TrafficReport: Sendable {
         try self.init(on: try FabricFile.network(yaml: yaml, file: clusterFile), flows: csv, flowsFile: flowsFile, spans: spans)
     }
 
-    /// As above, on a network that is there already.
-    public init(on network: Network, flows csv: String, flowsFile: String, spans: Int) throws(FabricFileError) {
+    /// As above, on a network that is there already, for instance that of a scenario.
+    /// - Throws: `FabricFileError` for what is wrong in the flows, and for too many spans.
+    public init(on network: Network, flows csv: String, flowsFile: String, spans: Int = 0) throws(FabricFileError) {
         self.network = network
         flows = try FlowsCSV.flows(csv: csv, file: flowsFile)
         do throws(FabricError) {

@@ -6,7 +6,8 @@ struct PatternPlayer: ~Copyable {
     private let places: [Int]
     private var simulation: FlowSimulation
 
-    private struct Phase: BitwiseCopyable {
+    // Not private, nor are the two below: where another file destroys this type, Swift 6.3.1 then compiles (without optimisation) a broken module.
+    struct Phase: BitwiseCopyable {
         /// Steps count through all phases.
         var firstStep: Int
         var firstMessage: Int
@@ -15,7 +16,7 @@ struct PatternPlayer: ~Copyable {
     private var phases = Column<Phase>()
     private let stepCount: Int
 
-    private struct Message: BitwiseCopyable {
+    struct Message: BitwiseCopyable {
         var source: Int32
         var destination: Int32
         /// Of messages that are sent more than once.
@@ -26,7 +27,7 @@ struct PatternPlayer: ~Copyable {
     private var offsets = Column<Int32>()
     private var members = Column<Int32>()
 
-    private struct Rank: BitwiseCopyable {
+    struct Rank: BitwiseCopyable {
         /// `stepCount` when it is through.
         var step = -1
         var phase: Int32 = 0
