@@ -247,6 +247,14 @@ struct RandomTraffic {
         ]
         for time in try network.simulate(flows, verifying: true).finish { #expect(abs(time - 2) < 1e-12) }
     }
+
+    /// A new flow whose link became tracked while shares were solved, after it had joined: case 4210 of the long run.
+    @Test func anArrivalOnALinkThatIsTrackedMeanwhile() throws {
+        let traffic = RandomTraffic(seed: 4210)
+        let expected = FabricOracle(network: traffic.network).finishTimes(traffic.flows)
+        let finish = try traffic.network.simulate(traffic.flows, verifying: true).finish
+        for (time, wanted) in zip(finish, expected) { #expect(abs(time - wanted) <= 1e-9 * wanted) }
+    }
 }
 
 @Suite struct MinimumTreeTests {

@@ -262,9 +262,9 @@ extension FairSharing {
         for place in held..<list.count {
             let crossing = list[place]
             if crossing.first >= 0, crossing.second < 0 {
-                // Who else could hold it?
+                // Who else could hold it? Only an arrival may have no holder; then its links are touched, or tracked since, and not full.
                 let other = links[Int(crossing.first)]
-                if other.touched < stamp || other.filled == filling {
+                if other.level < .infinity, other.touched < stamp || other.filled == filling {
                     highest = max(highest, other.level)
                     continue
                 }
