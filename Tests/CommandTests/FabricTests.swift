@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("hosts: 4\nhosts: 5\ntopology: {kind: star}\n", ":2:1: hosts: the key stands twice"),
+        ("hosts: 4\nhosts: 5\ntopology: {kind: star}\n", ":1:1: hosts: the key stands twice"),
         ("hosts: " + String(repeating: "[", count: 100_000), "nested too deep"),
     ])
     func clusterFilesThatAreNoYAMLAreRefused(text: String, says: String) throws {

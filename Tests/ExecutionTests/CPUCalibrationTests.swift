@@ -151,13 +151,14 @@ struct CPUCalibrationTests {
         let exact = HeldOut(try rows())
         let all = try #require(exact.all)
         #expect(all.count > 20 && all.median < 0.005 && all.p90 < 0.03)
-        // Every second row 10 % longer: what is left out cannot be predicted better than by about that.
+        // A third of the rows 20 % longer: of what is left out a third cannot be predicted better than by about that, and a robust fit takes the rest as it is.
         let shaken = HeldOut(
             try rows().enumerated().map { index, row in
                 var row = row
                 if (index * 7) % 3 == 0 { row.seconds *= 1.2 }
                 return row
             })
-        #expect(try #require(shaken.all).median > 0.02)
+        let noisy = try #require(shaken.all)
+        #expect(noisy.p90 > 0.1 && noisy.p90 < 0.3, "\(noisy)")
     }
 }

@@ -182,8 +182,8 @@ import Testing
         ("start_s,source,destination,bytes\n0,0,1,-5", "flows.csv:2:1: bytes:"),
         ("start_s,source,destination,bytes\n-1,0,1,5", "2:1: start_s: \"-1\" is not a number of zero or more"),
         ("start_s,source,destination,bytes\n0,a,1,5", "source: \"a\" is not a whole number"),
-        ("start_s,source,destination,bytes\n0,0,1", "bytes:"),
-        ("start_s,source,destination,bytes\n0,0,99,5", "flows[0].destination: host 99 does not exist"),
+        ("start_s,source,destination,bytes\n0,0,1", ":2:1: the row has 3 fields, the header 4"),
+        ("start_s,source,destination,bytes\n0,0,99,5", "flows.csv:2:1: destination: host 99 does not exist"),
         ("", "the header line"), ("start_s,source,destination,bytes\nnan,0,1,inf", "start_s"),
         ("start_s,source,destination,bytes,cap\n0,0,1,5,3 parsecs", "cap:"),
     ])

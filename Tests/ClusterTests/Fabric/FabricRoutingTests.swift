@@ -16,7 +16,7 @@ import Testing
         #expect(
             names(network, 1, 13) == ["host 1 to leaf 0", "leaf 0 to spine 1 cable 0", "spine 1 cable 1 to leaf 3", "leaf 3 to host 13"])
         #expect(names(network, 2, 3) == ["host 2 to leaf 0", "leaf 0 to host 3"])
-        #expect(names(network, 5, 5) == ["host 5 to leaf 1", "leaf 1 to host 5"])
+        #expect(names(network, 5, 5) == [])
     }
 
     @Test func threeLevels() {
@@ -64,7 +64,7 @@ import Testing
             names(network, 0, 4) == [
                 "host 0 to router 0.0.0", "router 0.0.0 to router 0.0.1", "router 0.0.1 to router 0.1.1", "router 0.1.1 to host 4",
             ])
-        #expect(names(network, 2, 2) == ["host 2 to router 0.0.2", "router 0.0.2 to host 2"])
+        #expect(names(network, 2, 2) == [])
         let blue = network.route(from: 5, to: 16)[2]
         #expect(network.properties(ofLink: blue).bandwidth == 2 * testLink.bandwidth)
     }

@@ -237,11 +237,15 @@ struct RandomTraffic {
         #expect(abs(load.utilization[0][1] - 0.1) < 1e-12)
     }
 
-    /// Alone with a cap of 4 GB/s: 8 GB in 2 s. Its weight does not matter.
-    @Test func weightAndCap() throws {
+    /// A weight, a cap, and two flows that meet on half-duplex links.
+    @Test func weightsCapsAndHalfDuplex() throws {
         let network = Network(shape: StarShape(hosts: 4, link: LinkProperties(bandwidth: 10e9, latency: 0), duplex: .half))
-        let flow = Flow(source: 0, destination: 1, bytes: 8e9, weight: 3, cap: 4e9)
-        #expect(abs(try network.simulate([flow], verifying: true).end - 2) < 1e-12)
+        // Alone, capped at 4 GB/s: 8 GB in 2 s. Between hosts 2 and 3 both directions share each link, 5 GB/s each: 10 GB in 2 s.
+        let flows = [
+            Flow(source: 0, destination: 1, bytes: 8e9, weight: 3, cap: 4e9), Flow(source: 2, destination: 3, bytes: 10e9, weight: 0.5),
+            Flow(source: 3, destination: 2, bytes: 10e9, weight: 0.5),
+        ]
+        for time in try network.simulate(flows, verifying: true).finish { #expect(abs(time - 2) < 1e-12) }
     }
 
     /// A new flow whose link became tracked while shares were solved, after it had joined: case 4210 of the long run.
