@@ -117,7 +117,8 @@ let package = Package(
             name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"], swiftSettings: strict),
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"],
+            swiftSettings: strict),
         .testTarget(
             name: "ExecutionTests",
             dependencies: ["Cluster", "Workload", "Kernels", "Compression", "Training", "Calibration", "Plan", "Scenario", "Execution"],

@@ -3,21 +3,27 @@ import Dispatch
 import Engine
 import Plan
 import Quantities
+import Synchronization
 
 /// Plays a plan: one optimizer step after another, in simulated time. The same plan, conditions and seed give the same result whatever `jobs` is.
+/// - Parameter onStep: told after each of several steps how many are done, and of how many; from any thread.
 /// - Throws: `SimulationError` when the schedule cannot be played or a time is beyond what the clock holds.
 public func simulate(
-    _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings()
+    _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings(), onStep: StepObserver? = nil
 ) throws(SimulationError) -> RunResult {
     var run = StepRun(plan: plan, conditions: conditions, settings: settings)
+    run.onStep = onStep
     return try run.play()
 }
+
+public typealias StepObserver = @Sendable (_ done: Int, _ total: Int) -> Void
 
 /// Plays steps and gathers what is reported of them.
 private struct StepRun {
     let plan: Plan
     let conditions: Conditions
     let settings: SimulationSettings
+    var onStep: StepObserver?
     var warnings: [String] = []
 
     init(plan: Plan, conditions: Conditions, settings: SimulationSettings) {
@@ -117,6 +123,7 @@ private struct StepRun {
             let (sum, overflow) = clock.addingReportingOverflow(steps[step].nanoseconds)
             guard !overflow else { throw SimulationError("\(count) steps last longer than the clock holds") }
             clock = sum
+            onStep?(step + 1, count)
         }
         return steps
     }
@@ -125,12 +132,14 @@ private struct StepRun {
     private func inParallel(_ count: Int, _ source: StepSource) throws(SimulationError) -> [PlayedStep] {
         let workers = max(1, min(settings.jobs, count))
         let shares = SharedResults(count: workers)
+        let done = Atomic(0)
         DispatchQueue.concurrentPerform(iterations: workers) { worker in
             var own = source.player
             shares.fill(worker) { () throws(SimulationError) in
                 var steps: [(Int, PlayedStep)] = []
                 for step in stride(from: worker, to: count, by: workers) {
                     steps.append((step, try source.play(step, at: .zero, &own)))
+                    onStep?(done.wrappingAdd(1, ordering: .relaxed).newValue, count)
                 }
                 return steps
             }

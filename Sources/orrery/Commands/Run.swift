@@ -17,7 +17,9 @@ struct Run: ParsableCommand {
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         try options.report.prepare()
         let data = try CalibrationData.shipped()
-        let report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data)
+        let progress = Progress("steps", of: scenario.settings.samples, quiet: options.output.quiet)
+        let report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data) { progress.show($0, of: $1) }
+        progress.finish()
         try options.writeFiles([report])
         try Console.output(
             options.output.json ? report.json() : options.output.csv ? RunReport.csv(of: [report]) : report.summary(style: Console.style))
@@ -28,10 +30,10 @@ struct Run: ParsableCommand {
 }
 
 /// The way of the data: scenario, plan, result, bill, report.
-func project(_ scenario: Scenario, from file: String, _ data: CalibrationData) throws -> RunReport {
+func project(_ scenario: Scenario, from file: String, _ data: CalibrationData, onStep: StepObserver? = nil) throws -> RunReport {
     do {
         let plan = try scenario.job.plan(data)
-        let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings)
+        let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings, onStep: onStep)
         let bill = try scenario.prices.bill(for: result, job: plan.job)
         var report = RunReport(scenario: scenario, version: Orrery.version, result: result, bill: bill)
         report.suggestions = MemoryEstimate.suggestions(plan.job)

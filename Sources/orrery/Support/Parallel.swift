@@ -42,7 +42,9 @@ final class Progress: Sendable {
         state = Mutex(State(last: .now))
     }
 
-    func show(_ done: Int) {
+    /// - Parameter total: how much there is to do, where that was not known at first.
+    func show(_ done: Int, of total: Int? = nil) {
+        let total = total ?? self.total
         guard !isQuiet, done < total else { return }
         state.withLock { state in
             let wait: Duration = isBar ? (state.isShown ? .milliseconds(100) : .milliseconds(500)) : .seconds(15)
