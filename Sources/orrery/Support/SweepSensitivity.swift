@@ -53,6 +53,9 @@ struct SweepSensitivity {
         return keys.indices.sorted { (-indices.first[$0].value, $0) < (-indices.first[$1].value, $1) }
     }
 
+    /// A bootstrap of fewer rows draws the same few again and again, and its intervals say nothing.
+    private static let fewestRows = 8
+
     func text(rows: Int, possible: Int) -> String {
         var lines = ["\(rows) runs, \(possible) of them possible"]
         if percentiles.count == 3 {
@@ -71,7 +74,13 @@ struct SweepSensitivity {
             let name = keys[input] + String(repeating: " ", count: width - keys[input].count)
             lines.append("  \(name)  alone \(cell(indices.first[input])), with all interactions \(cell(indices.total[input]))")
         }
-        if let most = order.first { lines.append("\(keys[most]) matters most") }
+        if indices.used < Self.fewestRows {
+            lines.append(
+                "\(indices.used) rows are too few to say what matters, and the intervals too narrow; take more --samples, or ranges whose runs are possible"
+            )
+        } else if let most = order.first {
+            lines.append("\(keys[most]) matters most")
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
