@@ -32,28 +32,14 @@ extension Plan {
     /// and how many there are. Hybrid shard groups count as the whole group that they cut.
     var groupLoads: [GroupLoad] {
         var sums: [(kind: ParallelKind, op: CollectiveOp, bytes: Double, calls: Double)] = []
-        func add(_ list: [GroupTraffic], calls: Double) {
-            for one in list where one.bytes > 0 {
-                let kind =
-                    switch one.members {
-                    case .group(let kind), .parts(let kind, _), .across(let kind, _): kind
-                    }
-                if let known = sums.firstIndex(where: { $0.kind == kind && $0.op == one.operation }) {
-                    sums[known].bytes += calls * one.bytes
-                    sums[known].calls += calls
-                } else {
-                    sums.append((kind, one.operation, calls * one.bytes, calls))
-                }
+        for one in stepCollectives where one.traffic.bytes > 0 {
+            let (kind, bytes) = (one.traffic.members.kind, one.times * one.traffic.bytes)
+            if let known = sums.firstIndex(where: { $0.kind == kind && $0.op == one.traffic.operation }) {
+                sums[known].bytes += bytes
+                sums[known].calls += one.times
+            } else {
+                sums.append((kind, one.traffic.operation, bytes, one.times))
             }
-        }
-        let micro = Double(max(1, job.microBatches))
-        for unit in work.stages.joined() {
-            for forward in [true, false] { add(collectives(of: [unit], forward: forward), calls: micro) }
-        }
-        for parameters in work.parameters {
-            let isGathered = gathersByUnit || job.layout.zero >= 1
-            if isGathered { add(dataCollectives(of: parameters, reducing: false), calls: gathersAgain ? 2 * micro : 1) }
-            if hasReplicas { add(dataCollectives(of: parameters, reducing: true), calls: 1) }
         }
         let ranks = Double(max(1, schedule.ranks.count))
         var loads = sums.map { GroupLoad($0.kind, $0.op, bytes: $0.bytes / $0.calls, calls: $0.calls / ranks) }

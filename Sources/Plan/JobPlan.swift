@@ -51,8 +51,12 @@ public struct Plan: Sendable {
     public let costs: StageCosts
     public let schedule: PipelineSchedule
     public let memory: MemoryEstimate
+    /// How gradients and parameters travel between replicas and to the host.
+    public let flow: GradientFlow
     /// Equal pieces that the last gradient pass of each virtual stage is cut into, so that its buckets leave one by one.
     public let pieces: [Int]
+    /// [virtual stages] times that each rank that holds one reduces its gradients in a step.
+    public let reductions: [Int]
     /// Remarks on what was assumed.
     public let warnings: [String]
     /// Relative standard error of the step time: what the profile of the stack leaves unexplained.
@@ -63,32 +67,8 @@ public struct Plan: Sendable {
     /// Virtual stages that a rank holds.
     public func ownStages(of rank: Int) -> [Int] { schedule.virtualStage[rank] }
 
-    /// Parameters are gathered, used and dropped layer by layer (ZeRO-3; ZeRO-2 without a pipeline gathers once a step).
-    public var gathersByUnit: Bool {
-        fetches || hasReplicas && (job.layout.zero == 3 || job.layout.zero == 2 && job.layout.pipeline == 1)
-    }
-    /// Gathered again for each micro-batch and pass.
-    public var gathersAgain: Bool { job.layout.zero == 3 || fetches }
-    /// Parameters come from the host unit by unit.
-    public var fetches: Bool { job.layout.offload == .parameters && !costs.unitHost.isEmpty }
-    /// Gradients go to the host.
-    public var offloads: Bool { !costs.host.isEmpty }
-    public var hasReplicas: Bool { job.replicas > 1 }
-    /// Gradients that are kept in shards (ZeRO-2 with a pipeline) leave when a rank turns to another of its chunks, not once a step; with one chunk,
-    /// where that would mean to hold them all, after every micro-batch. The whole gradients of the chunk at work are left to the allocator's reserve.
-    public var reducesEveryPass: Bool { hasReplicas && !gathersByUnit && job.layout.zero == 2 }
-    private var overlapsReduction: Bool { job.layout.overlap.gradReduce ?? behaviour.dataOverlap }
-    private var overlapsGather: Bool { job.layout.overlap.paramGather ?? behaviour.dataOverlap }
-    /// Gradients leave bucket by bucket beside the last backward pass.
-    public var reducesInPieces: Bool { hasReplicas && !gathersByUnit && (overlapsReduction || reducesEveryPass) }
-    public var reducesAtEnd: Bool { hasReplicas && !gathersByUnit && !reducesInPieces }
-    /// Times that a stage's gradients are reduced in a step.
-    public var reductions: Int { reducesEveryPass ? max(1, schedule.gradientRuns(rank: 0).count { $0 } / max(1, schedule.chunks)) : 1 }
-    /// Parameters updated in shards are gathered beside the next step's first forward passes, or right after the optimizer.
-    public var gathersAhead: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && overlapsGather }
-    public var gathersAtEnd: Bool { hasReplicas && !gathersByUnit && job.layout.zero >= 1 && !overlapsGather }
-    /// Data-parallel collectives that run beside compute, of which a calibrated share stays exposed.
-    public var overlapsData: Bool { reducesInPieces || gathersAhead }
+    /// Times that each rank that holds a virtual stage gathers its parameters in a step.
+    public var gathers: Int { flow.gathers(schedule, copies: job.layout.parameterCopies) }
 }
 
 extension Job {
@@ -152,10 +132,11 @@ private struct Planning {
             ])
         }
         let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
+        let flow = GradientFlow(job: job, behaviour: behaviour)
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
             memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape),
-            pieces: work.gradientPieces(job: job, behaviour: behaviour),
+            flow: flow, pieces: work.gradientPieces(job: job, behaviour: behaviour), reductions: flow.reductions(schedule),
             warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
             reasons: Dictionary(

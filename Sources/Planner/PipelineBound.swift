@@ -32,7 +32,7 @@ struct PipelineBound {
         var reduce = 0.0
     }
     private var ranks: [Rank]
-    private let flow: DataFlow
+    private let flow: GradientFlow
     private let passes: StagePasses
     private let micro: Double
     /// [stages] buckets of the gradients, and seconds of a hop up to the stage before.
@@ -58,7 +58,7 @@ struct PipelineBound {
     var chunks: Int { ranks.map(\.stages.count).max() ?? 1 }
     var leastCompute: Double { ranks.map(\.compute).min() ?? 0 }
 
-    init(job: Job, flow: DataFlow, passes: StagePasses, costs: StageCosts, pieces: [Int]) {
+    init(job: Job, flow: GradientFlow, passes: StagePasses, costs: StageCosts, pieces: [Int]) {
         let count = max(1, job.layout.pipeline)
         // Each direction of DualPipe has half of the micro-batches, and every rank a stage of either.
         isTwin = count > 1 && job.layout.schedule == .dualpipe
@@ -81,8 +81,8 @@ struct PipelineBound {
             hops.append(stage > 0 && rank(of: stage - 1) != rank(of: stage) ? costs.hop : 0)
         }
         for at in ranks.indices { ranks[at].work = max(ranks[at].work, ranks[at].moving) }
-        if flow.overlapsData {
-            let most = ranks.map { $0.reduce * flow.reductions + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
+        if flow.overlaps {
+            let most = ranks.map { $0.reduce * passes.reductions + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
             exposedData = most * costs.dataExposed
         }
         descend()
@@ -154,7 +154,7 @@ struct PipelineBound {
         return max(reduce / n, reduce - gradientPass(stage) * (1 - 1 / n))
     }
 
-    private func gradientPass(_ stage: Int) -> Double { flow.splits ? passes.weight[stage] : passes.backward[stage] }
+    private func gradientPass(_ stage: Int) -> Double { passes.splits ? passes.weight[stage] : passes.backward[stage] }
 
     /// What follows a rank's last pass, whichever chunk's it is.
     private func tail(_ rank: Rank) -> Double {
@@ -166,13 +166,13 @@ struct PipelineBound {
     /// Seconds, counted from the start of the rank's first pass at `start`, until the stream of its collectives is through with the gradients.
     private func reduced(_ rank: Rank, from start: (_ stage: Int) -> (first: Double, turned: Double)) -> Double {
         guard flow.reducesInPieces else { return 0 }
-        let all = rank.reduce * flow.reductions
+        let all = rank.reduce * passes.reductions
         guard !isTwin else { return all }
         let first = rank.stages.map { stage in
             let made = gradientPass(stage) * (1 - 1 / pieces[stage])
             let (forward, backward, weight) = (passes.forward[stage], passes.backward[stage], passes.weight[stage])
             // Reduced once a step: behind all other passes of the stage. Else behind its first gradients.
-            guard flow.reductions <= 1 else { return start(stage).turned + weight - made }
+            guard passes.reductions <= 1 else { return start(stage).turned + weight - made }
             return start(stage).first + (micro - 1) * forward + micro * (backward + weight) - made
         }
         return (first.min() ?? 0) + all

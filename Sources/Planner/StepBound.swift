@@ -11,7 +11,7 @@ struct StepBound {
     let leastCompute: Double
 
     init(job: Job, behaviour: StackBehaviour, work: StageWork, costs: StageCosts) {
-        let flow = DataFlow(job: job, behaviour: behaviour, fetches: job.layout.offload == .parameters && !costs.unitHost.isEmpty)
+        let flow = GradientFlow(job: job, behaviour: behaviour)
         let passes = StagePasses(job: job, flow: flow, work: work, costs: costs)
         let pipeline = PipelineBound(
             job: job, flow: flow, passes: passes, costs: costs, pieces: work.gradientPieces(job: job, behaviour: behaviour))
@@ -24,48 +24,12 @@ struct StepBound {
     }
 }
 
-/// How gradients and parameters travel over the data-parallel group; the rules of `Plan`, which need a schedule there.
-struct DataFlow {
-    var splits = false
-    var gathersByUnit = false
-    var gathersAgain = false
-    var reducesInPieces = false
-    var reducesAtEnd = false
-    var gathersAhead = false
-    var gathersAtEnd = false
-    /// Least number of times that a stage's gradients are reduced in a step.
-    var reductions = 1.0
-    var overlapsData: Bool { reducesInPieces || gathersAhead }
-
-    init(job: Job, behaviour: StackBehaviour, fetches: Bool) {
-        let zero = job.layout.zero
-        let hasReplicas = job.replicas > 1
-        gathersByUnit = fetches || hasReplicas && (zero == 3 || zero == 2 && job.layout.pipeline == 1)
-        gathersAgain = zero == 3 || fetches
-        splits = job.layout.pipeline > 1 && job.layout.schedule.splitsBackward && !gathersByUnit
-        guard hasReplicas, !gathersByUnit else { return }
-        if zero == 2 { reductions = Self.runs(job) }
-        reducesInPieces = zero == 2 || (job.layout.overlap.gradReduce ?? behaviour.dataOverlap)
-        reducesAtEnd = !reducesInPieces
-        guard zero >= 1 else { return }
-        gathersAhead = job.layout.overlap.paramGather ?? behaviour.dataOverlap
-        gathersAtEnd = !gathersAhead
-    }
-}
-
-extension DataFlow {
-    /// Gradients kept in shards leave whenever a rank turns to another of its chunks: with one chunk after every micro-batch, interleaved after as
-    /// many as there are ranks, else once at least.
-    fileprivate static func runs(_ job: Job) -> Double {
-        let (kind, micro) = (job.layout.schedule, max(1, job.microBatches))
-        if kind.fixedChunks == 2 { return 1 }
-        guard job.layout.virtual > 1 else { return Double(micro) }
-        return Double(max(1, micro / max(1, job.layout.pipeline)))
-    }
-}
-
 /// Seconds of one micro-batch in each virtual stage: [virtual stages].
 struct StagePasses {
+    /// Weight gradients stand apart from the backward pass.
+    let splits: Bool
+    /// Times that a stage's gradients are reduced in a step, at least.
+    let reductions: Double
     var forward: [Double] = []
     /// Everything of the backward pass that the stage before waits for.
     var backward: [Double] = []
@@ -86,11 +50,12 @@ struct StagePasses {
     /// Exchange with experts and sends within the passes that a pass in the other direction may hide, of all passes of a micro-batch.
     var moving: [Double] = []
 
-    init(job: Job, flow: DataFlow, work: StageWork, costs: StageCosts) {
+    init(job: Job, flow: GradientFlow, work: StageWork, costs: StageCosts) {
         let micro = Double(max(1, job.microBatches))
         // DualPipe's passes may stand side by side, each computing while the other's tokens travel.
         let hides = job.layout.pipeline > 1 && (job.layout.schedule == .dualpipe || job.layout.schedule == .dualpipeV)
-        let splits = flow.splits
+        splits = job.layout.pipeline > 1 && job.layout.schedule.splitsBackward && !flow.gathersByUnit
+        reductions = Double(flow.leastReductions(job))
         for stage in costs.stages.indices {
             guard !flow.gathersByUnit else {
                 addUnits(work.stages[stage], flow: flow, costs: costs)
@@ -101,7 +66,7 @@ struct StagePasses {
             func slowed(_ seconds: Double, beside communication: Double) -> Double {
                 seconds + costs.overlapSlowdown * min(seconds, communication / micro)
             }
-            let reduced = flow.reducesInPieces ? traffic.reduce * flow.reductions : 0
+            let reduced = flow.reducesInPieces ? traffic.reduce * reductions : 0
             if hides {
                 let parts = [passes.forward, passes.backward, passes.weight].map { pass in
                     let moved = pass.seconds[.expertComm] + pass.seconds[.pipelineComm]
@@ -127,7 +92,7 @@ struct StagePasses {
     /// Units are gathered one ahead: the third one's gather starts behind the first one's pass, so a pass takes as long as the first and the last
     /// unit and what is gathered between them, if that is more than all units. Reductions queue among the gathers, each behind the gather of the
     /// unit after the next.
-    private mutating func addUnits(_ units: [Int], flow: DataFlow, costs: StageCosts) {
+    private mutating func addUnits(_ units: [Int], flow: GradientFlow, costs: StageCosts) {
         var sums = (forward: 0.0, backward: 0.0, compute: 0.0, stream: 0.0)
         var ends = (forward: 0.0, backward: 0.0)
         var between = (forward: 0.0, first: 0.0, backward: 0.0)

@@ -66,7 +66,7 @@ private struct StepRun {
         let account = StepAccount(plan: plan)
         var result = RunResult(
             step: account.step(times: times, mean: total, utilization: utilization), breakdownS: breakdown,
-            overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: account.traffic,
+            overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: try account.traffic(),
             run: account.run(stepTime: total),
             evidence: Evidence(
                 measured: measured, interpolated: interpolated, formula: 1 - measured - interpolated, stepTimeError: plan.expectedError),
@@ -81,7 +81,7 @@ private struct StepRun {
     private mutating func laneCount() -> Int {
         let replicas = max(1, plan.job.data)
         guard !conditions.isUniform || settings.unfolded else { return 1 }
-        let units = plan.gathersByUnit ? plan.work.stages.reduce(0) { $0 + $1.count } * 5 : plan.schedule.virtualStages * 4
+        let units = plan.flow.gathersByUnit ? plan.work.stages.reduce(0) { $0 + $1.count } * 5 : plan.schedule.virtualStages * 4
         let perLane = max(1, units * plan.schedule.microBatches)
         var lanes = replicas
         while lanes > 1, lanes * perLane > Self.taskLimit || replicas % lanes != 0 { lanes -= 1 }

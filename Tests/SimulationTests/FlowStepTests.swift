@@ -92,7 +92,7 @@ struct FlowStepTests {
         for (task, index) in flows.templateOf.enumerated() where index >= 0 {
             let kind = player.graph.kinds[Int(player.graph.kindOf[task])]
             guard case .reduce(let stage) = kind else { continue }
-            let collective = try #require(plan.dataCollectives(of: plan.work.parameters[stage], reducing: true).first)
+            let collective = try #require(plan.model.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
             #expect(collective.operation == .reduceScatter)
             let seconds = player.times.cost(kind).total
             let bytes = 2 * 0.75 * collective.bytes / Double(plan.pieces[stage])
@@ -119,9 +119,8 @@ struct FlowStepTests {
         #expect(abs((fabric.network["pipeline"] ?? 0) / hops - 1) < 1e-9)
         var data = 0.0
         for parameters in plan.work.parameters {
-            for reducing in [true, false] {
-                for one in plan.dataCollectives(of: parameters, reducing: reducing) { data += 8 * one.bytes * 0.75 }
-            }
+            let collectives = plan.model.dataCollectives(of: parameters)
+            for one in collectives.gather + collectives.reduce { data += 8 * one.bytes * 0.75 }
         }
         #expect(abs((fabric.inside["data"] ?? 0) / data - 1) < 1e-9)
         #expect((fabric.network["data"] ?? 0) == 0)
@@ -180,18 +179,6 @@ struct FlowStepTests {
         for gpu in 0..<32 {
             #expect(abs(Double(played[0]) * 1e-9 / expected[gpu] - 1) < 1e-5)
             #expect(abs(Double(played[1]) * 1e-9 / expected[32 + gpu] - 1) < 1e-5)
-        }
-    }
-
-    @Test("what the costs of data-parallel collectives add up is what the flows move", arguments: kinds.indices)
-    func sameCollectives(kind: Int) throws {
-        let plan = try flowPlan(flowJob(change: Self.kinds[kind].change))
-        for (stage, parameters) in plan.work.parameters.enumerated() {
-            for reducing in [true, false] {
-                let listed = plan.dataCollectives(of: parameters, reducing: reducing).reduce(0) { $0 + $1.seconds }
-                let costed = reducing ? plan.costs.data[stage].reduce : plan.costs.data[stage].gather
-                #expect(abs(listed - costed) <= 1e-9 * costed)
-            }
         }
     }
 

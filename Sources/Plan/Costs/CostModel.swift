@@ -67,16 +67,6 @@ public struct CostModel: Sendable {
         }
     }
 
-    /// Bytes that a rank sends for a communication, over links inside its domain and over the network.
-    public func traffic(_ communication: Communication) -> (nvlink: Double, network: Double) {
-        let shape = group(communication.group)
-        if communication.group == .expert, communication.kind == .allToAll, let split = dispatch(bytes: communication.bytes) {
-            let local = Double(shape.perDomain - 1) / Double(max(1, shape.perDomain))
-            return (communication.bytes * local, split.network)
-        }
-        return collectives.traffic(communication.kind.collective, bytes: communication.bytes, group: shape)
-    }
-
     /// What crosses the network where a token goes once to each node that has some of its experts, over all links of the nodes at once, and is
     /// copied there (arXiv:2412.19437 section 3.2.2). k experts on M nodes at random are on M (1 - (1 - 1/M)^k) different ones, and one node in
     /// D is the token's own. Also as bytes of a plain all-to-all that sends as much across. Nil: copies travel one by one.
@@ -102,6 +92,7 @@ public struct CostModel: Sendable {
 
     /// Share of a layer's collective that stays on the path, and what it counts as.
     func exposure(_ communication: Communication, pass: Pass) -> (share: Double, activity: Activity) {
+        let activity = TrafficGroup(of: communication).activity
         switch communication.group {
         case .tensor:
             let overlapped = tensorShare
@@ -110,13 +101,13 @@ public struct CostModel: Sendable {
                 pass == .weightGradient
                 ? overlapped * constants[.tensorGatherBackward]
                 : pass == .inputGradient && isReduction ? overlapped * constants[.tensorBackwardExposed] : overlapped
-            return (share, communication.kind == .allReduce ? .tensorComm : .sequenceComm)
+            return (share, activity)
         // Each step of a grid's product waits for its blocks.
-        case .tensorRow, .tensorColumn: return (1, .tensorComm)
+        case .tensorRow, .tensorColumn: return (1, activity)
         // Heads are exchanged before the attention can start; keys pass round beside it.
-        case .context: return (communication.kind == .allToAll ? 1 : constants[.contextExposed], .contextComm)
+        case .context: return (communication.kind == .allToAll ? 1 : constants[.contextExposed], activity)
         case .expert:
-            return (constants[.expertExposed] * (behaviour.fusedExperts ? constants[.expertOverlap] : 1), .expertComm)
+            return (constants[.expertExposed] * (behaviour.fusedExperts ? constants[.expertOverlap] : 1), activity)
         }
     }
 
@@ -174,6 +165,11 @@ public struct CostModel: Sendable {
             }
         }
         return cost
+    }
+
+    /// Whether the backward pass sends again what a forward op sends; `full`: its layer is recomputed as a whole.
+    func repeats(_ op: Op, full: Bool) -> Bool {
+        full || job.training.recompute == .selective && behaviour.selective == .half && Self.isRepeated(op)
     }
 
     /// Whether op-level selective recomputation does a forward op again whatever it keeps of the products.

@@ -62,13 +62,6 @@ public struct GradientCompression: Sendable, Hashable {
         }
     }
 
-    /// Seconds on the network for `elements` over `group`.
-    func networkSeconds(elements: Double, group: GroupShape, model: CostModel) -> Double {
-        collectives(elements: elements, ranks: group.ranks, job: model.job).reduce(0) {
-            $0 + model.seconds($1.operation, bytes: $1.bytes, group: group)
-        }
-    }
-
     /// Seconds of encoding and decoding on the device, a step.
     func kernelSeconds(_ parameters: StageWork.LocalParameters, model: CostModel) -> Double {
         let count = Self.sampleCount

@@ -41,7 +41,7 @@ struct HostCosts {
         memory = host.memoryBandwidth.bytesPerSecond * Self.updateShare / Double(gpus)
         read = host.nvmeRead.bytesPerSecond / Double(gpus)
         write = host.nvmeWrite.bytesPerSecond / Double(gpus)
-        leaves = job.gradientsLeave
+        leaves = job.addsGradientsOnHost
     }
 
     func traffic(_ parameters: StageWork.LocalParameters) -> HostTraffic {
@@ -65,9 +65,4 @@ struct HostCosts {
         }
         return traffic
     }
-}
-
-extension Job {
-    /// Gradients go to the host and are added up there: where they are sharded, or there is but one copy of the parameters.
-    public var gradientsLeave: Bool { layout.offload != .none && (layout.zero >= 2 || replicas == 1) }
 }

@@ -17,6 +17,8 @@ public struct StageCosts: Sendable {
         public var gather = 0.0
         /// Reduction of the gradients.
         public var reduce = 0.0
+
+        init(_ collectives: DataCollectives) { (gather, reduce) = (collectives.gatherSeconds, collectives.reduceSeconds) }
     }
 
     /// [virtual stages]
@@ -55,7 +57,7 @@ public struct StageCosts: Sendable {
         let costs = work.ops.map(model.cost(of:))
         hop = Self.hop(model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
-        let full = Self.fullLayers(work: work, job: job)
+        let full = work.fullLayers(job)
         let demand = OptimizerDemand(job.training.optimizer, model: job.model)
         let offload = HostCosts(model)
         for (stage, units) in work.stages.enumerated() {
@@ -63,7 +65,7 @@ public struct StageCosts: Sendable {
             var repeated = full[stage]
             for unit in units {
                 var isFull = false
-                if case .layer = work.units[unit], repeated > 0 {
+                if work.isLayer(unit), repeated > 0 {
                     repeated -= 1
                     isFull = true
                 }
@@ -78,7 +80,7 @@ public struct StageCosts: Sendable {
                 passes.backward.seconds[.other] += copy
             }
             stages.append(passes)
-            data.append(Self.traffic(work.parameters[stage], model: model))
+            data.append(DataTraffic(model.dataCollectives(of: work.parameters[stage])))
             let shard = job.layout.zero >= 1 ? Double(job.replicas) : 1
             let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
             let codec = job.training.compression?.kernelSeconds(work.parameters[stage], model: model) ?? 0
@@ -90,11 +92,9 @@ public struct StageCosts: Sendable {
         }
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
-            var isFull = false
-            if case .layer = work.units[unit] { isFull = (full.max() ?? 0) > 0 }
-            sum.add(cost, again: model.recomputation(of: cost, full: isFull))
+            sum.add(cost, again: model.recomputation(of: cost, full: work.isLayer(unit) && (full.max() ?? 0) > 0))
             units.append(sum.passes(model.timings))
-            unitData.append(Self.traffic(work.unitParameters[unit], model: model))
+            unitData.append(DataTraffic(model.dataCollectives(of: work.unitParameters[unit])))
             if let offload { unitHost.append(offload.traffic(work.unitParameters[unit])) }
         }
         if job.layout.bucketing == .groups { groupBySize(work: work, model: model) }
@@ -112,9 +112,7 @@ public struct StageCosts: Sendable {
 
     /// Tensors below 16 MB are reduced one by one as soon as they are there and hold the backward pass up; larger ones leave alone, beside it.
     private mutating func groupBySize(work: StageWork, model: CostModel) {
-        let job = model.job
-        let width = max(model.behaviour.reduceBytes, job.sharding.activationBytes)
-        let operation: CollectiveOp = job.layout.zero == 0 ? .allReduce : .reduceScatter
+        let width = model.job.reduceBytes(model.behaviour)
         for stage in work.stages.indices {
             var (small, large) = (0.0, 0.0)
             for unit in work.stages[stage] {
@@ -123,12 +121,12 @@ public struct StageCosts: Sendable {
                     guard case .gemm(let gemm) = op.work else { continue }
                     let elements = Double(gemm.m) * Double(gemm.n) * Double(gemm.count)
                     if !gemm.grouped { rest -= elements }
-                    let group = gemm.grouped ? model.groups.expertData : model.groups.dataContext
-                    let seconds = model.seconds(operation, bytes: elements * width, group: group)
+                    let parameters = StageWork.LocalParameters(dense: gemm.grouped ? 0 : elements, expert: gemm.grouped ? elements : 0)
+                    let seconds = model.dataCollectives(of: parameters).reduceSeconds
                     if elements * width < 16e6 { small += seconds } else { large += seconds }
                 }
                 // Norms and biases travel together; the embedding's table has no product either.
-                let together = model.seconds(operation, bytes: max(0, rest) * width, group: model.groups.dataContext)
+                let together = model.dataCollectives(of: StageWork.LocalParameters(dense: max(0, rest))).reduceSeconds
                 if rest * width < 16e6 { small += together } else { large += together }
             }
             synchronous.append(small)
@@ -136,36 +134,10 @@ public struct StageCosts: Sendable {
         }
     }
 
-    /// Layers of each virtual stage that are recomputed in full.
-    private static func fullLayers(work: StageWork, job: Job) -> [Int] {
-        switch job.training.recompute {
-        case .none, .selective, .modules, .auto: return work.stageLayers.map { _ in 0 }
-        case .full: return work.stageLayers
-        case .layers(let count): return firstLayers(Array(repeating: count, count: max(1, job.layout.pipeline)), work: work, job: job)
-        case .perRank(let counts): return firstLayers(counts, work: work, job: job)
-        }
-    }
-
-    /// The first layers of each rank, chunk by chunk, [virtual stages].
-    private static func firstLayers(_ counts: [Int], work: StageWork, job: Job) -> [Int] {
-        let shape = PipelineShape(job: job)
-        var left = counts
-        return work.stageLayers.enumerated().map { stage, layers in
-            let rank = shape.rank(of: stage)
-            guard left.indices.contains(rank) else { return 0 }
-            let taken = min(layers, left[rank])
-            left[rank] -= taken
-            return taken
-        }
-    }
-
-    /// Seconds for which the activations of a micro-batch travel to the next stage. The message is cut over the tensor group, as Megatron
-    /// (arXiv:2104.04473 section 4.1) and DeepSpeed do.
+    /// Seconds for which the activations of a micro-batch travel to the next stage.
     private static func hop(_ model: CostModel) -> Double {
-        let job = model.job
-        guard job.layout.pipeline > 1 else { return 0 }
-        let bytes =
-            Double(job.sharding.tokens) * Double(job.model.hidden) * job.sharding.activationBytes / Double(max(1, job.layout.tensor))
+        guard model.job.layout.pipeline > 1 else { return 0 }
+        let bytes = model.job.hopBytes
         let groups = model.groups
         let inside = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 2, concurrent: 1))
         guard groups.pipelineCrossing > 0 else { return inside }
@@ -182,49 +154,6 @@ public struct StageCosts: Sendable {
         var seconds = ActivitySeconds(.pipelineComm, constants[.pipelineExposed] * left * hop)
         seconds[.launch] = constants[.hostSync] * 1e-3 * left
         return seconds
-    }
-
-    /// Gather and reduction of the given local parameters over their data-parallel groups.
-    static func traffic(_ parameters: StageWork.LocalParameters, model: CostModel) -> DataTraffic {
-        let job = model.job
-        let behaviour = model.behaviour
-        let zero = job.layout.zero
-        let weightBytes = job.sharding.activationBytes
-        let reduceBytes = job.training.precision.reduce?.bytes ?? max(behaviour.reduceBytes, weightBytes)
-        var traffic = DataTraffic()
-        for (count, group) in [(parameters.dense, model.groups.dataContext), (parameters.expert, model.groups.expertData)] where count > 0 {
-            if let compression = job.training.compression, group.ranks > 1 {
-                traffic.reduce += compression.networkSeconds(elements: count, group: group, model: model)
-                if zero >= 1 { traffic.gather += model.seconds(.allGather, bytes: count * weightBytes, group: group) }
-                continue
-            }
-            guard let hybrid = model.hybridGroups(of: group) else {
-                let reduction: CollectiveOp = zero == 0 || (behaviour.zero1AllReduce && zero < 3) ? .allReduce : .reduceScatter
-                traffic.reduce += model.seconds(reduction, bytes: count * reduceBytes, group: group)
-                if zero >= 1 { traffic.gather += model.seconds(.allGather, bytes: count * weightBytes, group: group) }
-                continue
-            }
-            // Hybrid sharding: gather and scatter inside the group, all-reduce of each shard across the replicas.
-            traffic.reduce += model.seconds(.reduceScatter, bytes: count * reduceBytes, group: hybrid.inside)
-            traffic.reduce += model.seconds(.allReduce, bytes: count * reduceBytes / Double(hybrid.inside.ranks), group: hybrid.across)
-            traffic.gather += model.seconds(.allGather, bytes: count * weightBytes, group: hybrid.inside)
-        }
-        return traffic
-    }
-}
-
-extension CostModel {
-    /// The groups of hybrid sharding where `group` is cut, else nil.
-    func hybridGroups(of group: GroupShape) -> (inside: GroupShape, across: GroupShape)? {
-        guard job.layout.zero >= 2 else { return nil }
-        let asked = job.layout.shardGroup ?? (behaviour.shardsInNode ? job.cluster.gpusPerNode : group.ranks)
-        guard asked < group.ranks, asked > 0 else { return nil }
-        let inside = GroupShape(ranks: asked, perDomain: min(asked, max(1, group.perDomain)), concurrent: group.concurrent)
-        let replicas = group.ranks / asked
-        let perDomain = max(1, group.perDomain / asked)
-        let across = GroupShape(
-            ranks: replicas, perDomain: min(replicas, perDomain), concurrent: group.concurrent * min(asked, group.perDomain))
-        return (inside, across)
     }
 }
 

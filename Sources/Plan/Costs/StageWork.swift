@@ -17,6 +17,7 @@ public struct StageWork: Sendable {
         public var dense = 0.0
         /// Routed experts, replicated over fewer ranks.
         public var expert = 0.0
+        public init(dense: Double = 0, expert: Double = 0) { (self.dense, self.expert) = (dense, expert) }
         public var total: Double { dense + expert }
         static func += (a: inout Self, b: Self) {
             a.dense += b.dense
@@ -86,12 +87,40 @@ public struct StageWork: Sendable {
         }
     }
 
+    /// A layer of the model proper, which recomputation can take whole.
+    func isLayer(_ unit: Int) -> Bool {
+        if case .layer = units[unit] { true } else { false }
+    }
+
+    /// Layers of each virtual stage that are recomputed in full.
+    func fullLayers(_ job: Job) -> [Int] {
+        switch job.training.recompute {
+        case .none, .selective, .modules, .auto: return stageLayers.map { _ in 0 }
+        case .full: return stageLayers
+        case .layers(let count): return firstLayers(Array(repeating: count, count: max(1, job.layout.pipeline)), job)
+        case .perRank(let counts): return firstLayers(counts, job)
+        }
+    }
+
+    /// The first layers of each rank, chunk by chunk, [virtual stages].
+    private func firstLayers(_ counts: [Int], _ job: Job) -> [Int] {
+        let shape = PipelineShape(job: job)
+        var left = counts
+        return stageLayers.enumerated().map { stage, layers in
+            let rank = shape.rank(of: stage)
+            guard left.indices.contains(rank) else { return 0 }
+            let taken = min(layers, left[rank])
+            left[rank] -= taken
+            return taken
+        }
+    }
+
     /// Buckets of the size that is asked for, as far as whole layers fill them, [virtual stages].
     public func gradientPieces(job: Job, behaviour: StackBehaviour) -> [Int] {
         stages.indices.map { stage in
             let most = max(1, min(stages[stage].count, 16))
             guard job.layout.bucketing == .fixed else { return most }
-            let bytes = parameters[stage].total * max(behaviour.reduceBytes, job.sharding.activationBytes)
+            let bytes = parameters[stage].total * job.reduceBytes(behaviour)
             let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
             return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
         }

@@ -70,7 +70,7 @@ extension Plan {
         }
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule, memory: estimate,
-            pieces: pieces,
+            flow: flow, pieces: pieces, reductions: reductions,
             warnings: warnings + [
                 "cluster.pools: micro-batches of a replica are \(text); the step goes at the pace of \(job.cluster.accelerator.name)"
             ], expectedError: expectedError, reasons: reasons)

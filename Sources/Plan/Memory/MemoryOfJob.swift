@@ -227,7 +227,7 @@ struct StateBytes {
     }
 
     /// Gradients go to the host bucket by bucket and are added up there (arXiv:2101.06840 section 4): where they are sharded, or there is one GPU.
-    var gradientsLeave: Bool { job.gradientsLeave }
+    var gradientsLeave: Bool { job.addsGradientsOnHost }
 
     /// Bytes that one GPU keeps on its host.
     func hostBytes(_ weights: StageWeights) -> Double {

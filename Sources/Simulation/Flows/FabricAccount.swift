@@ -1,4 +1,5 @@
 import Cluster
+import Plan
 
 /// Reads a played step from the links' point of view.
 struct FabricAccount {

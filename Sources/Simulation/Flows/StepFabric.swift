@@ -41,12 +41,12 @@ struct StepFabric {
         plan: Plan, keys: [PatternKey], lanes: Int, disturbed: (slow: [Int: Double], faults: LinkFaultPlan)
     ) throws(SimulationError) {
         do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw SimulationError("\(error)") }
-        let placement: Placement
-        do { placement = try plan.placement() } catch { throw SimulationError("\(error)") }
+        let groups: RankGroups
+        do { groups = try RankGroups(plan) } catch { throw SimulationError("\(error)") }
         self.keys = Array(repeating: keys, count: 1 + disturbed.faults.detours.count).flatMap { $0 }
         self.lanes = lanes
         ranks = plan.schedule.ranks.count
-        var builder = PatternBuilder(network: network, placement: placement, collectives: plan.model.collectives, lanes: lanes)
+        var builder = PatternBuilder(network: network, groups: groups, collectives: plan.model.collectives, lanes: lanes)
         var index: [PatternKey: Int] = [:]
         var built: [RawPattern] = []
         for (number, key) in keys.enumerated() {

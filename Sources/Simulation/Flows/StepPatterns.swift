@@ -1,12 +1,6 @@
 import Cluster
 import Plan
 
-/// What a flow belongs to, as results name it.
-enum TrafficGroup: Int, CaseIterable {
-    case tensor, sequence, context, expert, pipeline, data
-    var name: String { "\(self)" }
-}
-
 /// Which flows: of one place (lane and pipeline rank), all model-parallel ranks and all replicas of the lane together.
 struct PatternKey: Hashable {
     enum Kind: Hashable {
@@ -37,7 +31,8 @@ struct RawPattern {
 /// In all-to-all every rank sends S / n to every other.
 struct PatternBuilder {
     let network: TrainingNetwork
-    let placement: Placement
+    let groups: RankGroups
+    private var placement: Placement { groups.placement }
     let collectives: CollectiveModel
     let lanes: Int
     /// Links that flows go round where there is another way.
@@ -46,9 +41,9 @@ struct PatternBuilder {
     private var scratch: [Double]
     private var touched: [Int32] = []
 
-    init(network: TrainingNetwork, placement: Placement, collectives: CollectiveModel, lanes: Int) {
+    init(network: TrainingNetwork, groups: RankGroups, collectives: CollectiveModel, lanes: Int) {
         self.network = network
-        self.placement = placement
+        self.groups = groups
         self.collectives = collectives
         self.lanes = max(1, lanes)
         scratch = Array(repeating: 0, count: network.network.linkCount)
@@ -104,16 +99,16 @@ struct PatternBuilder {
         case .hop(let target):
             for rank in sources { send(from: rank, to: rank + (target - stage) * degrees.stage, 1) }
         case .collective(let operation, let members):
-            var groups: [Group] = []
+            var joined: [Group] = []
             var groupOf: [Int: (group: Int, index: Int)] = [:]
             for rank in sources {
                 if groupOf[rank] == nil {
-                    let group = Group(self.members(members, of: rank), placement)
-                    for (index, member) in group.members.enumerated() { groupOf[member] = (groups.count, index) }
-                    groups.append(group)
+                    let group = Group(self.groups.members(members, of: rank), placement)
+                    for (index, member) in group.members.enumerated() { groupOf[member] = (joined.count, index) }
+                    joined.append(group)
                 }
                 guard let (group, index) = groupOf[rank] else { continue }
-                flows(operation, groups[group], from: index) { target, bytes in send(from: rank, to: groups[group].members[target], bytes) }
+                flows(operation, joined[group], from: index) { target, bytes in send(from: rank, to: joined[group].members[target], bytes) }
             }
         }
         var raw = RawPattern(inside: sum.inside, outside: sum.outside)
@@ -128,19 +123,6 @@ struct PatternBuilder {
         }
         touched.removeAll(keepingCapacity: true)
         return raw
-    }
-
-    private func members(_ which: GroupTraffic.Members, of rank: Int) -> [Int] {
-        switch which {
-        case .group(let kind): return placement.members(kind, of: rank)
-        case .parts(let kind, let size):
-            let all = placement.members(kind, of: rank)
-            let first = (all.firstIndex(of: rank) ?? 0) / size * size
-            return Array(all[first..<min(all.count, first + size)])
-        case .across(let kind, let size):
-            let all = placement.members(kind, of: rank)
-            return stride(from: (all.firstIndex(of: rank) ?? 0) % size, to: all.count, by: size).map { all[$0] }
-        }
     }
 
     /// What one member of a group sends, of a buffer of one byte.

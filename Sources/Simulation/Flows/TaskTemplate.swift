@@ -117,35 +117,35 @@ struct TemplateBuilder {
     private func traffic(of kind: StepTask, place: Int, target: Int) -> (list: [TaskTraffic], repeats: Int) {
         let work = plan.work
         switch kind {
-        case .forward(let stage): return inside(kind, units: work.stages[stage], forward: true, place: place)
-        case .backward(let stage), .fullBackward(let stage): return inside(kind, units: work.stages[stage], forward: false, place: place)
-        case .firstPiece(let stage):
-            return inside(kind, units: work.stages[stage], forward: true, place: place, pieces: times.pieces[stage])
+        case .forward(let stage): return pass(kind, of: stage, forward: true, place: place)
+        case .backward(let stage), .fullBackward(let stage): return pass(kind, of: stage, forward: false, place: place)
+        case .firstPiece(let stage): return pass(kind, of: stage, forward: true, place: place, pieces: times.pieces[stage])
         case .lastPiece(let stage) where !plan.schedule.splitsBackward:
-            return inside(kind, units: work.stages[stage], forward: false, place: place, pieces: times.pieces[stage])
+            return pass(kind, of: stage, forward: false, place: place, pieces: times.pieces[stage])
         case .pair(let forward, let backward):
-            let first = inside(.forward(stage: forward), units: work.stages[forward], forward: true, place: place)
-            let second = inside(.fullBackward(stage: backward), units: work.stages[backward], forward: false, place: place)
+            let first = pass(.forward(stage: forward), of: forward, forward: true, place: place)
+            let second = pass(.fullBackward(stage: backward), of: backward, forward: false, place: place)
             return (Self.merged(first.list + second.list), max(1, min(first.repeats, second.repeats)))
-        case .unitForward(let unit, _): return inside(kind, units: [unit], forward: true, place: place)
-        case .unitBackward(let unit, _): return inside(kind, units: [unit], forward: false, place: place)
+        case .unitForward(let unit, _): return (traffic(plan.collectives(ofUnit: unit, forward: true), kind, place), 1)
+        case .unitBackward(let unit, _): return (traffic(plan.collectives(ofUnit: unit, forward: false), kind, place), 1)
         case .hop:
             guard target >= 0, target != place % graph.ranks, times.costs.hop > 0 else { return ([], 1) }
             let key = PatternKey(place: place, kind: .hop(to: target), group: .pipeline)
             return ([TaskTraffic(key: key, bytes: plan.hopBytes, seconds: times.costs.hop)], 1)
-        case .gather(let stage): return data(kind, work.parameters[stage], false, place, pieces: times.pieces[stage])
-        case .reduce(let stage): return data(kind, work.parameters[stage], true, place, pieces: times.pieces[stage])
-        case .reduceAll(let stage): return data(kind, work.parameters[stage], true, place)
-        case .unitGather(let unit): return data(kind, work.unitParameters[unit], false, place)
-        case .unitReduce(let unit): return data(kind, work.unitParameters[unit], true, place)
+        case .gather(let stage): return data(kind, collectives(work.parameters[stage]).gather, place, pieces: times.pieces[stage])
+        case .reduce(let stage): return data(kind, collectives(work.parameters[stage]).reduce, place, pieces: times.pieces[stage])
+        case .reduceAll(let stage): return data(kind, collectives(work.parameters[stage]).reduce, place)
+        case .unitGather(let unit): return data(kind, collectives(work.unitParameters[unit]).gather, place)
+        case .unitReduce(let unit): return data(kind, collectives(work.unitParameters[unit]).reduce, place)
         default: return ([], 1)
         }
     }
 
+    private func collectives(_ parameters: StageWork.LocalParameters) -> DataCollectives { plan.model.dataCollectives(of: parameters) }
+
     private func data(
-        _ kind: StepTask, _ parameters: StageWork.LocalParameters, _ reducing: Bool, _ place: Int, pieces: Int = 1
+        _ kind: StepTask, _ collectives: [GroupTraffic], _ place: Int, pieces: Int = 1
     ) -> (list: [TaskTraffic], repeats: Int) {
-        let collectives = plan.dataCollectives(of: parameters, reducing: reducing)
         let closed = collectives.reduce(0) { $0 + $1.seconds }
         let total = times.cost(kind).total
         guard closed > 0, total > 0 else { return ([], 1) }
@@ -158,39 +158,23 @@ struct TemplateBuilder {
         )
     }
 
-    /// The collectives inside a pass. What is recomputed moves its traffic again: seconds of communication over those of one plain pass say how often.
-    private func inside(
-        _ kind: StepTask, units: [Int], forward: Bool, place: Int, pieces: Int = 1
+    /// The collectives inside a pass of a virtual stage, or in one of its pieces.
+    private func pass(
+        _ kind: StepTask, of stage: Int, forward: Bool, place: Int, pieces: Int = 1
     ) -> (list: [TaskTraffic], repeats: Int) {
-        var plain = plan.collectives(of: units, forward: forward)
-        let cost = times.cost(kind)
-        let communicating =
-            cost.seconds[.tensorComm] + cost.seconds[.sequenceComm] + cost.seconds[.contextComm] + cost.seconds[.expertComm]
-            + cost.overlapped
-        guard communicating > 0 else { return ([], 1) }
-        let share = 1 / Double(max(1, pieces))
-        let degradation = plan.model.constants[.degradation]
+        let list = traffic(plan.collectives(of: stage, forward: forward), kind, place, share: 1 / Double(max(1, pieces)))
+        return (list, max(1, plan.work.stages[stage].count / max(1, pieces)))
+    }
+
+    private func traffic(_ collectives: [GroupTraffic], _ kind: StepTask, _ place: Int, share: Double = 1) -> [TaskTraffic] {
+        guard !collectives.isEmpty else { return [] }
         // A slowdown beside other collectives and degraded machines stretch time, not bytes.
-        let slowed = cost.total / max(1e-300, unslowed(kind)) * degradation
-        var repeated = communicating / slowed
-        let own = plain.reduce(0) { $0 + $1.seconds } * share
-        if !forward, repeated > own * (1 + 1e-9) {
-            let again = plan.collectives(of: units, forward: true)
-            let closed = again.reduce(0) { $0 + $1.seconds } * share
-            if closed > 0 {
-                let part = (repeated - own) / closed
-                plain += again.map {
-                    GroupTraffic(operation: $0.operation, members: $0.members, bytes: $0.bytes * part, seconds: $0.seconds * part)
-                }
-                repeated = own
-            }
-        }
-        let list = plain.map {
+        let slowed = times.cost(kind).total / max(1e-300, unslowed(kind)) * plan.model.constants[.degradation]
+        return collectives.map {
             TaskTraffic(
-                key: PatternKey(place: place, kind: .collective($0.operation, $0.members), group: Self.group($0)), bytes: $0.bytes * share,
+                key: PatternKey(place: place, kind: .collective($0.operation, $0.members), group: $0.group), bytes: $0.bytes * share,
                 seconds: $0.seconds * share * slowed)
         }
-        return (Self.merged(list), max(1, units.count / max(1, pieces)))
     }
 
     private func unslowed(_ kind: StepTask) -> Double {
@@ -220,14 +204,5 @@ struct TemplateBuilder {
             }
         }
         return result
-    }
-
-    private static func group(_ traffic: GroupTraffic) -> TrafficGroup {
-        guard case .group(let kind) = traffic.members else { return .data }
-        switch kind {
-        case .context: return .context
-        case .expert: return .expert
-        default: return traffic.operation == .allReduce ? .tensor : .sequence
-        }
     }
 }

@@ -85,67 +85,18 @@ struct StepAccount {
     }
 
     /// Bytes that a GPU sends in a step, mean over the GPUs.
-    var traffic: Traffic {
-        var nvlink = 0.0
-        var network = 0.0
-        var byGroup: [String: Double] = [:]
-        let ranks = Double(plan.schedule.ranks.count)
-        let micro = Double(plan.schedule.microBatches)
-        func add(_ key: String, _ operation: CollectiveOp, bytes: Double, group: GroupShape, times: Double) {
-            let sent = plan.model.collectives.traffic(operation, bytes: bytes, group: group)
-            nvlink += sent.nvlink * times / ranks
-            network += sent.network * times / ranks
-            byGroup[key, default: 0] += (sent.nvlink + sent.network) * times / ranks
-        }
-        for stage in plan.work.stages {
-            for unit in stage {
-                for op in plan.work.ops[unit] {
-                    guard case .communication(let communication) = op.work else { continue }
-                    let repeats = op.pass == .forward && job.training.recompute == .full ? 2.0 : 1
-                    let sent = plan.model.traffic(communication)
-                    nvlink += sent.nvlink * micro * repeats / ranks
-                    network += sent.network * micro * repeats / ranks
-                    byGroup[key(communication), default: 0] += (sent.nvlink + sent.network) * micro * repeats / ranks
-                }
+    /// - Throws: `SimulationError` where the ranks cannot be placed.
+    func traffic() throws(SimulationError) -> Traffic {
+        var traffic = Traffic(nvlink: 0, network: 0, byGroup: [:])
+        do throws(PlacementError) {
+            for (group, sent) in try plan.sentBytes().sorted(by: { $0.key.rawValue < $1.key.rawValue }) where sent.inside + sent.network > 0
+            {
+                traffic.nvlink += sent.inside
+                traffic.network += sent.network
+                traffic.byGroup[group.name] = sent.inside + sent.network
             }
-        }
-        let zero = job.layout.zero
-        for parameters in plan.work.parameters where plan.hasReplicas {
-            let times = plan.gathersByUnit ? micro : Double(plan.reductions)
-            for (count, group) in [(parameters.dense, plan.model.groups.dataContext), (parameters.expert, plan.model.groups.expertData)]
-            where count > 0 {
-                if let compression = job.training.compression, group.ranks > 1 {
-                    for one in compression.collectives(elements: count, ranks: group.ranks, job: job) {
-                        add("data", one.operation, bytes: one.bytes, group: group, times: times)
-                    }
-                    if zero >= 1 { add("data", .allGather, bytes: count * job.sharding.activationBytes, group: group, times: 1) }
-                    continue
-                }
-                let bytes = count * max(plan.behaviour.reduceBytes, job.sharding.activationBytes)
-                add("data", zero == 0 ? .allReduce : .reduceScatter, bytes: bytes, group: group, times: times)
-                let gathers = zero == 0 ? 0 : zero == 3 ? 2 * micro : 1
-                add("data", .allGather, bytes: count * job.sharding.activationBytes, group: group, times: gathers)
-            }
-        }
-        let hops = Double(max(0, plan.schedule.virtualStages - 1)) * 2 * micro
-        if hops > 0 {
-            let bytes =
-                Double(job.sharding.tokens) * Double(job.model.hidden) * job.sharding.activationBytes / Double(max(1, job.layout.tensor))
-            let crossing = plan.model.groups.pipelineCrossing
-            nvlink += bytes * hops * (1 - crossing) / ranks
-            network += bytes * hops * crossing / ranks
-            byGroup["pipeline"] = bytes * hops / ranks
-        }
-        return Traffic(nvlink: nvlink, network: network, byGroup: byGroup)
-    }
-
-    private func key(_ communication: Communication) -> String {
-        switch communication.group {
-        case .tensor: communication.kind == .allReduce ? "tensor" : "sequence"
-        case .tensorRow, .tensorColumn: "tensor"
-        case .context: "context"
-        case .expert: "expert"
-        }
+        } catch { throw SimulationError("\(error)") }
+        return traffic
     }
 
     /// How communication was timed, where it ran as flows.

@@ -93,7 +93,7 @@ private struct Builder {
     }
 
     mutating func addStep() {
-        if plan.gathersByUnit { addUnitPipelines() } else { addPipelines() }
+        if plan.flow.gathersByUnit { addUnitPipelines() } else { addPipelines() }
         addOptimizer()
     }
 
@@ -104,7 +104,7 @@ private struct Builder {
         let places = lanes * ranks
         // Parameters sharded by the optimizer are gathered beside the first forward passes, in the order in which these need them.
         var gathered = [[TaskID]](repeating: [], count: places * schedule.chunks)
-        if plan.gathersAhead {
+        if plan.flow.gathersAhead {
             for at in 0..<places {
                 for chunk in 0..<schedule.chunks {
                     let stage = schedule.virtualStage[at % ranks][chunk]
@@ -128,7 +128,7 @@ private struct Builder {
                 var lastCompute: TaskID?
                 let leaving = Leaving(
                     last: Self.lastGradients(of: schedule.ranks[rank], chunks: schedule.chunks, splits: schedule.splitsBackward),
-                    runEnds: plan.reducesEveryPass ? schedule.gradientRuns(rank: rank) : [])
+                    runEnds: plan.flow.reducesEveryPass ? schedule.gradientRuns(rank: rank) : [])
                 for block in Self.blocks(of: schedule.ranks[rank]) {
                     let list = schedule.ranks[rank][block]
                     let task = addBlock(list, at: at, leaving: leaving, gathered: &gathered, ready: &ready[at])
@@ -158,7 +158,7 @@ private struct Builder {
         for wait in waiting {
             if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
         }
-        if plan.reducesInPieces { addReductions(ready) } else if plan.reducesAtEnd { addLateReductions() } else { addOffloads(ready) }
+        if plan.flow.reducesInPieces { addReductions(ready) } else if plan.flow.reducesAtEnd { addLateReductions() } else { addOffloads(ready) }
     }
 
     /// Gradients of a stage that are ready at the end of a task: one of its equal pieces, or all.
@@ -198,9 +198,9 @@ private struct Builder {
         let micro = list.first?.microBatch ?? -1
         func stage(_ instruction: Instruction) -> Int { schedule.virtualStage[rank][instruction.chunk] }
         let isLast = gradient.map { leaving.last[$0.chunk] == $0.microBatch } ?? false
-        let leaves = plan.reducesInPieces || plan.offloads && !plan.hasReplicas
+        let leaves = plan.flow.leavesInPieces
         let everyPass =
-            leaving.runEnds.isEmpty ? plan.offloads && plan.job.gradientsLeave : list.indices.contains { leaving.runEnds[$0] }
+            leaving.runEnds.isEmpty ? plan.flow.offloadsEveryPass : list.indices.contains { leaving.runEnds[$0] }
         if let gradient, list.count == 1, leaves, isLast {
             // The last gradients leave piece by piece.
             var pieces: [TaskID] = []
@@ -267,7 +267,7 @@ private struct Builder {
 
     /// What the optimizer waits for: the reduction itself, or the way to the host behind it.
     private mutating func addOffload(_ gradients: Gradients, at: Int, after task: TaskID) {
-        guard plan.offloads else { return beforeOptimizer[at].append(task) }
+        guard plan.flow.offloads else { return beforeOptimizer[at].append(task) }
         let kind: StepTask = gradients.isPiece ? .offload(stage: gradients.stage) : .offloadAll(stage: gradients.stage)
         let offload = add(kind, place: at, stream: 4)
         tasks.addDependency(from: task, to: offload)
@@ -276,7 +276,7 @@ private struct Builder {
 
     /// Without replicas gradients go straight to the host.
     private mutating func addOffloads(_ ready: [[Gradients]]) {
-        guard plan.offloads else { return }
+        guard plan.flow.offloads else { return }
         for at in ready.indices {
             for gradients in ready[at] { addOffload(gradients, at: at, after: gradients.task) }
         }
@@ -317,7 +317,7 @@ private struct Builder {
                 let slot = stage * schedule.microBatches + instruction.microBatch
                 let isForward = instruction.kind == .forward
                 let units = isForward ? plan.work.stages[stage] : plan.work.stages[stage].reversed()
-                let gathers = plan.gathersAgain ? true : isForward && instruction.microBatch == 0
+                let gathers = plan.flow.gathersAgain ? true : isForward && instruction.microBatch == 0
                 for (index, unit) in units.enumerated() {
                     var computed: [TaskID] = []
                     for lane in 0..<lanes {
@@ -326,10 +326,10 @@ private struct Builder {
                         if gathers {
                             // One unit ahead: the gather waits for the unit before the one that now runs.
                             var gather: TaskID?
-                            if plan.fetches { gather = add(.unitFetch(unit: unit), place: at, stream: 5) }
+                            if plan.flow.fetches { gather = add(.unitFetch(unit: unit), place: at, stream: 5) }
                             let ahead = done[lane].count >= 2 ? done[lane][done[lane].count - 2] : nil
                             if let gather, let ahead { tasks.addDependency(from: ahead, to: gather) }
-                            if plan.hasReplicas {
+                            if plan.flow.hasReplicas {
                                 let fetched = gather
                                 let own = add(.unitGather(unit: unit), place: at, stream: 1)
                                 if let from = fetched ?? ahead { tasks.addDependency(from: from, to: own) }
@@ -371,12 +371,12 @@ private struct Builder {
         for lane in 0..<lanes {
             let at = lane * ranks + rank
             var last = ready
-            if plan.hasReplicas {
+            if plan.flow.hasReplicas {
                 let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
                 if let ready { tasks.addDependency(from: ready, to: reduce) }
                 last = reduce
             }
-            if plan.offloads {
+            if plan.flow.offloads {
                 let offload = add(.unitOffload(unit: unit), place: at, stream: 4)
                 if let last { tasks.addDependency(from: last, to: offload) }
                 last = offload
@@ -401,7 +401,7 @@ private struct Builder {
             } else {
                 for task in beforeOptimizer[at] { tasks.addDependency(from: task, to: optimizer) }
             }
-            guard plan.gathersAtEnd else { continue }
+            guard plan.flow.gathersAtEnd else { continue }
             for stage in plan.ownStages(of: rank) {
                 for _ in 0..<plan.pieces[stage] {
                     let gather = add(.gather(stage: stage), place: at, stream: 1)

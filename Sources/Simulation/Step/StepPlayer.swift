@@ -75,12 +75,12 @@ struct StepPlayer {
 
     /// What overlapped collectives leave on the path beyond the simulated overlap.
     private var exposedData: Double {
-        guard plan.overlapsData else { return 0 }
+        guard plan.flow.overlaps else { return 0 }
         var most = 0.0
         for rank in 0..<graph.ranks {
             var sum = 0.0
             for stage in plan.ownStages(of: rank) {
-                sum += times.costs.data[stage].reduce * Double(plan.reductions) + (plan.gathersAhead ? times.costs.data[stage].gather : 0)
+                sum += times.costs.data[stage].reduce * Double(plan.reductions[stage]) + (plan.flow.gathersAhead ? times.costs.data[stage].gather : 0)
             }
             most = max(most, sum)
         }

@@ -63,7 +63,7 @@ struct TaskTimes {
     func cost(_ task: StepTask) -> PassCost {
         switch task {
         case .forward(let stage):
-            return slowed(costs.stages[stage].forward, beside: plan.gathersAhead ? costs.data[stage].gather / passes : 0)
+            return slowed(costs.stages[stage].forward, beside: plan.flow.gathersAhead ? costs.data[stage].gather / passes : 0)
         case .backward(let stage):
             var both = costs.stages[stage].backward
             guard !plan.schedule.splitsBackward else { return both }
@@ -108,8 +108,8 @@ struct TaskTimes {
 
     /// Seconds of a stage's reduction that run beside one of its gradient passes.
     private func besideReduction(_ stage: Int) -> Double {
-        guard plan.reducesInPieces else { return 0 }
-        return costs.data[stage].reduce * Double(plan.reductions) / passes
+        guard plan.flow.reducesInPieces else { return 0 }
+        return costs.data[stage].reduce * Double(plan.reductions[stage]) / passes
     }
 
     /// The exchange with experts and the sends of one direction hide behind the computation of the other; the kernels that move them slow it
@@ -144,7 +144,7 @@ struct TaskTimes {
     /// Compute loses a share of the time for which collectives run beside it: their kernels take compute units and memory bandwidth.
     private func slowed(_ cost: PassCost, beside communication: Double) -> PassCost {
         let total = cost.total
-        let slowdown = plan.gathersByUnit ? costs.shardedSlowdown : costs.overlapSlowdown
+        let slowdown = plan.flow.gathersByUnit ? costs.shardedSlowdown : costs.overlapSlowdown
         guard communication > 0, total > 0, slowdown > 0 else { return cost }
         return cost * (1 + slowdown * min(total, communication) / total)
     }
