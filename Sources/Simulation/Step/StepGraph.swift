@@ -158,7 +158,13 @@ private struct Builder {
         for wait in waiting {
             if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
         }
-        if plan.flow.reducesInPieces { addReductions(ready) } else if plan.flow.reducesAtEnd { addLateReductions() } else { addOffloads(ready) }
+        if plan.flow.reducesInPieces {
+            addReductions(ready)
+        } else if plan.flow.reducesAtEnd {
+            addLateReductions()
+        } else {
+            addOffloads(ready)
+        }
     }
 
     /// Gradients of a stage that are ready at the end of a task: one of its equal pieces, or all.

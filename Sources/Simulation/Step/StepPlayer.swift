@@ -80,7 +80,9 @@ struct StepPlayer {
         for rank in 0..<graph.ranks {
             var sum = 0.0
             for stage in plan.ownStages(of: rank) {
-                sum += times.costs.data[stage].reduce * Double(plan.reductions[stage]) + (plan.flow.gathersAhead ? times.costs.data[stage].gather : 0)
+                sum +=
+                    times.costs.data[stage].reduce * Double(plan.reductions[stage])
+                    + (plan.flow.gathersAhead ? times.costs.data[stage].gather : 0)
             }
             most = max(most, sum)
         }
