@@ -11,10 +11,15 @@ let package = Package(
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
+        // For C, Python and whatever else loads a shared library: orrery_run of Sources/Studies/CEntry.swift.
+        .library(name: "OrreryC", type: .dynamic, targets: ["Studies"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
-            targets: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "Fidelity"]),
+            targets: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Lifetime", "Scenario", "Fidelity",
+                "Studies",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -54,11 +59,13 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Cost",
-            dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Quantities", "Cluster", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
+            name: "Lifetime", dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", "Cost"], swiftSettings: strict),
+        .target(
             name: "Planner",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "CGSL"],
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "CGSL"],
             swiftSettings: strict),
         .target(
             name: "Scenario",
@@ -76,15 +83,25 @@ let package = Package(
             name: "Fidelity", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "CGSL"],
             swiftSettings: strict),
         .target(
+            name: "Studies",
+            dependencies: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
+                "Scenario",
+                "Fidelity",
+            ], swiftSettings: strict),
+        .target(
             name: "Report",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            dependencies: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
+                "Scenario",
+                "Studies",
+            ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "Execution", "Fidelity",
-                "Report",
+                "Kernels", "Compression", "Training", "Execution", "Fidelity", "Studies", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
@@ -106,10 +123,23 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ReportTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report"],
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Scenario", "Studies",
+                "Report",
+            ],
             swiftSettings: strict),
         .testTarget(
-            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Cost"], swiftSettings: strict),
+        .testTarget(
+            name: "LifetimeTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StudiesTests",
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner", "Scenario",
+                "Studies",
+            ],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
@@ -131,7 +161,7 @@ let package = Package(
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(
-            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Cost", "Scenario", "Report"], swiftSettings: strict),
+            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Scenario", "Studies", "Report"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

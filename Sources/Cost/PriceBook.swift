@@ -22,17 +22,31 @@ public struct PriceBook: Sendable, Hashable {
     public init() {}
 
     /// The price of a GPU-hour under this book's kind of purchase; nil where none is given.
-    /// - Throws: `PriceError` for spot without a spot price.
-    public func hourly() throws(PriceError) -> HourlyPrice? {
+    /// - Throws: `Fault` for spot without a spot price.
+    public func hourly() throws(Fault) -> HourlyPrice? {
         switch purchase {
         case .onDemand: return gpuHour
         case .reserved: return reservedGPUHour ?? gpuHour
         case .spot:
             guard let spotGPUHour else {
-                throw PriceError("purchase is spot, but prices.spot_gpu_hour is missing; write for instance spot_gpu_hour: 2.25 USD/h")
+                throw Fault(
+                    keyPath: "prices.spot_gpu_hour", reason: "purchase is spot, but there is no spot price",
+                    suggestion: "write for instance spot_gpu_hour: 2.25 USD/h")
             }
             return spotGPUHour
         }
+    }
+}
+
+/// What an hour's parts cost.
+public struct Rates: Sendable, Hashable {
+    /// Dollars that a second of all GPUs costs, energy apart; nil where no price is given.
+    public var dollarsPerSecond: Double?
+    /// Dollars that a joule of the machines costs, the facility's overhead in it; 0 where energy is part of the rent.
+    public var dollarsPerJoule: Double
+
+    public init(dollarsPerSecond: Double? = nil, dollarsPerJoule: Double = 0) {
+        (self.dollarsPerSecond, self.dollarsPerJoule) = (dollarsPerSecond, dollarsPerJoule)
     }
 }
 

@@ -1,5 +1,6 @@
 import Calibration
 import Plan
+import Quantities
 import Scenario
 import Simulation
 
@@ -13,7 +14,7 @@ public struct PreparedRun: Sendable {
     public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
         guard let job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
         self.run = run
-        do throws(PlanError) {
+        do throws(Faults) {
             let first = try job.plan(data)
             if let settled = try OpenSettings.settle(first, open: run.open, data: data) {
                 plan = settled.plan
@@ -22,11 +23,11 @@ public struct PreparedRun: Sendable {
                 plan = first
             }
         } catch { throw PreparationError("\(error)") }
-        do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
+        do throws(Fault) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
     }
 
     /// Seconds of the step under the constants that the plan was made with.
-    public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) }
+    public func seconds() throws(Fault) -> Double { try graph.seconds(costs: plan.costs) }
 
     /// The same run with another measured time.
     func timed(_ seconds: Double) -> PreparedRun {
@@ -36,7 +37,7 @@ public struct PreparedRun: Sendable {
     }
 
     /// Seconds of the step under other constants, with the order of the schedule kept.
-    public func seconds(_ constants: Constants) throws(SimulationError) -> Double {
+    public func seconds(_ constants: Constants) throws(Fault) -> Double {
         try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants)))
     }
 }

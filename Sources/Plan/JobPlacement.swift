@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Quantities
 
 extension Job {
     /// In how many parts the job is cut.
@@ -10,8 +11,8 @@ extension Job {
     }
 
     /// Plans the job packed, searches the placement of least expected time for what its groups send then, and plans it so.
-    /// - Throws: `PlanError` as `plan`.
-    func planSearched(_ data: CalibrationData) throws(PlanError) -> Plan {
+    /// - Throws: `Faults` as `plan`.
+    func planSearched(_ data: CalibrationData) throws(Faults) -> Plan {
         var job = self
         job.cluster.placement = .packed
         let packed = try job.plan(data)
@@ -21,7 +22,7 @@ extension Job {
             guard found.placement.order != .packed else { return packed }
             job.cluster.placement = found.placement.rule
         } catch {
-            throw PlanError([.init(keyPath: "cluster.placement", reason: "\(error)", suggestion: "write cluster.placement: packed")])
+            throw Faults([.init(keyPath: "cluster.placement", reason: "\(error)", suggestion: "write cluster.placement: packed")])
         }
         return try job.plan(data)
     }

@@ -3,24 +3,6 @@ import Cluster
 import Quantities
 import Workload
 
-/// Why a job cannot be planned; every problem that was found, each with the key to change.
-public struct PlanError: Error, Sendable, CustomStringConvertible {
-    public struct Problem: Sendable, Hashable {
-        /// Path of the scenario key at fault: "layout.tensor".
-        public var keyPath: String
-        public var reason: String
-        public var suggestion: String
-        public init(keyPath: String, reason: String, suggestion: String) {
-            self.keyPath = keyPath
-            self.reason = reason
-            self.suggestion = suggestion
-        }
-    }
-    public let problems: [Problem]
-    public init(_ problems: [Problem]) { self.problems = problems }
-    public var description: String { problems.map { "\($0.keyPath): \($0.reason); \($0.suggestion)" }.joined(separator: "\n") }
-}
-
 /// The data that calibrated times rest on: priors, what stacks do, fitted profiles.
 public struct CalibrationData: Sendable {
     public var priors: ConstantTable
@@ -73,8 +55,8 @@ public struct Plan: Sendable {
 
 extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
-    /// - Throws: `PlanError` with every problem found.
-    public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
+    /// - Throws: `Faults` with every problem found.
+    public func plan(_ data: CalibrationData) throws(Faults) -> Plan {
         if cluster.placement == .searched { return try planSearched(data) }
         if !cluster.pools.isEmpty, layout.pipeline == 1, layout.batchShares.isEmpty { return try planShares(data) }
         var planner = Planning(job: self, data: data)
@@ -104,16 +86,16 @@ private struct Planning {
         }
     }
 
-    mutating func plan() throws(PlanError) -> Plan {
+    mutating func plan() throws(Faults) -> Plan {
         let groups: GroupShapes
         do throws(PlacementError) { groups = try GroupShapes(job: job) } catch {
-            throw PlanError([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
+            throw Faults([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
             )
         }
         let shape = PipelineShape(job: job)
         let stageLayers: [Int]
         do throws(ScheduleError) { stageLayers = try dealtLayers(shape, groups) } catch {
-            throw PlanError([
+            throw Faults([
                 .init(
                     keyPath: "layout.stage_layers", reason: "\(error)",
                     suggestion: "change pipeline or virtual, or list the layers of each stage")
@@ -125,7 +107,7 @@ private struct Planning {
         let costs = stageCosts(work, model, shape, groups)
         let schedule: PipelineSchedule
         do throws(ScheduleError) { schedule = try order(shape, costs, stageLayers) } catch {
-            throw PlanError([
+            throw Faults([
                 .init(
                     keyPath: "layout.schedule", reason: "\(error)",
                     suggestion: "choose another schedule, or change pipeline, virtual or batch")

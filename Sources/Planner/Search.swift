@@ -1,5 +1,6 @@
 import Calibration
 import Plan
+import Quantities
 import Simulation
 import Workload
 
@@ -29,18 +30,18 @@ public struct SearchSettings: Sendable {
 /// Best-first branch and bound over a flat list (Land and Doig, Econometrica 28(3), 1960). Layouts whose memory does not fit are dropped when
 /// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads,
 /// nor on what a journal already held.
-/// - Throws: `PlannerError` where the space is empty, or the cluster's GPUs are of several kinds.
+/// - Throws: `Fault` where the space is empty, or the cluster's GPUs are of several kinds.
 /// - Complexity: O(n log n + simulations) for n layouts; O(n x front) more for a front.
 public func search(
     _ space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings = SearchSettings()
-) throws(PlannerError) -> SearchResult {
+) throws(Fault) -> SearchResult {
     guard space.job.cluster.pools.isEmpty else {
-        throw PlannerError(
+        throw Fault(
             keyPath: "cluster.pools", reason: "a search lays out GPUs of one kind; bounds for pools are not known",
             suggestion: "search one pool, or go through layouts with orrery sweep")
     }
     guard !space.choices.isEmpty else {
-        throw PlannerError(
+        throw Fault(
             keyPath: "training.global_batch", reason: "no layout of \(space.job.model.name) over \(space.job.cluster.gpus) GPUs is legal",
             suggestion: "choose a batch with more divisors, or loosen the constraints")
     }

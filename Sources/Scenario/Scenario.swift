@@ -18,7 +18,9 @@ public struct Scenario: Sendable {
     /// What a command that takes one scenario says of a file that varies keys, and where; nil where it varies none.
     public var variation: ScenarioError?
     /// Why the file's own layout cannot run; filled only where a scenario is loaded with any layout, else a fault of the file.
-    public var layoutProblems: [PlanProblem] = []
+    public var layoutProblems: [Fault] = []
+    /// The merged file, for the places of its keys; nil for a scenario that was made in a program.
+    var tree: Tree?
     public init(name: String, job: Job) {
         self.name = name
         self.job = job
@@ -27,21 +29,28 @@ public struct Scenario: Sendable {
 
 extension Scenario {
     /// Reads a scenario file.
-    /// - Parameters:
-    ///   - overrides: `key.path=value` each, the value in YAML; laid over the file.
-    ///   - library: where names of GPUs, links, models and prices are looked up.
     /// - Throws: `ScenarioErrors` with every fault of the file.
     public static func load(path: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(path: path)
-        return try load(tree, name: stem(of: path), overrides: overrides, reader: ScenarioReader(library: library))
+        try load(ScenarioDocument(path: path), overrides: overrides, library: library)
+    }
+
+    /// The scenario of a document.
+    /// - Parameters:
+    ///   - overrides: `key.path=value` each, the value in YAML; laid over the document.
+    ///   - library: where names of GPUs, links, models and prices are looked up.
+    /// - Throws: `ScenarioErrors` with every fault of the document.
+    public static func load(
+        _ document: ScenarioDocument, overrides: [String] = [], library: Library = .standard
+    ) throws(ScenarioErrors) -> Scenario {
+        try load(document.tree, name: document.name, overrides: overrides, reader: ScenarioReader(library: library))
     }
 
     /// As `load(path:)` for whoever replaces the layout: one that cannot run is noted in `layoutProblems` and is no fault.
     public static func loadAnyLayout(path: String, overrides: [String] = []) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(path: path)
+        let document = try ScenarioDocument(path: path)
         var reader = ScenarioReader(library: .standard)
         reader.takesAnyLayout = true
-        return try load(tree, name: stem(of: path), overrides: overrides, reader: reader)
+        return try load(document.tree, name: document.name, overrides: overrides, reader: reader)
     }
 
     /// The section `cluster` of a file, or a file that holds nothing but its keys; whatever else stands there is not read.
@@ -59,8 +68,7 @@ extension Scenario {
     public static func load(
         yaml: String, file: String, overrides: [String] = [], library: Library = .standard
     ) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(yaml: yaml, file: file)
-        return try load(tree, name: stem(of: file), overrides: overrides, reader: ScenarioReader(library: library))
+        try load(ScenarioDocument(yaml: yaml, file: file), overrides: overrides, library: library)
     }
 
     /// Every key that a file may hold, section by section.
@@ -83,12 +91,6 @@ extension Scenario {
             }
         }
         return scenario
-    }
-
-    static func stem(of path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
-        return String(name[..<dot])
     }
 }
 

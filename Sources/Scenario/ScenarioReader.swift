@@ -10,7 +10,7 @@ struct ScenarioReader {
     private var reader: Reader
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
-    private var layoutProblems: [PlanProblem] = []
+    private var layoutProblems: [Fault] = []
     init(library: Library) { reader = Reader(library: library) }
 
     var errors: [ScenarioError] { reader.errors }
@@ -118,6 +118,7 @@ struct ScenarioReader {
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash
+        scenario.tree = whole
         scenario.layoutProblems = layoutProblems
         return scenario
     }
@@ -172,7 +173,7 @@ struct ScenarioReader {
         checkPlaces(job, conditions, tree)
     }
 
-    private mutating func report(_ problems: [PlanProblem], _ tree: Tree) {
+    private mutating func report(_ problems: [Fault], _ tree: Tree) {
         for problem in problems {
             let path = problem.keyPath.split(separator: ".").map(String.init)
             reader.report(tree.place(of: path), problem.keyPath, problem.reason, problem.suggestion)

@@ -1,6 +1,7 @@
 import Calibration
 import Cost
 import Plan
+import Quantities
 import Testing
 
 @testable import Planner
@@ -95,7 +96,7 @@ struct ConstraintTests {
     @Test("a budget needs a price")
     func needsPrice() throws {
         let job = try smallJob()
-        #expect(throws: PlannerError.self) { try Objective(.time, job: job, prices: PriceBook(), budget: 1) }
+        #expect(throws: Fault.self) { try Objective(.time, job: job, prices: PriceBook(), budget: 1) }
     }
 
     @Test("time that runs out while bounds are computed leaves an answer, and says what was not looked at")

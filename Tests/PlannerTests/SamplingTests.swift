@@ -1,4 +1,5 @@
 import Glibc
+import Quantities
 import Testing
 
 @testable import Planner
@@ -49,9 +50,9 @@ struct SamplingTests {
         let design = try SampleDesign(.lhs, inputs: 2, count: 8, seed: 1)
         #expect(SensitivityIndices(of: Array(repeating: 5, count: 32), design: design, seed: 1) == nil)
         #expect(SensitivityIndices(of: [1, 2, 3], design: design, seed: 1) == nil)
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 0, count: 8, seed: 1) }
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 21, count: 8, seed: 1) }
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 2, count: 1, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 0, count: 8, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 21, count: 8, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 2, count: 1, seed: 1) }
     }
 
     @Test("a Latin hypercube has one point in each slice, and depends on the seed alone")

@@ -1,6 +1,8 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -8,7 +10,7 @@ import Testing
 @Suite("Extreme figures")
 struct ExtremeTests {
     /// Every figure of a run replaced by one that arithmetic and printing find hard.
-    private func report(_ next: () -> Double) throws -> RunReport {
+    private func report(_ next: () -> Double) throws -> RunAnswer {
         var report = try Fixture.report(stages: 3)
         let long = Int64.max
         report.result.step = StepResult(
@@ -23,7 +25,7 @@ struct ExtremeTests {
         }
         report.result.memory.capacity = next()
         report.result.traffic = Traffic(nvlink: next(), network: next(), byGroup: ["data": next(), "odd": next()])
-        report.result.run = RunSummary(steps: .max, tokens: next(), wallClockS: next(), goodput: next(), lostS: ["failures": next()])
+        report.run = RunSummary(steps: .max, tokens: next(), wallClockS: next(), goodput: next(), lostS: [.failures: next()])
         report.result.evidence = Evidence(measured: next(), interpolated: next(), formula: next(), stepTimeError: next())
         report.result.stepTimesS = (0..<20).map { _ in next() }
         report.result.timeline = [
@@ -47,12 +49,12 @@ struct ExtremeTests {
         }
         for _ in 0..<20 {
             let reports = [try report(next), try report(next)]
-            let json = RunReport.json(of: reports)
+            let json = RunAnswer.json(of: reports)
             #expect(!json.contains(": nan") && !json.contains(": inf") && !json.contains(": -inf"), "seed \(seed)")
-            #expect(RunReport.csv(of: reports).split(separator: "\n").count == 3)
+            #expect(RunAnswer.csv(of: reports).split(separator: "\n").count == 3)
             #expect(!reports[0].summary(style: .plain).isEmpty)
-            #expect(RunReport.comparison(of: reports, style: .plain).contains("step time"))
-            #expect(RunReport.html(of: reports, chart: nil).hasSuffix("</html>\n"))
+            #expect(RunAnswer.comparison(of: reports, style: .plain).contains("step time"))
+            #expect(RunAnswer.html(of: reports, chart: nil).hasSuffix("</html>\n"))
             #expect(reports[0].trace().count > 100)
         }
         let rows = (0..<40).map { Fixture.row("\($0)", measured: next(), predicted: abs(next()).isFinite ? 1 : nil, weight: next()) }

@@ -3,6 +3,7 @@ import Cluster
 import Foundation
 import Plan
 import Simulation
+import Studies
 import Testing
 import Workload
 
@@ -11,7 +12,7 @@ import Workload
 @Suite("Links in reports")
 struct FabricReportTests {
     /// Experts over four nodes on a thin leaf-spine network: all-to-all on every tier.
-    static func report(network: NetworkModel) throws -> RunReport {
+    static func report(network: NetworkModel) throws -> RunAnswer {
         var (cluster, _) = try ClusterSpec.measured(
             hardware: "h100-sxm-80gb", gpus: 64, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
         cluster.interNode?.form.rails = 1
@@ -74,13 +75,13 @@ struct FabricReportTests {
     @Test("the page draws links over time and the topology, every line with its load")
     func page() throws {
         let report = try Self.report(network: .flow)
-        let html = RunReport.html(of: [report], chart: nil)
+        let html = RunAnswer.html(of: [report], chart: nil)
         #expect(html.contains("data-chart=\"links\"") && html.contains("Topology of the network"))
         let fabric = try #require(report.result.fabric)
         let picture = try #require(fabric.picture)
         #expect(html.components(separatedBy: "<line ").count - 1 == picture.edges.count)
         #expect(picture.edges.contains { $0.utilization > 0.05 } && picture.boxes.contains { $0.tier == 2 })
         #expect(!html.contains("hsl(-") && FabricSection.colour(.nan) == FabricSection.colour(1))
-        #expect(try !RunReport.html(of: [Self.report(network: .alphaBeta)], chart: nil).contains("data-chart=\"links\""))
+        #expect(try !RunAnswer.html(of: [Self.report(network: .alphaBeta)], chart: nil).contains("data-chart=\"links\""))
     }
 }

@@ -1,5 +1,7 @@
 import Foundation
+import Quantities
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -60,7 +62,7 @@ struct ResultFileTests {
     func deterministic() throws {
         #expect(try Fixture.report().json() == Fixture.report().json())
         let list =
-            try JSONSerialization.jsonObject(with: Data(RunReport.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8))
+            try JSONSerialization.jsonObject(with: Data(RunAnswer.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8))
             as? [[String: Any]]
         #expect(list?.map { $0["scenario"] as? String } == ["llama3-405b-16k", "b"])
     }
@@ -85,7 +87,7 @@ struct ResultFileTests {
 
     @Test("numbers have the fewest digits that read back", arguments: ResultFileTests.shortest)
     func numbers(value: Double, text: String) throws {
-        #expect(jsonNumber(value) == text)
+        #expect(JSONValue.number(value).text(.compact) == text)
         #expect(Double(text) == value)
     }
 
@@ -127,7 +129,7 @@ struct CSVTests {
         single.result.step.timeS = Distribution(2.5)
         single.warnings = []
         single.result.warnings = []
-        let lines = RunReport.csv(of: [single, try Fixture.report(name: "plain", stages: 2)]).split(separator: "\n")
+        let lines = RunAnswer.csv(of: [single, try Fixture.report(name: "plain", stages: 2)]).split(separator: "\n")
         #expect(lines.count == 3)
         let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         #expect(

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Report
+@testable import Studies
 
 @Suite("Validation statistics")
 struct ValidationTests {

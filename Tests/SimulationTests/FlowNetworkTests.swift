@@ -88,9 +88,9 @@ struct FlowNetworkTests {
         ])
     func badFiles(yaml: String, says: String) throws {
         let plan = try flowPlan(job(on: .described(file: "net.yaml", yaml: yaml)))
-        let error = #expect(throws: SimulationError.self) { try simulate(plan, settings: flowSettings(.flow)) }
-        #expect(error?.message.contains("cluster.inter_node.topology.file") == true && error?.message.contains("net.yaml") == true)
-        #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
+        let error = #expect(throws: Fault.self) { try simulate(plan, settings: flowSettings(.flow)) }
+        #expect(error?.description.contains("cluster.inter_node.topology.file") == true && error?.description.contains("net.yaml") == true)
+        #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
     }
 
     /// int8 with a scale of 4 bytes for 256 elements: 1.015625 bytes an element instead of 2 or 4, gathered and scattered. Four replicas on one node each: the

@@ -28,7 +28,7 @@ struct LayoutTests {
         return job
     }
 
-    static func result(_ job: Job) throws -> RunResult { try simulate(job.plan(CalibrationData.shipped())) }
+    static func result(_ job: Job) throws -> SimulatedStep { try simulate(job.plan(CalibrationData.shipped())) }
     static func seconds(_ job: Job) throws -> Double { try result(job).step.timeS.mean }
 
     /// ZB-V has less bubble than 1F1B (p-1)(tF+tB+tW), and the first rank has both ends of the model.
@@ -260,7 +260,7 @@ struct LayoutTests {
 
     /// A grid of 2 x 2: the same FLOPs a GPU as four in a row, and blocks that move along rows and columns instead of all-reduces.
     @Test func gridsComputeTheSameAndMoveBlocks() throws {
-        func grid(_ algorithm: Layout.TensorAlgorithm, depth: Int = 1) throws -> RunResult {
+        func grid(_ algorithm: Layout.TensorAlgorithm, depth: Int = 1) throws -> SimulatedStep {
             try Self.result(
                 Self.job("llama2-7b", tensor: 4 * depth, pipeline: 1, data: 2) {
                     $0.layout.tensorAlgorithm = algorithm

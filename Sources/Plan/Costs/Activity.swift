@@ -1,5 +1,5 @@
 /// What a second of the step is spent on. Categories of the result's `breakdown_s`, in its order.
-public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
+public enum Activity: String, Sendable, Hashable, Codable, CaseIterable, CodingKeyRepresentable {
     case forward, backward, recompute, optimizer
     case tensorComm = "tensor_comm"
     case sequenceComm = "sequence_comm"

@@ -2,21 +2,9 @@ import Cluster
 import Quantities
 import Workload
 
-/// Why a job cannot run as it is laid out, and what would be right. `keyPath` is the scenario's key that is at fault.
-public struct PlanProblem: Sendable, Hashable {
-    public var keyPath: String
-    public var reason: String
-    public var suggestion: String
-    public init(keyPath: String, reason: String, suggestion: String) {
-        self.keyPath = keyPath
-        self.reason = reason
-        self.suggestion = suggestion
-    }
-}
-
 extension Job {
     /// Everything that makes the job impossible, all at once; empty for a legal job. Whether it fits into memory is another question.
-    public func problems() -> [PlanProblem] {
+    public func problems() -> [Fault] {
         var check = Legality(job: self)
         check.counts()
         guard check.problems.isEmpty else { return check.problems }
@@ -48,14 +36,14 @@ extension Job {
 /// The rules, group by group.
 struct Legality {
     let job: Job
-    var problems: [PlanProblem] = []
+    var problems: [Fault] = []
 
     init(job: Job) { self.job = job }
 
     var layout: Layout { job.layout }
 
     mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
-        problems.append(PlanProblem(keyPath: keyPath, reason: reason, suggestion: suggestion))
+        problems.append(Fault(keyPath: keyPath, reason: reason, suggestion: suggestion))
     }
 
     /// A list of GPUs must name one for each rank.

@@ -1,15 +1,17 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
 
 /// The sections of a page about one run.
 struct RunSections {
-    let report: RunReport
+    let report: RunAnswer
     /// Position among the runs of the page; charts find their data by it.
     let index: Int
     /// Spans that the page keeps of the timeline.
     let spanLimit: Int
-    private var result: RunResult { report.result }
+    private var result: SimulatedStep { report.result }
 
     var markup: Markup {
         "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(evidence)"
@@ -45,7 +47,7 @@ struct RunSections {
                 "\(percent(result.memory.capacity > 0 ? result.memory.peak / result.memory.capacity : .nan, decimals: 0)) of \(gigabytes(result.memory.capacity))"
             ),
         ]
-        if report.job.hasLength { tiles.append(("Wall clock", time(result.run.wallClockS), "\(counted(report.bill.gpuHours)) GPU-hours")) }
+        if report.job.hasLength { tiles.append(("Wall clock", time(report.run.wallClockS), "\(counted(report.bill.gpuHours)) GPU-hours")) }
         if report.bill.totalUSD > 0 {
             tiles.append(
                 (
@@ -151,15 +153,15 @@ struct RunSections {
 
     private var run: Markup {
         let bill = report.bill
-        let run = result.run
+        let run = report.run
         let one = report.job.hasLength || run.steps > 1
         var length: [[Markup]] = [
             ["Steps", .text(grouped(run.steps))], [report.job.training.sequence > 1 ? "Tokens" : "Samples", .text(counted(run.tokens))],
             ["Wall clock", .text(time(run.wallClockS))],
             ["Goodput", .text(percent(run.goodput))],
         ]
-        for cause in lossCauses + run.lostS.keys.filter({ !lossCauses.contains($0) }).sorted() where (run.lostS[cause] ?? 0) > 0 {
-            length.append(["Lost to \(cause)", .text(time(run.lostS[cause] ?? 0))])
+        for cause in LossCause.allCases where (run.lostS[cause] ?? 0) > 0 {
+            length.append(["Lost to \(cause.rawValue)", .text(time(run.lostS[cause] ?? 0))])
         }
         let priced = [
             ("Computation", bill.computeUSD), ("Energy", bill.energyUSD), ("Storage", bill.storageUSD), ("Network", bill.networkUSD),
@@ -191,7 +193,7 @@ struct RunSections {
         }
         let assumptions: [[Markup]] = result.assumptions.map { [.text($0.subject), .text($0.value), .text($0.source)] }
         let traffic = result.traffic
-        let groups = trafficGroups + traffic.byGroup.keys.filter { !trafficGroups.contains($0) }.sorted()
+        let groups = Traffic.groups + traffic.byGroup.keys.filter { !Traffic.groups.contains($0) }.sorted()
         let sent: [[Markup]] =
             [["Inside the node", .text(bytes(traffic.nvlink))], ["Between nodes", .text(bytes(traffic.network))]]
             + groups.filter { (traffic.byGroup[$0] ?? 0) > 0 }.map { ["\($0) group", .text(bytes(traffic.byGroup[$0] ?? 0))] }

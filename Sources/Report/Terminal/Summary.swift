@@ -1,12 +1,14 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
 
-extension RunReport {
+extension RunAnswer {
     /// What a person wants to know of a run, for a terminal.
     public func summary(style: TextStyle) -> String {
         var blocks = [header(style), step(style), breakdown(style), memory(style)]
-        if job.hasLength || result.run.steps > 1 { blocks.append(length(style)) }
+        if job.hasLength || run.steps > 1 { blocks.append(length(style)) }
         if let fabric = result.fabric { blocks.append(links(fabric, style)) }
         blocks.append(costs(style))
         blocks.append(evidence(style))
@@ -21,7 +23,7 @@ extension RunReport {
 
     /// Which stage needs too much, by how much, and what would fit; nil where everything fits.
     public func unfitMessage() -> String? {
-        RunReport.unfitMessage(memory: result.memory, device: job.cluster.accelerator.name, suggestions: suggestions)
+        RunAnswer.unfitMessage(memory: result.memory, device: job.cluster.accelerator.name, suggestions: suggestions)
     }
 
     /// The same for a plan that was never simulated.
@@ -150,8 +152,7 @@ extension RunReport {
     }
 
     private func length(_ style: TextStyle) -> String {
-        let run = result.run
-        let lost = (lossCauses + run.lostS.keys.filter { !lossCauses.contains($0) }.sorted()).filter { (run.lostS[$0] ?? 0) > 0 }
+        let lost = LossCause.allCases.filter { (run.lostS[$0] ?? 0) > 0 }
         var lines = [
             figure(
                 "Training", time(run.wallClockS),
@@ -161,7 +162,7 @@ extension RunReport {
         if !lost.isEmpty {
             lines.append(
                 wrapped(
-                    lost.map { "\(printable($0)) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
+                    lost.map { "\($0.rawValue) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
                     width: style.width, indent: "              "))
         }
         return ([style.heading("Run")] + lines).joined(separator: "\n")
@@ -185,7 +186,7 @@ extension RunReport {
             : bill.energyKWh >= 1e3 ? "\(significant(bill.energyKWh / 1e3)) MWh" : "\(significant(bill.energyKWh)) kWh"
         let carbon = bill.carbonKg >= 1000 ? "\(counted(bill.carbonKg / 1000)) t CO2" : "\(significant(bill.carbonKg)) kg CO2"
         if bill.energyKWh > 0 { lines.append(figure("Energy", energy, bill.carbonKg > 0 ? carbon : "", style)) }
-        return ([style.heading(job.hasLength || result.run.steps > 1 ? "Bill" : "Bill of one step")] + lines).joined(separator: "\n")
+        return ([style.heading(job.hasLength || run.steps > 1 ? "Bill" : "Bill of one step")] + lines).joined(separator: "\n")
     }
 
     private func evidence(_ style: TextStyle) -> String {

@@ -30,6 +30,8 @@ func time(_ seconds: Double) -> String {
 }
 
 func gigabytes(_ bytes: Double) -> String { finite(bytes) { fixed($0 / 1e9, decimals: 1) + " GB" } }
+/// `value` with `decimals` digits behind the point; a dash where it is no finite number.
+public func rounded(_ value: Double, _ decimals: Int) -> String { value.isFinite ? fixed(value, decimals: decimals) : "-" }
 func percent(_ share: Double, decimals: Int = 1) -> String { finite(share) { fixed($0 * 100, decimals: decimals) + " %" } }
 func signedPercent(_ share: Double) -> String {
     finite(share) { share in

@@ -47,6 +47,23 @@ struct Tree: Sendable {
         return entry.value[path[1]] == nil ? entry.place : entry.value.place(of: Array(path.dropFirst()))
     }
 
+    /// As `place(of:)` for a dotted path that may name items of lists: `conditions.slow_gpus[0].gpu`.
+    func place(at keyPath: String) -> Place {
+        var (here, found) = (self, place)
+        for part in keyPath.split(separator: ".") {
+            let pieces = part.split(separator: "[")
+            guard let key = pieces.first, let entry = here[String(key)] else { break }
+            (here, found) = (entry.value, entry.place)
+            for piece in pieces.dropFirst() {
+                guard case .sequence(let items) = here.content, let index = Int(piece.dropLast()), items.indices.contains(index) else {
+                    break
+                }
+                (here, found) = (items[index], items[index].place)
+            }
+        }
+        return found
+    }
+
     mutating func remove(_ path: [String]) {
         guard case .mapping(var entries) = content, let first = path.first, let index = entries.firstIndex(where: { $0.key == first })
         else {

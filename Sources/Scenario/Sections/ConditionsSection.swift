@@ -13,7 +13,7 @@ enum ConditionsSection {
         var links: [SlowLink] = []
         var faults: [[Conditions.LinkFaults]] = []
     }
-    private struct Fault {
+    private struct BrokenLink {
         var place = SlowLink()
         var rate = 0.0
         var until: Duration?
@@ -81,9 +81,9 @@ enum ConditionsSection {
 
     /// As the faults of a cluster file (docs/fabric.md); a flapping port is several faults.
     private static var fault: Kind<[Conditions.LinkFaults]> {
-        let section = Section<Fault>(
+        let section = Section<BrokenLink>(
             (slowFields("node").filter { $0.key != "slowdown" }.map { $0.within(\SlowLink.slow) } + otherPlaces).map {
-                $0.within(\Fault.place)
+                $0.within(\BrokenLink.place)
             }
                 + [
                     Field("rate", \.rate, .ratio(0...1, example: "50%"), default: "0: it is down", "share of the link's rate that is left"),
@@ -96,7 +96,7 @@ enum ConditionsSection {
         return Kind("{share, node, gpu or link, from, until, ...}", example: example, children: section.entries.map { $0.under("[]") }) {
             item, reader in
             let before = reader.errors.count
-            var fault = Fault()
+            var fault = BrokenLink()
             section.read(item, into: &fault, &reader)
             guard reader.errors.count == before else { return nil }
             guard fault.place.targets == 1 else {
@@ -109,7 +109,7 @@ enum ConditionsSection {
 
     private static let spanLimit = 1000
 
-    private static func spans(_ fault: Fault, _ item: Item, _ reader: inout Reader) -> [Conditions.LinkFaults]? {
+    private static func spans(_ fault: BrokenLink, _ item: Item, _ reader: inout Reader) -> [Conditions.LinkFaults]? {
         func refuse(_ key: String, _ reason: String, _ advice: String) -> [Conditions.LinkFaults]? {
             reader.report(item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", reason, advice)
             return nil

@@ -119,7 +119,7 @@ struct ModelSection {
     private static func name(ofConfig path: String) -> String {
         let parts = path.split(separator: "/").map(String.init)
         guard let file = parts.last else { return "model" }
-        if file != "config.json" { return Scenario.stem(of: file) }
+        if file != "config.json" { return ScenarioDocument.stem(of: file) }
         return parts.count > 1 ? parts[parts.count - 2] : "model"
     }
 

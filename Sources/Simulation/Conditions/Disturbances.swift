@@ -76,7 +76,7 @@ struct Disturbances {
     }
 
     /// Durations of one step, [tasks] nanoseconds. `start` is when the step begins in the simulated run.
-    func durations(step: Int, start: Duration, player: StepPlayer) throws(SimulationError) -> [Int64] {
+    func durations(step: Int, start: Duration, player: StepPlayer) throws(Fault) -> [Int64] {
         var durations = player.nominal
         let graph = player.graph
         let costs = graph.kinds.map(player.times.cost)

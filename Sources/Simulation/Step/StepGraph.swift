@@ -1,5 +1,6 @@
 import Engine
 import Plan
+import Quantities
 
 /// The tasks of one optimizer step on every simulated rank and what they wait for. Built once for a plan; timed under any constants.
 ///
@@ -22,11 +23,11 @@ struct StepGraph: Sendable {
     /// Stream of a rank: 0 compute, 1 data-parallel collectives, 2 and 3 sends forward and backward, 4 and 5 to and from the host.
     func stream(_ task: Int) -> Int { Int(graph.streams[task]) % Self.streamsPerRank }
 
-    init(plan: Plan, lanes: Int) throws(SimulationError) {
+    init(plan: Plan, lanes: Int) throws(Fault) {
         var builder = Builder(plan: plan, lanes: lanes)
         builder.addStep()
         do throws(TaskGraphError) { graph = try builder.tasks.build() } catch {
-            throw SimulationError("the step of \(plan.job.model.name) under schedule \(plan.schedule.name) cannot be played: \(error)")
+            throw Fault(reason: "the step of \(plan.job.model.name) under schedule \(plan.schedule.name) cannot be played: \(error)")
         }
         kindOf = builder.kindOf
         kinds = builder.kinds
@@ -37,7 +38,7 @@ struct StepGraph: Sendable {
     }
 
     /// Nanoseconds of every task at the nominal cost of its kind.
-    func durations(_ times: TaskTimes) throws(SimulationError) -> [Int64] {
+    func durations(_ times: TaskTimes) throws(Fault) -> [Int64] {
         var table: [Int64] = []
         for kind in kinds { table.append(try nanoseconds(times.cost(kind).total)) }
         return kindOf.map { table[Int($0)] }

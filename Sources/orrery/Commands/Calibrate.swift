@@ -6,6 +6,7 @@ import Plan
 import Report
 import Scenario
 import Simulation
+import Studies
 
 /// Calibration: from measurements to the profiles that predictions rest on.
 struct Calibrate: ParsableCommand {
@@ -86,7 +87,7 @@ struct CalibrateFit: ParsableCommand {
         }
         if let directory = report.directory {
             var path = ""
-            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: Orrery.version) }
+            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: programVersion) }
             printed.note("report: \(path)")
         }
         try Console.output(printed.json ? score.json() : printed.csv ? score.csv() : score.table(style: Console.style))

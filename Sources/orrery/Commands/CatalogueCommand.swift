@@ -21,7 +21,7 @@ struct CatalogueCommand: ParsableCommand {
             try Console.output((tables.count == 1 ? tables[0].1.json : all).text() + "\n")
         } else if output.csv {
             guard tables.count == 1 else { throw InputError("catalogue --csv prints one table; name one of \(names)") }
-            try Console.output(csvText([tables[0].1.header + ["source"]] + tables[0].1.csvRows))
+            try Console.output(CSVRecords.text([tables[0].1.header + ["source"]] + tables[0].1.csvRows))
         } else {
             try Console.output(tables.map { $1.text() }.joined(separator: "\n"))
         }
@@ -74,7 +74,7 @@ extension TextTable {
         count < 1e9 ? "\(significant(count / 1e6, digits: 4)) M" : "\(significant(count / 1e9, digits: 4)) B"
     }
 
-    static func prices() throws(PriceError) -> TextTable {
+    static func prices() throws(Fault) -> TextTable {
         var table = TextTable(
             title: "prices", header: ["prices", "date", "gpu", "gpu-hour", "spot", "reserved", "electricity", "pue", "carbon"], rows: [],
             sources: [])

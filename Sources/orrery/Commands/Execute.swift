@@ -2,6 +2,7 @@ import ArgumentParser
 import Calibration
 import Execution
 import Glibc
+import Quantities
 import Report
 import Scenario
 
@@ -62,7 +63,7 @@ struct Execute: ParsableCommand {
             let values = reports.map(\.json)
             try Console.output((values.count == 1 ? values[0] : .array(values)).text() + "\n")
         }
-        if output.csv { try Console.output(csvText(reports.csvRows)) }
+        if output.csv { try Console.output(CSVRecords.text(reports.csvRows)) }
         if let table { output.note("table: \(table)") }
     }
 
@@ -104,7 +105,7 @@ struct Execute: ParsableCommand {
         }
         if output.csv {
             let rows = predictions.map { [$0.spec.name, "\($0.spec.workers)", "\($0.prediction.times.step)", "\($0.prediction.error)"] }
-            try Console.output(csvText([["scenario", "workers", "predicted_s", "stated_error"]] + rows))
+            try Console.output(CSVRecords.text([["scenario", "workers", "predicted_s", "stated_error"]] + rows))
         }
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import Quantities
 import Report
 import Scenario
+import Studies
 
 /// Any set of flows on any network.
 struct Traffic: ParsableCommand {
@@ -152,7 +153,7 @@ private func network(_ file: String) throws -> Network {
 }
 
 private func write(_ page: NetworkPage, into directory: String, isQuiet: Bool) throws {
-    let path = try page.write(to: directory, version: Orrery.version)
+    let path = try page.write(to: directory, version: programVersion)
     if !isQuiet { Console.error("report: \(path)") }
 }
 

@@ -1,4 +1,5 @@
 import Calibration
+import Quantities
 import Report
 
 extension CalibrateFit {
@@ -23,6 +24,6 @@ extension CalibrateFit {
             try uninterrupted { () throws(FileError) in try writeFile(Array(fitted.profile(provenance: provenance).utf8), to: output) }
             printed.note("kernel profile: \(output)")
         }
-        try Console.output(printed.json ? table.json.text() + "\n" : printed.csv ? csvText(table.rows) : table.markdown)
+        try Console.output(printed.json ? table.json.text() + "\n" : printed.csv ? CSVRecords.text(table.rows) : table.markdown)
     }
 }

@@ -1,8 +1,9 @@
 import ArgumentParser
-import Calibration
 import Plan
+import Quantities
 import Report
 import Scenario
+import Studies
 
 struct Schedule: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -76,7 +77,7 @@ struct Schedule: ParsableCommand {
             try uninterrupted { () throws(FileError) in try writeFile(Array(picture.utf8), to: svg) }
             output.note("picture: \(svg)")
         }
-        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? csvText(answer.rows) : answer.text)
+        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
     }
 
     /// Times of F, B, W and a hop.
@@ -129,16 +130,6 @@ struct Schedule: ParsableCommand {
     private func ofScenario() throws -> ScheduleAnswer {
         let scenario = try Scenario.load(path: source, overrides: overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        do {
-            let plan = try scenario.job.plan(CalibrationData.shipped())
-            return try refusing("\(source): layout.schedule: ") {
-                try ScheduleAnswer(plan.schedule, costs: plan.costs.scheduleCosts, isInSeconds: true, remarks: plan.warnings)
-            }
-        } catch let error as PlanError {
-            throw ScenarioErrors(
-                error.problems.map {
-                    ScenarioError(file: source, line: 1, column: 1, keyPath: $0.keyPath, reason: $0.reason, suggestion: $0.suggestion)
-                })
-        }
+        return try Study.shipped().schedule(of: scenario)
     }
 }

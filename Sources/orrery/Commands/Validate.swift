@@ -1,10 +1,7 @@
 import ArgumentParser
-import Fidelity
-import Glibc
-import Plan
 import Report
 import Scenario
-import Simulation
+import Studies
 
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,18 +17,14 @@ struct Validate: ParsableCommand {
     func run() throws {
         let runs = try measuredRuns(files)
         try report.prepare()
-        let data = try CalibrationData.shipped()
-        let rows = parallelMap(
-            runs, jobs: jobs.count, progress: Progress("predicting", of: runs.count, quiet: output.quiet)
-        ) { ValidationRow($0, data) }
-        let score = ValidationReport(rows: rows)
+        let score = try output.study("predicting", jobs: jobs.count) { $0.validate(runs) }
         if let directory = report.directory {
             var path = ""
-            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: Orrery.version) }
+            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: programVersion) }
             output.note("report: \(path)")
         }
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
-        output.note("\(rows.count) rows, \(score.overall.failed) of them could not be modelled")
+        output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
     }
 }
 
@@ -44,55 +37,4 @@ func measuredRuns(_ files: [String]) throws(ScenarioErrors) -> [MeasuredRun] {
     }
     guard faults.isEmpty else { throw ScenarioErrors(faults) }
     return runs
-}
-
-extension ValidationRow {
-    /// A measured run that nothing has been said about yet.
-    init(_ run: MeasuredRun) {
-        let training = run.job?.training
-        var origin = Origin(
-            id: run.id, file: run.file, source: run.source, hardware: run.hardware, framework: run.framework,
-            completeness: run.completeness ?? "")
-        if let job = run.job {
-            origin.kinds = [job.model.moe == nil ? "dense" : "MoE"]
-            if job.layout.zero == 3 { origin.kinds.append("FSDP") }
-            if job.layout.pipeline > 1 { origin.kinds.append("pipeline") }
-            origin.tensor = job.layout.tensor
-        }
-        self.init(
-            origin,
-            Shape(
-                gpus: run.job?.cluster.gpus ?? run.integer("gpus"), layers: run.job?.model.layers ?? run.integer("layers"),
-                hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
-                globalBatch: training?.globalBatch ?? run.integer("global_batch")),
-            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.weight)
-    }
-
-    /// A measured run and what the simulator says about it.
-    init(_ run: MeasuredRun, _ data: CalibrationData) {
-        self.init(run)
-        assumptions = run.warnings
-        do {
-            let prepared = try PreparedRun(run, data: data)
-            let plan = prepared.plan
-            assumptions = prepared.run.warnings
-            var settings = SimulationSettings()
-            settings.timeline = false
-            let result = try simulate(plan, settings: settings)
-            let seconds = result.step.timeS.mean
-            // The expected error is the standard error of the logarithm; 1.645 of them to each side hold 90 in 100.
-            let spread = exp(1.645 * plan.expectedError)
-            self = predicted(
-                Prediction(
-                    stepS: seconds, memoryGB: plan.memory.peak(MemoryEstimate.measure(of: plan.job)) * 1e-9, fits: plan.memory.fits,
-                    interval90: (seconds / spread)...(seconds * spread), evidence: result.evidence))
-        } catch {
-            self = failed("\(error)")
-        }
-    }
-}
-
-extension MeasuredRun {
-    /// A whole number as the table writes it; 0 where it holds none.
-    fileprivate func integer(_ column: String) -> Int { columns[column].flatMap { Int($0) } ?? 0 }
 }

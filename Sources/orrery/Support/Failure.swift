@@ -1,11 +1,8 @@
 import ArgumentParser
 import Calibration
-import Cost
-import Plan
 import Quantities
 import Report
 import Scenario
-import Simulation
 
 extension ExitCode {
     /// Done, but the answer is "does not fit" or "does not hold".
@@ -24,7 +21,7 @@ struct InputError: Error, CustomStringConvertible {
 func exitStatus(reporting error: any Error) -> Int32 {
     switch error {
     case let code as ExitCode: return code.rawValue
-    case is ScenarioErrors, is InputError, is MeasurementFault, is FileError, is ReportError:
+    case is ScenarioErrors, is InputError, is Fault, is Faults, is MeasurementFault, is FileError, is ReportError:
         Console.error("\(error)")
         return ExitCode.badInput.rawValue
     default:

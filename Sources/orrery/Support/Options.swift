@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Report
 import Scenario
+import Studies
 
 /// What every command prints, and how.
 struct OutputOptions: ParsableArguments {
@@ -14,6 +15,13 @@ struct OutputOptions: ParsableArguments {
     }
 
     func note(_ text: String) { if !quiet { Console.error(text) } }
+
+    /// Asks a study that rests on the shipped calibration, and shows how far it is.
+    func study<Answer>(_ title: String, jobs: Int, _ ask: (Study) throws -> Answer) throws -> Answer {
+        let progress = Progress(title, quiet: quiet)
+        defer { progress.finish() }
+        return try ask(.shipped(jobs: jobs) { progress.show($0, of: $1) })
+    }
 }
 
 /// Where pages go.
@@ -68,11 +76,10 @@ struct SimulationOptions: ParsableArguments {
         return settings + ["software.measurements=\"\(escaped)\""]
     }
 
-    /// The scenario with what the command line says of seed, threads and timeline.
-    func applied(to scenario: Scenario, jobs count: Int) -> Scenario {
+    /// The scenario with what the command line says of seed and timeline.
+    func applied(to scenario: Scenario) -> Scenario {
         var scenario = scenario
         scenario.settings.seed = seed ?? scenario.settings.seed
-        scenario.settings.jobs = count
         // A timeline is costly to keep and shown in files only.
         scenario.settings.timeline = trace != nil || report.directory != nil && scenario.settings.timeline
         return scenario
@@ -80,10 +87,10 @@ struct SimulationOptions: ParsableArguments {
 
     /// Writes the files that are asked for.
     /// - Throws: `ReportError` or `FileError` where one cannot be written.
-    func writeFiles(_ reports: [RunReport]) throws {
+    func writeFiles(_ reports: [RunAnswer]) throws {
         if let directory = report.directory {
             var path = ""
-            try uninterrupted { () throws(ReportError) in path = try RunReport.write(reports, to: directory) }
+            try uninterrupted { () throws(ReportError) in path = try RunAnswer.write(reports, to: directory) }
             output.note("report: \(path)")
         }
         guard let trace else { return }

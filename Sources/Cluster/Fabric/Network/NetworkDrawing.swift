@@ -11,7 +11,7 @@ public struct NetworkDrawing: Sendable, Hashable {
         /// Where it stands, from 0 to 1 to the right and down; nil: in the row of its tier.
         public var place: Place?
     }
-    public struct Place: Sendable, Hashable {
+    public struct Place: Sendable, Hashable, Codable {
         public var x: Double
         public var y: Double
     }
