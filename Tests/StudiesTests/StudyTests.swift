@@ -9,7 +9,7 @@ import Testing
 /// A job of one node that is planned and played in milliseconds; `rest` is laid below it.
 func scenarioText(_ rest: String = "") -> String {
     """
-    model: llama2-7b
+    model: {preset: llama2-7b}
     cluster: {gpu: h100-sxm-80gb, gpus: 8}
     layout: {tensor: 8, sequence_parallel: true}
     training: {global_batch: 8, micro_batch: 1, sequence: 2048}
@@ -120,7 +120,8 @@ struct SweepStudyTests {
     func record() throws {
         var question = SweepQuestion(
             try ScenarioDocument(
-                yaml: scenarioText("simulate: {network: flow}").replacing("gpus: 8}", with: "gpus: 16, inter_node: ib-ndr-400g-x8}"),
+                yaml: scenarioText("simulate: {network: flow}").replacing(
+                    "gpus: 8}", with: "gpus: 16, inter_node: {link: ib-ndr-400g, nics_per_node: 8}}"),
                 file: "small.yaml"))
         question.vary = [try SweepAxis("training.global_batch=16,17")]
         let sweep = try question.planned()
