@@ -61,9 +61,11 @@ let package = Package(
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "CGSL"],
             swiftSettings: strict),
         .target(
+            name: "CoSimulation", dependencies: ["Quantities", "Engine", "Kernels", "Compression", "Training"], swiftSettings: strict),
+        .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -83,7 +85,7 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "Execution", "Fidelity",
+                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity",
                 "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -115,6 +117,8 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(
+            name: "CoSimulationTests", dependencies: ["Kernels", "Compression", "Training", "CoSimulation"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"],

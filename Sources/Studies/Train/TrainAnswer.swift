@@ -1,0 +1,128 @@
+import CoSimulation
+import Quantities
+import Scenario
+
+/// What a co-simulation found, and under which job's clock.
+public struct TrainAnswer: Sendable {
+    public var name: String
+    public var hash: String
+    public var version: String
+    public var request: CosimRequest
+    public var result: CosimResult
+    public var remarks: [String]
+    /// Seconds of one gradient and of one uncompressed exchange, mean.
+    public var gradientSeconds: Double
+    public var exchangeSeconds: Double
+    /// The target's run with each method; nil where it was not asked for.
+    public var projection: TrainProjection?
+}
+
+/// The target's whole run, its samples multiplied by the measured factor.
+public struct TrainProjection: Sendable {
+    public struct Run: Sendable {
+        public var steps: Double
+        public var secondsPerStep: Double
+        public var days: Double
+        public var usd: Double
+    }
+    /// With tuned synchronous training, and with this method: mean, and at both ends of the factor's interval.
+    public var synchronous: Run
+    public var own: Run?
+    public var low: Run?
+    public var high: Run?
+}
+
+extension Study {
+    /// Trains for real under the simulated clock of the request's target, or under the clock that it states.
+    /// - Parameter store: keeps states, so that a run that was killed goes on.
+    /// - Throws: `ScenarioErrors` for what cannot be trained, planned or billed.
+    public func train(
+        _ request: CosimRequest, projects: Bool = false, store: (any StateStore)? = nil
+    ) throws(ScenarioErrors) -> TrainAnswer {
+        var request = request
+        var remarks = request.remarks
+        var clock = WorkerClock(service: request.service ?? Service())
+        var reference: WorkerClock?
+        var wire: WireScale?
+        var target: TargetClock?
+        if let scenario = request.target, request.service == nil || request.communicates {
+            let own = try targetClock(request, scenario)
+            remarks += own.remarks
+            (clock, reference, wire) = (own.clock, own.plain, own.wire)
+            if !request.communicates { (clock, reference) = (WorkerClock(service: own.clock.service), nil) }
+            if let service = request.service { (clock.service, reference?.service) = (service, service) }
+            (clock.usdPerSecond, clock.watts) = (own.clock.usdPerSecond, own.clock.watts)
+            target = own
+        }
+        clock.slow = slow(request, remarks: &remarks)
+        reference?.slow = clock.slow
+        if projects { request.spec.comparesWithSynchronous = true }
+        var study = CosimStudy(request.spec, clock: clock, wire: wire)
+        study.referenceClock = reference
+        study.jobs = jobs
+        study.store = store
+        let tell = progress
+        study.progress = { done, total in
+            tell(done, total)
+            return true
+        }
+        let result: CosimResult
+        do { result = try study.run() } catch {
+            let fault = Fault(keyPath: error.key, reason: error.reason, suggestion: error.advice)
+            throw request.errors([fault])
+        }
+        let plainBytes = result.wire.plain
+        var answer = TrainAnswer(
+            name: request.name, hash: request.hash, version: programVersion, request: request, result: result, remarks: remarks,
+            gradientSeconds: clock.service.mean, exchangeSeconds: clock.exchange(.allReduce, plainBytes, request.spec.workers))
+        if projects, let target, let scenario = request.target { answer.projection = projection(answer, target, scenario) }
+        return answer
+    }
+
+    /// Workers that the scenario's conditions slow down.
+    private func slow(_ request: CosimRequest, remarks: inout [String]) -> [WorkerClock.Slow] {
+        let job = request.target?.job
+        let stride = max(1, (job?.layout.tensor ?? 1) * (job?.layout.context ?? 1))
+        var list: [WorkerClock.Slow] = []
+        for (index, slow) in request.conditions.slowGPUs.enumerated() {
+            var workers: [Int]
+            switch slow.which {
+            case .gpu(let gpu): workers = [job == nil ? gpu : gpu / stride % max(1, request.spec.workers)]
+            case .share(let share):
+                let units = job?.cluster.gpus ?? request.spec.workers
+                workers = drawnUnits(share: share, of: units, seed: request.spec.seed, purpose: "slow-gpus-\(index)")
+                    .map { $0 / stride % max(1, request.spec.workers) }
+            }
+            workers = Array(Set(workers)).sorted().filter { $0 < request.spec.workers }
+            if workers.isEmpty { remarks.append("conditions.slow_gpus[\(index)] names no worker of \(request.spec.workers)") }
+            list += workers.map { .init(worker: $0, factor: slow.slowdown, from: slow.from.seconds) }
+        }
+        return list
+    }
+
+    private func projection(_ answer: TrainAnswer, _ target: TargetClock, _ scenario: Scenario) -> TrainProjection? {
+        let steps: Double
+        switch scenario.job.training.length {
+        case .tokens(let tokens): steps = Double(tokens) / max(1, target.tokensPerStep)
+        case .steps(let count): steps = Double(count)
+        default: return nil
+        }
+        let result = answer.result
+        let rate = target.clock.usdPerSecond
+        func run(_ steps: Double, _ seconds: Double) -> TrainProjection.Run {
+            .init(steps: steps, secondsPerStep: seconds, days: steps * seconds / 86400, usd: steps * seconds * rate)
+        }
+        let plain = target.plain
+        let exchange = max(0, plain.exchange(.allReduce, target.wire.plainBytes, scenario.job.data) - plain.hidden)
+        var projection = TrainProjection(synchronous: run(steps, plain.service.mean + exchange + plain.update + plain.stall))
+        // Seconds for as many samples as a synchronous step trains.
+        let trained = result.points.last?.tokens ?? 0
+        let perStep = Double(answer.request.spec.workers * answer.request.spec.batch * result.task.tokensPerSample)
+        guard trained > 0, let factor = result.stepsFactor else { return projection }
+        let seconds = result.seconds / (trained / perStep)
+        projection.own = run(steps * factor.mean, seconds)
+        projection.low = run(steps * factor.p5, seconds)
+        projection.high = run(steps * factor.p95, seconds)
+        return projection
+    }
+}
