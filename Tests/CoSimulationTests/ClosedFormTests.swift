@@ -32,31 +32,31 @@ final class ClosedFormTests: XCTestCase {
         for beta in [0.5, 0.9] {
             // Heavy ball: (1 + beta) eta s^2 / ((1 - beta) h (2 (1 + beta) - a))
             let exact = (1 + beta) * a / ((1 - beta) * (2 * (1 + beta) - a))
-            let run = quadratic(.synchronous(), workers: 1, dimension: beta > 0.5 ? 2048 : 512, steps: 3000).with {
+            let run = quadratic(.synchronous(), workers: 1, dimension: beta > 0.5 ? 2048 : 512, steps: 2000).with {
                 $0.optimizer = .sgd(momentum: beta)
             }
             figures.append(Figure(name: "A2 heavy ball \(beta)", exact: exact, tolerance: 0.03, measure: moment(run)))
         }
         for tau in [1, 2, 4, 8] {
             // tau + 1 workers with constant service: every gradient is exactly tau updates old.
-            let run = quadratic(.asynchronous(), workers: tau + 1, dimension: tau > 4 ? 1024 : 512, steps: 3000)
+            let run = quadratic(.asynchronous(), workers: tau + 1, dimension: tau > 4 ? 1024 : 512, steps: 2400)
             figures.append(
                 Figure(name: "A3 staleness \(tau)", exact: delayedVariance(a, staleness: tau), tolerance: 0.02, measure: moment(run)))
         }
         for period in [2, 8, 32] {
-            let run = quadratic(.local(period: .steps(period)), workers: 4, dimension: 1024, steps: 4000)
+            let run = quadratic(.local(period: .steps(period)), workers: 4, dimension: 1024, steps: 2400)
             figures.append(Figure(name: "A6 local \(period)", exact: plain / 4, tolerance: 0.03, measure: moment(run)))
         }
         // A7: A6 + (1 - 1/M) eta^2 s^2 (1 - rho^H) / (1 - rho), rho = (1 - a)^2
         let rho = (1 - a) * (1 - a)
         let spread = 0.75 * a * a * (1 - rho * rho * rho * rho * rho * rho * rho * rho) / (1 - rho)
-        let local = quadratic(.local(period: .steps(8)), workers: 4, dimension: 1024, steps: 3000)
+        let local = quadratic(.local(period: .steps(8)), workers: 4, dimension: 1024, steps: 2400)
         figures.append(
             Figure(name: "A7 before the meeting", exact: plain / 4 + spread, tolerance: 0.03) {
                 try XCTUnwrap(local.run(seed: $0).secondMomentBeforeMeeting)
             })
         let random = try SparseCodec(.random(.share(0.25), seed: 7))
-        let drawn = quadratic(.synchronous(), workers: 1, dimension: 1024, steps: 3000).with { $0.codec = random }
+        let drawn = quadratic(.synchronous(), workers: 1, dimension: 1024, steps: 2000).with { $0.codec = random }
         figures.append(Figure(name: "A9 random quarter", exact: a / (0.25 * (2 - a / 0.25)), tolerance: 0.05, measure: moment(drawn)))
         for tau in [1, 4] {
             let hessian = DelayCompensation.hessian([Double](repeating: 1, count: 512))
@@ -74,17 +74,17 @@ final class ClosedFormTests: XCTestCase {
             quadratic(method, workers: workers, dimension: 1, steps: steps).with { $0.clock.service = Service(shape, mean: 1) }
         }
         let mean = { (run: CoSimulation<Double>) in { (seed: UInt64) in try run.run(seed: seed).meanStaleness } }
-        let async = clocked(.asynchronous(), m, 20_000)
+        let async = clocked(.asynchronous(), m, 12_000)
         var figures = [
             Figure(name: "B1 exponential", exact: 7, tolerance: 0.003, measure: mean(async)),
-            Figure(name: "B1 gamma", exact: 7, tolerance: 0.003, measure: mean(clocked(.asynchronous(), m, 20_000, .gamma(4)))),
-            Figure(name: "B2 variance", exact: 56, tolerance: 0.08) { seed in
+            Figure(name: "B1 gamma", exact: 7, tolerance: 0.003, measure: mean(clocked(.asynchronous(), m, 12_000, .gamma(4)))),
+            Figure(name: "B2 variance", exact: 56, tolerance: 0.1) { seed in
                 let counts = try async.run(seed: seed).staleness
                 let n = Double(counts.reduce(0, +))
                 let mean = counts.enumerated().reduce(0.0) { $0 + Double($1.offset * $1.element) } / n
                 return counts.enumerated().reduce(0.0) { $0 + (Double($1.offset) - mean) * (Double($1.offset) - mean) * Double($1.element) } / n
             },
-            Figure(name: "B2 fresh", exact: 0.125, tolerance: 0.08) { seed in
+            Figure(name: "B2 fresh", exact: 0.125, tolerance: 0.1) { seed in
                 let counts = try async.run(seed: seed).staleness
                 return Double(counts[0]) / Double(counts.reduce(0, +))
             },
@@ -92,12 +92,12 @@ final class ClosedFormTests: XCTestCase {
         // B5: (2 - a) / (2 / (1 + (M - 1) a / (1 + a)) - a)
         for rate in [0.05, 0.1] {
             let exact = plainVariance(rate) * (2 - rate) / (2 / (1 + 7 * rate / (1 + rate)) - rate)
-            let run = quadratic(.asynchronous(), workers: m, dimension: 512, rate: rate, steps: 6000).with {
+            let run = quadratic(.asynchronous(), workers: m, dimension: 512, rate: rate, steps: 4000).with {
                 $0.clock.service = Service(.exponential, mean: 1)
             }
             figures.append(Figure(name: "B5 rate \(rate)", exact: exact, tolerance: 0.05, measure: moment(run)))
         }
-        for (name, workers, backup, steps) in [("B6", 8, 0, 3000), ("B6", 96, 0, 600), ("B7", 9, 1, 3000), ("B7", 100, 4, 600), ("B7", 100, 10, 600)] {
+        for (name, workers, backup, steps) in [("B6", 8, 0, 2000), ("B6", 96, 0, 300), ("B7", 9, 1, 2000), ("B7", 100, 4, 300), ("B7", 100, 10, 300)] {
             let exact = harmonic(workers) - harmonic(backup)
             let run = clocked(.synchronous(backup: backup), workers, steps)
             figures.append(
@@ -134,10 +134,10 @@ final class ClosedFormTests: XCTestCase {
 
     /// B1 sharply, B3: a worker that makes a share p of the updates has a mean staleness of 1/p - 1.
     func testMeanStalenessOfAnySpeeds() throws {
-        var run = quadratic(.asynchronous(), workers: 8, dimension: 1, steps: 200_000)
+        var run = quadratic(.asynchronous(), workers: 8, dimension: 1, steps: 100_000)
         run.clock.service = Service(.exponential, mean: 1)
         run.clock.slow = [.init(worker: 3, factor: 5)]
-        run.evaluate = 100_000
+        run.evaluate = 50_000
         XCTAssertEqual(try run.run(seed: 1).meanStaleness, 7, accuracy: 1e-3)
     }
 

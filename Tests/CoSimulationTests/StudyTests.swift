@@ -137,3 +137,26 @@ private final class MemoryStore: StateStore, @unchecked Sendable {
         saves += 1
     }
 }
+
+extension StudyTests {
+    /// A phase with half the tokens takes less than half the time (attention is quadratic), and positions it does not have stay where they are.
+    func testShorterSequencesMakeShorterSteps() throws {
+        let model = ProxySpec.Model.gpt(layers: 1, hidden: 16, heads: 2, sequence: 32, experts: nil, keptKeys: nil)
+        var spec = CosimSpec(proxy: ProxySpec(task: .markov(vocabulary: 8, sharpness: 2), model: model), workers: 2)
+        spec.rate = .init(0.01)
+        spec.optimizer = .adamW()
+        spec.stop = StopRule(steps: 40)
+        spec.seeds = 1
+        let whole = try CosimStudy(spec, clock: WorkerClock()).run()
+        spec.proxy.phases = [.init(end: 0.5, sequence: 16), .init(end: 1)]
+        let phased = try CosimStudy(spec, clock: WorkerClock()).run()
+        XCTAssertEqual(whole.seconds, 40, accuracy: 1e-9)
+        XCTAssertLessThan(phased.seconds, 30)
+        XCTAssertGreaterThan(phased.seconds, 28)
+        XCTAssertEqual(try XCTUnwrap(phased.points.last).tokens, 0.75 * (try XCTUnwrap(whole.points.last)).tokens, accuracy: 1e-6)
+        spec.proxy.phases = [.init(end: 1)]
+        XCTAssertEqual(try CosimStudy(spec, clock: WorkerClock()).run().points, whole.points)
+        spec.proxy.phases = [.init(end: 0.5, sequence: 64), .init(end: 1)]
+        XCTAssertThrowsError(try CosimStudy(spec, clock: WorkerClock()).run())
+    }
+}

@@ -70,7 +70,7 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
 
     private mutating func start(_ worker: Int) {
         let clock = setup.clock
-        let compute = clock.gradient(seed: setup.seed, worker: worker, number: workers[worker].number, share: 1, now: ledger.now)
+        let compute = setup.duration(worker, workers[worker].number, now: ledger.now)
         let codec = setup.plan.codec == nil ? 0 : clock.encode + clock.decode(1)
         // Parameters travel whole and come first, the gradient's message goes after it.
         let pull = setup.plan.wire?.plainBytes ?? Double(4 * setup.task.parameterCount)
@@ -123,7 +123,7 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
             ledger.skipped += 1
         }
         ledger.steps += 1
-        ledger.samples += setup.plan.batch
+        ledger.count(samples: setup.plan.batch, of: setup.task, progress: setup.progress(ofGradient: workers[worker].number - 1))
         ledger.messages += 1 / Double(setup.workers)
         try ledger.close(setup.task, model.parameters)
         workers[worker].waitsSince = ledger.now

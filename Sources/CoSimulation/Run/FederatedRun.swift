@@ -51,7 +51,8 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
         try server.aggregate(models, samples: clients.map { _ in batches * setup.plan.batch })
         put(server.model, into: &model.parameters)
         ledger.steps += 1
-        ledger.samples += clients.count * batches * epochs * setup.plan.batch
+        ledger.count(
+            samples: clients.count * batches * epochs * setup.plan.batch, of: setup.task, progress: setup.progress(server.round - 1))
         ledger.messages += Double(clients.count) / Double(federation.clients)
         try ledger.close(setup.task, model.parameters)
     }
@@ -80,12 +81,14 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
         for step in 0..<steps {
             // A client's samples are its own, the same in every epoch and round.
             let first = (client * at.batches + step % at.batches) * setup.plan.batch
-            _ = try setup.task.gradient(
-                model.parameters, Samples(seed: setup.seed, first: first, count: setup.plan.batch), into: &gradient)
+            let progress = setup.progress(server.round)
+            let samples = Samples(seed: setup.seed, first: first, count: setup.plan.batch, progress: progress)
+            _ = try setup.task.gradient(model.parameters, samples, into: &gradient)
             var followed = gradient
             if server.proximal > 0 { followed = cut(server.localGradient(flat(gradient), at: flat(model.parameters)), setup.sizes) }
             busy += setup.clock.gradient(
-                seed: setup.seed, worker: client, number: at.round * steps + step, share: 1, now: at.now + busy)
+                seed: setup.seed, worker: client, number: at.round * steps + step, share: setup.task.share(at: progress).work,
+                now: at.now + busy)
             _ = try model.apply(&followed, rate: setup.rate(server.round), progress: setup.progress(server.round))
         }
         return (flat(model.parameters), busy)

@@ -47,7 +47,7 @@ struct GroupedRun<Scalar: TrainingScalar>: MethodRun {
         ledger.now = ready + nanoseconds(setup.clock.update + setup.clock.stall)
         if try !model.apply(&sum, rate: setup.rate(step), progress: setup.progress(step)) { ledger.skipped += 1 }
         ledger.steps += 1
-        ledger.samples += setup.workers * setup.plan.batch
+        ledger.count(samples: setup.workers * setup.plan.batch, of: setup.task, progress: setup.progress(step))
         ledger.messages += setup.workers > 1 ? 1 : 0
         try ledger.close(setup.task, model.parameters)
     }
@@ -60,7 +60,7 @@ struct GroupedRun<Scalar: TrainingScalar>: MethodRun {
     private mutating func compute(_ step: Int) -> Int64 {
         var durations: [Int64] = []
         for worker in 0..<setup.workers {
-            durations.append(setup.clock.gradient(seed: setup.seed, worker: worker, number: step, share: 1, now: ledger.now))
+            durations.append(setup.duration(worker, step, now: ledger.now))
         }
         let span = durations.max() ?? 0
         for worker in durations.indices {

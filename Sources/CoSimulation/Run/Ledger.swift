@@ -7,7 +7,8 @@ struct Ledger: Sendable {
     var updates = 0
     /// Of each worker; of an asynchronous run updates, of a federated one rounds.
     var steps = 0
-    var samples = 0
+    /// Trained, over all workers; samples where they are no sequences.
+    private(set) var tokens = 0.0
     /// Messages of the target's bytes that one worker has sent, mean over workers.
     var messages = 0.0
     var skipped = 0
@@ -31,7 +32,6 @@ struct Ledger: Sendable {
     private let stop: StopRule
     private let evaluate: Int
     private var nextEvaluation: Int
-    private let tokensPerSample: Int
     private let rates: (usd: Double, watts: Double)
 
     init<Scalar>(_ setup: RunSetup<Scalar>, workers: Int? = nil) throws(TrainingError) {
@@ -41,9 +41,12 @@ struct Ledger: Sendable {
         stop = setup.plan.stop
         evaluate = setup.plan.evaluate
         nextEvaluation = setup.plan.evaluate
-        tokensPerSample = setup.task.tokensPerSample
         rates = (setup.clock.usdPerSecond, setup.clock.watts)
         try record(setup.task, setup.initial)
+    }
+
+    mutating func count<Scalar: TrainingScalar>(samples: Int, of task: any LearningTask<Scalar>, progress: Double) {
+        tokens += Double(samples * task.tokensPerSample) * task.share(at: progress).tokens
     }
 
     mutating func count(staleness value: Int) {
@@ -75,7 +78,7 @@ struct Ledger: Sendable {
         let loss = parameters.allSatisfy { Scalar.allFinite($0.values) } ? try task.loss(parameters) : .infinity
         points.append(
             Trajectory.Point(
-                update: updates, step: steps, tokens: Double(samples) * Double(tokensPerSample), seconds: Double(now) * 1e-9, loss: loss))
+                update: updates, step: steps, tokens: tokens, seconds: Double(now) * 1e-9, loss: loss))
         if window.updates > 0 { windows.append(window) }
         window = (0, 0)
         if !loss.isFinite || points.count > 2 && loss > 1e12 * scale {
@@ -123,7 +126,8 @@ struct Ledger: Sendable {
     }
 
     func save(_ writer: inout StateWriter) {
-        for value in [Int(now), updates, steps, samples, skipped, nextEvaluation, isOver ? 1 : 0, hasDiverged ? 1 : 0, reached ? 1 : 0] {
+        writer.put(tokens)
+        for value in [Int(now), updates, steps, skipped, nextEvaluation, isOver ? 1 : 0, hasDiverged ? 1 : 0, reached ? 1 : 0] {
             writer.put(value)
         }
         writer.put(messages)
@@ -146,10 +150,10 @@ struct Ledger: Sendable {
     }
 
     mutating func restore(_ reader: inout StateReader) throws(TrainingError) {
+        tokens = try reader.double()
         now = Int64(try reader.integer())
         updates = try reader.integer()
         steps = try reader.integer()
-        samples = try reader.integer()
         skipped = try reader.integer()
         nextEvaluation = try reader.integer()
         isOver = try reader.integer() == 1

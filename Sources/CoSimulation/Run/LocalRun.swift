@@ -69,7 +69,9 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
                 now: steps, computeSeconds: Double(computed) * 1e-9, communicationSeconds: Double(exchanged) * 1e-9)
         }
         ledger.steps += steps
-        ledger.samples += steps * setup.workers * setup.plan.batch
+        for step in first..<first + steps {
+            ledger.count(samples: setup.workers * setup.plan.batch, of: setup.task, progress: setup.progress(step))
+        }
         ledger.messages += setup.workers > 1 || setup.plan.codec != nil ? 1 : 0
         try ledger.close(setup.task, replicas[0].parameters)
     }
@@ -85,7 +87,7 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
             var durations: [Int64] = []
             for worker in members {
                 let begun = now + stretch.span
-                durations.append(setup.clock.gradient(seed: setup.seed, worker: worker, number: step, share: 1, now: begun))
+                durations.append(setup.duration(worker, step, now: begun))
                 _ = try setup.task.gradient(model.parameters, setup.samples(worker, step), into: &own)
                 if sum.isEmpty {
                     sum = own

@@ -26,7 +26,19 @@ struct RunSetup<Scalar: TrainingScalar>: Sendable {
 
     /// Block number `number` of worker `worker` among `workers`, dealt out in turn.
     func samples(_ worker: Int, _ number: Int) -> Samples {
-        Samples(seed: seed, first: (number * workers + worker) * plan.batch, count: plan.batch)
+        Samples(seed: seed, first: (number * workers + worker) * plan.batch, count: plan.batch, progress: progress(ofGradient: number))
+    }
+
+    /// Of an asynchronous run every worker makes its part of the steps.
+    func progress(ofGradient number: Int) -> Double {
+        if case .asynchronous = plan.method { return progress(number * workers) }
+        return progress(number)
+    }
+
+    /// Nanoseconds of a worker's gradient number `number`, of `share` of its usual batch, begun at `now` nanoseconds.
+    func duration(_ worker: Int, _ number: Int, share: Double = 1, now: Int64) -> Int64 {
+        let work = task.share(at: progress(ofGradient: number)).work
+        return clock.gradient(seed: seed, worker: worker, number: number, share: share * work, now: now)
     }
 
     /// A new buffer with the gradient of a worker's block.

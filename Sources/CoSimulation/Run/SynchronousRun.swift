@@ -35,7 +35,7 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
         let batch = setup.plan.batch
         for worker in durations.indices {
             let share = shares.map { Double($0[worker]) / Double(batch) } ?? 1
-            durations[worker] = setup.clock.gradient(seed: setup.seed, worker: worker, number: step, share: share, now: ledger.now)
+            durations[worker] = setup.duration(worker, step, share: share, now: ledger.now)
         }
         let members = awaited()
         let span = pass(members)
@@ -75,7 +75,7 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
         let task = setup.task
         let parts = members.map { worker in samples(worker, step, shares) }
         let total = parts.reduce(0) { $0 + $1.count }
-        ledger.samples += total
+        ledger.count(samples: total, of: task, progress: setup.progress(step))
         let isEven = parts.allSatisfy { $0.count == parts[0].count }
         var sum: [[Scalar]] = []
         var squares = 0.0
@@ -135,7 +135,8 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
     private func samples(_ worker: Int, _ step: Int, _ shares: [Int]?) -> Samples {
         guard let shares else { return setup.samples(worker, step) }
         let before = shares[..<worker].reduce(0, +)
-        return Samples(seed: setup.seed, first: step * setup.workers * setup.plan.batch + before, count: shares[worker])
+        return Samples(
+            seed: setup.seed, first: step * setup.workers * setup.plan.batch + before, count: shares[worker], progress: setup.progress(step))
     }
 
     func save(_ writer: inout StateWriter) {

@@ -87,6 +87,13 @@ public struct CosimSpec: Sendable {
                 }
             }
         } catch { throw CoSimulationError("cosim.rate", error.message, "check rate, clip and loss_scale") }
+        var evaluate = evaluate
+        if evaluate == nil, let seconds = stop.seconds {
+            // About a hundred points, wherever the time ends the run.
+            var perUpdate = clock.service.mean + clock.update
+            if case .asynchronous = method { perUpdate /= Double(workers) }
+            if perUpdate > 0 { evaluate = max(1, Int(min(Double(stop.most), seconds / perUpdate) / 100)) }
+        }
         var run = CoSimulation(
             task: task, method: method, workers: workers, batch: batch, optimizer: optimizer, schedule: schedule, clock: clock, stop: stop,
             evaluate: evaluate)

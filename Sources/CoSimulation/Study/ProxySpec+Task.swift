@@ -37,10 +37,10 @@ extension ProxySpec {
             return try ModelTask(teacher: teacher, student: MLP(sizes: [inputs] + own + [classes]), on: backend, seed: seed)
         case .markov(let vocabulary, let sharpness):
             let chain = try MarkovSource(vocabulary: vocabulary, sharpness: sharpness, seed: seed)
-            return try ModelTask(transformer(vocabulary), markov: chain, on: backend, seed: seed)
+            return try phased(ModelTask(transformer(vocabulary), markov: chain, on: backend, seed: seed))
         case .text(let bytes):
             let text = try TextSource(bytes ?? SampleText.make())
-            return try ModelTask(transformer(text.vocabulary), text: text, on: backend)
+            return try phased(ModelTask(transformer(text.vocabulary), text: text, on: backend))
         case .images(let images):
             let pixels = images.inputs.count / max(1, images.labels.count)
             let classes = (images.labels.max() ?? 0) + 1
@@ -55,6 +55,10 @@ extension ProxySpec {
                 CNN(side: side, inputChannels: 1, channels: channels, classes: classes), images: images, on: backend
             ) { $0 }
         }
+    }
+
+    private func phased<B: Backend>(_ task: ModelTask<GPT, B>) throws -> ModelTask<GPT, B> {
+        phases.isEmpty ? task : try task.phased(phases)
     }
 
     private func transformer(_ vocabulary: Int) throws -> GPT {

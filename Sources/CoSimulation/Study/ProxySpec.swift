@@ -28,6 +28,8 @@ public struct ProxySpec: Sendable, Equatable {
 
     public var task: Task
     public var model: Model?
+    /// Of a transformer's training; empty: all of it is alike.
+    public var phases: [SequencePhase] = []
     /// Of the task itself: its teacher, chain or held-out samples.
     public var seed: UInt64 = 0
 

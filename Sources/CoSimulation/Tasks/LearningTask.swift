@@ -22,12 +22,15 @@ public protocol LearningTask<Scalar>: Sendable {
     /// The loss that curves show: over held-out samples, always the same ones, or exact where it is known.
     /// - Throws: `TrainingError` where the parameters do not fit.
     func loss(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double
+    /// What a sample takes and counts at `progress`, relative to a whole one: its computing, and its tokens.
+    func share(at progress: Double) -> (work: Double, tokens: Double)
     /// Mean square of the parameters; nil where it says nothing.
     func secondMoment(_ parameters: [Tensor<Scalar>]) -> Double?
 }
 
 extension LearningTask {
     public var tokensPerSample: Int { 1 }
+    public func share(at progress: Double) -> (work: Double, tokens: Double) { (1, 1) }
     public func secondMoment(_ parameters: [Tensor<Scalar>]) -> Double? { nil }
     public var parameterCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
     var zeroGradient: [[Scalar]] { shapes.map { [Scalar](repeating: 0, count: $0.reduce(1, *)) } }
@@ -40,11 +43,14 @@ public struct Samples: Sendable, Equatable {
     public var seed: UInt64
     public var first: Int
     public var count: Int
+    /// Share of the training that is done, 0 to 1, for tasks that change on the way.
+    public var progress: Double
 
-    public init(seed: UInt64, first: Int, count: Int) {
+    public init(seed: UInt64, first: Int, count: Int, progress: Double = 0) {
         self.seed = seed
         self.first = first
         self.count = count
+        self.progress = progress
     }
 
     /// Names the block as a whole.

@@ -10,6 +10,8 @@ public struct ModelTask<M: Model, B: Backend>: LearningTask where B.Scalar: Trai
     public let tokensPerSample: Int
     private let source: @Sendable (Samples) throws(TrainingError) -> M.Batch
     private let heldOut: M.Batch
+    /// Of a transformer that is trained in phases.
+    private var phases: [SequencePhase] = []
 
     /// - Parameters:
     ///   - source: the batch that samples make, the same for the same samples.
@@ -32,9 +34,19 @@ public struct ModelTask<M: Model, B: Backend>: LearningTask where B.Scalar: Trai
     public func initialParameters(seed: UInt64) -> [Tensor<Scalar>] { model.initialParameters(seed: seed, on: backend) }
 
     public func gradient(_ parameters: [Tensor<Scalar>], _ samples: Samples, into gradient: inout [[Scalar]]) throws(TrainingError) -> Double {
+        if let gpt = model as? GPT, let phase = phases.phase(at: samples.progress), let batch = try source(samples) as? GPT.Batch {
+            let (loss, gradients) = try phase.lossAndGradients(gpt, parameters, batch, on: backend)
+            gradient = gradients
+            return loss
+        }
         let (loss, gradients) = try model.lossAndGradients(parameters, try source(samples), on: backend)
         gradient = gradients
         return loss
+    }
+
+    public func share(at progress: Double) -> (work: Double, tokens: Double) {
+        guard let gpt = model as? GPT, let phase = phases.phase(at: progress) else { return (1, 1) }
+        return phase.share(of: gpt)
     }
 
     public func loss(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double { try model.loss(parameters, heldOut, on: backend) }
@@ -61,6 +73,15 @@ extension ModelTask where M == MLP {
 }
 
 extension ModelTask where M == GPT {
+    /// The same task whose sequences and attention change on the way.
+    /// - Throws: `TrainingError` for phases that do not ascend to 1, or ask for more than the model has.
+    public func phased(_ phases: [SequencePhase]) throws(TrainingError) -> ModelTask {
+        try phases.check(for: model)
+        var other = self
+        other.phases = phases
+        return other
+    }
+
     /// Sequences of a Markov chain, whose entropy rate is the least loss there is.
     public init(_ model: GPT, markov chain: MarkovSource, on backend: B, heldOut: Int = 128, seed: UInt64 = 0) throws(TrainingError) {
         guard model.vocabulary == chain.stationary.count else {

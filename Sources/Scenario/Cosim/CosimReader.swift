@@ -38,6 +38,7 @@ struct CosimReader {
             name: title, spec: CosimSpec(proxy: proxy, workers: 1), synchronization: training.synchronization ?? SynchronizationChoice(),
             service: nil, communicates: false, conditions: conditions, target: target)
         request.hash = tree.hash
+        request.tree = tree
         fill(&request, draft, training, settings)
         return reader.errors.isEmpty ? request : nil
     }
@@ -119,6 +120,11 @@ struct CosimReader {
             proxy.model = .gpt(
                 layers: model.layers, hidden: model.width, heads: model.heads, sequence: model.sequence,
                 experts: model.experts.count.map { .init(count: $0, active: min($0, model.experts.active)) }, keptKeys: model.keptKeys)
+        }
+        proxy.phases = draft.phases.map { SequencePhase(end: $0.until ?? 1, sequence: $0.sequence, keptKeys: $0.keptKeys) }
+        if case .gpt? = proxy.model {
+        } else if !proxy.phases.isEmpty {
+            report("cosim.phases", "only a transformer is trained in phases", "remove the key, or write model: {kind: gpt}")
         }
         do { _ = try proxy.singlePrecision() } catch { report(error.key, error.reason, error.advice) }
         return proxy

@@ -1,5 +1,6 @@
 import CoSimulation
 import Compression
+import Quantities
 import Simulation
 
 /// What `orrery train` is asked: the training, and the job whose clock it runs under.
@@ -18,6 +19,19 @@ public struct CosimRequest: Sendable {
     /// As `Scenario.hash`, of the whole file.
     public var hash = ""
     public var remarks: [String] = []
+    /// The whole file, for messages that come late.
+    var tree: Tree?
+
+    /// Faults that show late, at their places in the file.
+    public func errors(_ faults: [Fault]) -> ScenarioErrors {
+        ScenarioErrors(
+            faults.map { fault in
+                let place = tree.map { $0.place(at: fault.keyPath) } ?? .start(of: name)
+                return ScenarioError(
+                    file: place.file, line: place.line, column: place.column, keyPath: fault.keyPath, reason: fault.reason,
+                    suggestion: fault.suggestion)
+            })
+    }
 }
 
 extension CosimRequest {
@@ -25,12 +39,12 @@ extension CosimRequest {
     /// how long a gradient takes, and of `training` only synchronization, compression and optimizer are read.
     /// - Throws: `ScenarioErrors` with every fault, at its place.
     public static func load(path: String, overrides: [String] = []) throws(ScenarioErrors) -> CosimRequest {
-        try load(try MergedDocument.load(path: path), name: Scenario.stem(of: path), overrides)
+        try load(try MergedDocument.load(path: path), name: ScenarioDocument.stem(of: path), overrides)
     }
 
     /// As `load(path:)` for a text; `file` names it in messages.
     public static func load(yaml: String, file: String, overrides: [String] = []) throws(ScenarioErrors) -> CosimRequest {
-        try load(try MergedDocument.load(yaml: yaml, file: file), name: Scenario.stem(of: file), overrides)
+        try load(try MergedDocument.load(yaml: yaml, file: file), name: ScenarioDocument.stem(of: file), overrides)
     }
 
     /// One request for each point of a file that varies keys.
@@ -42,7 +56,7 @@ extension CosimRequest {
         for point in axes.points {
             var variant = tree
             for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
-            var request = try read(variant, name: Scenario.stem(of: path))
+            var request = try read(variant, name: ScenarioDocument.stem(of: path))
             let values = point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value.written)" }
             if !values.isEmpty { request.name += " " + values.joined(separator: " ") }
             requests.append(request)

@@ -66,6 +66,11 @@ enum CosimSection {
         var mean: Duration?
     }
     enum Communication: String, CaseIterable { case none, target }
+    struct PhaseDraft {
+        var until: Double?
+        var sequence: Int?
+        var keptKeys: Int?
+    }
     struct ClipDraft {
         var norm: Double?
         var value: Double?
@@ -90,6 +95,7 @@ enum CosimSection {
         var communication: Communication?
         var clip = ClipDraft()
         var lossScale: Double?
+        var phases: [PhaseDraft] = []
     }
 
     static var entries: [SchemaEntry] { section.entries }
@@ -122,6 +128,9 @@ enum CosimSection {
                 "communication", \.communication, .choice, default: "target with service: target, else none",
                 "time of messages; none: they take no time"),
             Field("clip", \.clip, clip, "gradient clipping; one of the keys"),
+            Field(
+                "phases", \.phases, phases, default: "none",
+                "gpt: parts of the training with shorter sequences or sparser attention, whose steps are shorter, too"),
             Field(
                 "loss_scale", \.lossScale, number(1e-6...1e18, "65536"), default: "none",
                 "initial dynamic loss scale; gradients are then kept in fp16, and overflows skip steps"),
@@ -260,6 +269,15 @@ enum CosimSection {
             Field("trials", \.trials, .integer(1...10_000, example: 16), default: "16", "rates that are tried"),
             Field("seeds", \.seeds, .integer(1...1000, example: 2), default: "2", "replicates of a trial"),
         ])
+    }
+
+    private static var phases: Kind<[PhaseDraft]> {
+        let section = Section<PhaseDraft>([
+            Field("until", \.until, .ratio(0...1, example: "30%"), default: "100%", "share of the training at which the phase ends"),
+            Field("sequence", \.sequence, .integer(1...65536, example: 16), default: "the model's", "tokens of a sample"),
+            Field("kept_keys", \.keptKeys, .integer(1...65536, example: 8), default: "the model's", "keys that a query attends to"),
+        ])
+        return .list(of: section.kind(PhaseDraft(), name: "{until:, sequence:, kept_keys:}"), atMost: 64)
     }
 
     private static var clip: Section<ClipDraft> {

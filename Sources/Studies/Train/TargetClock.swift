@@ -88,7 +88,7 @@ extension Study {
         one.job.layout.zero = 0
         one.job.training.compression = nil
         one.job.training.globalBatch = max(1, scenario.job.training.globalBatch / replicas)
-        one.job.cluster.nodes = max(1, scenario.job.cluster.nodes / replicas)
+        one.job.cluster.gpus = max(1, scenario.job.cluster.gpus / replicas)
         guard let plan = try? one.job.plan(data), let step = try? simulate(plan, conditions: one.conditions, settings: one.settings) else {
             return service
         }

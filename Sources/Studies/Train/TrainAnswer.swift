@@ -1,6 +1,7 @@
 import CoSimulation
 import Quantities
 import Scenario
+import Simulation
 
 /// What a co-simulation found, and under which job's clock.
 public struct TrainAnswer: Sendable {
@@ -50,7 +51,10 @@ extension Study {
             remarks += own.remarks
             (clock, reference, wire) = (own.clock, own.plain, own.wire)
             if !request.communicates { (clock, reference) = (WorkerClock(service: own.clock.service), nil) }
-            if let service = request.service { (clock.service, reference?.service) = (service, service) }
+            if let service = request.service {
+                clock.service = service
+                reference?.service = service
+            }
             (clock.usdPerSecond, clock.watts) = (own.clock.usdPerSecond, own.clock.watts)
             target = own
         }
