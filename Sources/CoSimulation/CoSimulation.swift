@@ -78,7 +78,8 @@ public struct CoSimulation<Scalar: TrainingScalar>: Sendable {
     ///   - onCheckpoint: called with the whole state at every evaluation.
     /// - Throws: `CoSimulationError` for settings that cannot be run or a saved state of another run.
     public func run(
-        seed: UInt64, from saved: [UInt8]? = nil, onProgress: (Int, Int) -> Bool = { _, _ in true }, onCheckpoint: (([UInt8]) -> Void)? = nil
+        seed: UInt64, from saved: [UInt8]? = nil, onProgress: (Int, Int) -> Bool = { _, _ in true },
+        onCheckpoint: (([UInt8]) -> Void)? = nil
     ) throws(CoSimulationError) -> Trajectory {
         try check()
         do {

@@ -82,7 +82,8 @@ final class ClosedFormTests: XCTestCase {
                 let counts = try async.run(seed: seed).staleness
                 let n = Double(counts.reduce(0, +))
                 let mean = counts.enumerated().reduce(0.0) { $0 + Double($1.offset * $1.element) } / n
-                return counts.enumerated().reduce(0.0) { $0 + (Double($1.offset) - mean) * (Double($1.offset) - mean) * Double($1.element) } / n
+                return counts.enumerated().reduce(0.0) { $0 + (Double($1.offset) - mean) * (Double($1.offset) - mean) * Double($1.element) }
+                    / n
             },
             Figure(name: "B2 fresh", exact: 0.125, tolerance: 0.1) { seed in
                 let counts = try async.run(seed: seed).staleness
@@ -97,7 +98,9 @@ final class ClosedFormTests: XCTestCase {
             }
             figures.append(Figure(name: "B5 rate \(rate)", exact: exact, tolerance: 0.05, measure: moment(run)))
         }
-        for (name, workers, backup, steps) in [("B6", 8, 0, 2000), ("B6", 96, 0, 300), ("B7", 9, 1, 2000), ("B7", 100, 4, 300), ("B7", 100, 10, 300)] {
+        for (name, workers, backup, steps) in [
+            ("B6", 8, 0, 2000), ("B6", 96, 0, 300), ("B7", 9, 1, 2000), ("B7", 100, 4, 300), ("B7", 100, 10, 300),
+        ] {
             let exact = harmonic(workers) - harmonic(backup)
             let run = clocked(.synchronous(backup: backup), workers, steps)
             figures.append(

@@ -13,7 +13,8 @@ final class MethodTests: XCTestCase {
             let fixed = (weights[0] - weights[1]) / (weights[0] + weights[1])
             XCTAssertEqual(fixed, exact, accuracy: 1e-3)
             let run = CoSimulation(
-                task: TwoWells(), method: .local(period: .steps(period)), workers: 2, schedule: ConstantRate(rate), stop: StopRule(steps: 64 * 200))
+                task: TwoWells(), method: .local(period: .steps(period)), workers: 2, schedule: ConstantRate(rate),
+                stop: StopRule(steps: 64 * 200))
             XCTAssertEqual(try XCTUnwrap(run.run(seed: 1).points.last).loss, fixed, accuracy: 1e-6, "\(period)")
         }
     }

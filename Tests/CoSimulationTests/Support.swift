@@ -3,7 +3,8 @@ import Training
 
 /// The reference case of all closed forms: curvature 1, rate 0.1, noise variance 1, many independent coordinates.
 func quadratic(
-    _ method: SynchronizationMethod, workers: Int, dimension: Int = 512, noise: Double = 1, start: Double = 0, rate: Double = 0.1, steps: Int,
+    _ method: SynchronizationMethod, workers: Int, dimension: Int = 512, noise: Double = 1, start: Double = 0, rate: Double = 0.1,
+    steps: Int,
     batch: Int = 1
 ) -> CoSimulation<Double> {
     let problem = NoisyQuadratic(curvature: [Double](repeating: 1, count: dimension), noise: noise)

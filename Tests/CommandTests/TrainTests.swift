@@ -47,7 +47,8 @@ import Testing
 
     @Test func closedFormsThroughTheCommand() throws {
         let folder = try Folder()
-        let outcome = try Program.run("train", try folder.write(asynchronous, as: "a.yaml"), "--json", "--quiet", "--report", folder.path("out"))
+        let outcome = try Program.run(
+            "train", try folder.write(asynchronous, as: "a.yaml"), "--json", "--quiet", "--report", folder.path("out"))
         #expect(outcome.status == 0, "\(outcome.errors)")
         let result = try cosim(outcome)
         let staleness = try #require((result["staleness"] as? [String: Any])?["mean"] as? Double)
@@ -130,7 +131,8 @@ import Testing
         try refused(
             "cosim.task={kind: markov-lm, vocabulary: 8}", "cosim.target_loss=0.01", says: "cosim.target_loss", "entropy")
         try refused(
-            "cosim.task={kind: markov-lm, vocabulary: 8}", "cosim.model={kind: gpt, layers: 64, hidden: 4096, heads: 8}", "cosim.workers=5000",
+            "cosim.task={kind: markov-lm, vocabulary: 8}", "cosim.model={kind: gpt, layers: 64, hidden: 4096, heads: 8}",
+            "cosim.workers=5000",
             says: "cosim.model", "GB")
         let none = try Program.run("train", try folder.write("name: x\n", as: "x.yaml"))
         #expect(none.status == 2 && none.errors.contains("cosim"))

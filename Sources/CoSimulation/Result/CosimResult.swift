@@ -71,6 +71,8 @@ public struct CosimResult: Sendable {
     /// Loss at which `stepsFactor` was taken, and the rate of the training that it compares with.
     public private(set) var factorLoss: Double?
     public private(set) var referenceRate: TunedRate?
+    /// Simulated seconds of one step of that training.
+    public private(set) var referenceStepSeconds: Double?
 
     init(_ runs: [Trajectory], spec: CosimSpec, task: Task, wire: Wire, rate: TunedRate) {
         self.task = task
@@ -130,7 +132,8 @@ public struct CosimResult: Sendable {
             let n = Double(at.count)
             let seconds = at.reduce(0) { $0 + $1.seconds } / n
             return Point(
-                update: Int((at.reduce(0) { $0 + Double($1.update) } / n).rounded()), step: Int((at.reduce(0) { $0 + Double($1.step) } / n).rounded()),
+                update: Int((at.reduce(0) { $0 + Double($1.update) } / n).rounded()),
+                step: Int((at.reduce(0) { $0 + Double($1.step) } / n).rounded()),
                 tokens: at.reduce(0) { $0 + $1.tokens } / n, seconds: seconds, usd: seconds * used[0].usdPerSecond,
                 joules: seconds * used[0].watts, loss: loss)
         }
@@ -148,6 +151,8 @@ public struct CosimResult: Sendable {
     /// Compares samples to one loss, replicate by replicate: the target where one was asked for, else the highest of all final losses.
     mutating func compare(with reference: [Trajectory], of own: [Trajectory], rate: TunedRate) {
         referenceRate = rate
+        let steps = reference.reduce(0) { $0 + $1.steps }
+        if steps > 0 { referenceStepSeconds = reference.reduce(0) { $0 + $1.seconds } / Double(steps) }
         let late = (reference + own).map { $0.points.last?.loss ?? .infinity }
         guard let loss = late.max(), loss.isFinite else { return }
         factorLoss = loss
@@ -183,7 +188,8 @@ extension Trajectory {
         let part = a.loss > b.loss ? (a.loss - loss) / (a.loss - b.loss) : 1
         func between(_ x: Double, _ y: Double) -> Double { x + (y - x) * part }
         return Point(
-            update: Int(between(Double(a.update), Double(b.update)).rounded()), step: Int(between(Double(a.step), Double(b.step)).rounded()),
+            update: Int(between(Double(a.update), Double(b.update)).rounded()),
+            step: Int(between(Double(a.step), Double(b.step)).rounded()),
             tokens: between(a.tokens, b.tokens), seconds: between(a.seconds, b.seconds), loss: loss)
     }
 }

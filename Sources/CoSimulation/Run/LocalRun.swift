@@ -134,6 +134,8 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
             var change = shared
             Scalar.axpy(&change, vectors[replica], -1)
             let arrived = try wires[replica].send(change)
+            // What arrives whole is the replica itself, to the bit.
+            if arrived == change { continue }
             vectors[replica] = shared
             Scalar.axpy(&vectors[replica], arrived, -1)
         }

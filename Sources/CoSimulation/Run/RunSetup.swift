@@ -127,7 +127,9 @@ protocol MethodRun<Scalar> {
 
 /// Elements of `tensors` one after the other.
 func flat<Scalar>(_ tensors: [[Scalar]]) -> [Scalar] { tensors.count == 1 ? tensors[0] : Array(tensors.joined()) }
-func flat<Scalar>(_ tensors: [Tensor<Scalar>]) -> [Scalar] { tensors.count == 1 ? tensors[0].values : Array(tensors.map(\.values).joined()) }
+func flat<Scalar>(_ tensors: [Tensor<Scalar>]) -> [Scalar] {
+    tensors.count == 1 ? tensors[0].values : Array(tensors.map(\.values).joined())
+}
 
 /// The reverse: `values` [elements] cut to `sizes` [tensors].
 func cut<Scalar>(_ values: [Scalar], _ sizes: [Int]) -> [[Scalar]] {

@@ -136,7 +136,8 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
         guard let shares else { return setup.samples(worker, step) }
         let before = shares[..<worker].reduce(0, +)
         return Samples(
-            seed: setup.seed, first: step * setup.workers * setup.plan.batch + before, count: shares[worker], progress: setup.progress(step))
+            seed: setup.seed, first: step * setup.workers * setup.plan.batch + before, count: shares[worker], progress: setup.progress(step)
+        )
     }
 
     func save(_ writer: inout StateWriter) {

@@ -22,7 +22,11 @@ struct Wire<Scalar: TrainingScalar>: Sendable {
             self.codec = codec
             keepsResidual = false
         }
-        if let sparse = self.codec as? SparseCodec, case .random = sparse.selection { isUnbiasedDraw = !keepsResidual } else { isUnbiasedDraw = false }
+        if let sparse = self.codec as? SparseCodec, case .random = sparse.selection {
+            isUnbiasedDraw = !keepsResidual
+        } else {
+            isUnbiasedDraw = false
+        }
     }
 
     /// What arrives of `values` [elements].

@@ -19,13 +19,15 @@ public struct CosimSpec: Sendable {
         /// - Throws: `TrainingError` for phases that are not in order.
         func schedule(peak: Double, steps: Int) throws(TrainingError) -> any RateSchedule {
             switch shape {
-            case .constant: warmup == 0 ? ConstantRate(peak) : try WarmupDecay(.linear, peak: peak, warmup: warmup, total: steps, ends: (0, peak))
+            case .constant:
+                warmup == 0 ? ConstantRate(peak) : try WarmupDecay(.linear, peak: peak, warmup: warmup, total: steps, ends: (0, peak))
             case .cosine: try WarmupDecay(.cosine, peak: peak, warmup: warmup, total: steps, ends: (0, end))
             case .linear: try WarmupDecay(.linear, peak: peak, warmup: warmup, total: steps, ends: (0, end))
             case .inverseSquareRoot: try InverseSquareRoot(peak: peak, warmup: max(1, warmup))
             case .wsd:
                 try WarmupStableDecay(
-                    peak: peak, warmup: warmup, decayStart: max(warmup, steps * 8 / 10), total: steps, decay: (.oneMinusSquareRoot, end: end))
+                    peak: peak, warmup: warmup, decayStart: max(warmup, steps * 8 / 10), total: steps,
+                    decay: (.oneMinusSquareRoot, end: end))
             }
         }
     }

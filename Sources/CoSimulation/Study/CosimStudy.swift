@@ -32,7 +32,8 @@ public struct CosimStudy: Sendable {
         let tuned = try rate(spec, task, clock, name: "tune")
         let trajectories = try replicates(spec, task, clock, tuned.rate, name: "run")
         var result = CosimResult(
-            trajectories, spec: spec, task: .init(parameters: task.parameterCount, tokensPerSample: task.tokensPerSample, floor: task.floor),
+            trajectories, spec: spec,
+            task: .init(parameters: task.parameterCount, tokensPerSample: task.tokensPerSample, floor: task.floor),
             wire: try scale(task), rate: tuned)
         if spec.comparesWithSynchronous {
             var reference = spec
@@ -124,7 +125,9 @@ public struct CosimStudy: Sendable {
     private func rates(of spec: CosimSpec) -> ClosedRange<Double> {
         switch spec.optimizer {
         case .sgd, .varianceAdaptive:
-            if case .noisyQuadratic(let curvature, _, _) = spec.proxy.task, let top = curvature.max(), top > 0 { return 1e-4 / top...2 / top }
+            if case .noisyQuadratic(let curvature, _, _) = spec.proxy.task, let top = curvature.max(), top > 0 {
+                return 1e-4 / top...2 / top
+            }
             return 1e-3...3
         case .muon: return 1e-3...0.3
         case .lion: return 1e-5...1e-2

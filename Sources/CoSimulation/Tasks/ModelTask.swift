@@ -33,7 +33,9 @@ public struct ModelTask<M: Model, B: Backend>: LearningTask where B.Scalar: Trai
     public var forwardFLOPsPerSample: Double { model.forwardFLOPsPerSample }
     public func initialParameters(seed: UInt64) -> [Tensor<Scalar>] { model.initialParameters(seed: seed, on: backend) }
 
-    public func gradient(_ parameters: [Tensor<Scalar>], _ samples: Samples, into gradient: inout [[Scalar]]) throws(TrainingError) -> Double {
+    public func gradient(_ parameters: [Tensor<Scalar>], _ samples: Samples, into gradient: inout [[Scalar]]) throws(TrainingError)
+        -> Double
+    {
         if let gpt = model as? GPT, let phase = phases.phase(at: samples.progress), let batch = try source(samples) as? GPT.Batch {
             let (loss, gradients) = try phase.lossAndGradients(gpt, parameters, batch, on: backend)
             gradient = gradients

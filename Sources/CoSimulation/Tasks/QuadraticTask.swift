@@ -21,7 +21,9 @@ public struct QuadraticTask<Scalar: TrainingScalar>: LearningTask {
     public var forwardFLOPsPerSample: Double { 2 * Double(problem.curvature.count) }
     public func initialParameters(seed: UInt64) -> [Tensor<Scalar>] { [Tensor(start.map { Scalar($0) })] }
 
-    public func gradient(_ parameters: [Tensor<Scalar>], _ samples: Samples, into gradient: inout [[Scalar]]) throws(TrainingError) -> Double {
+    public func gradient(_ parameters: [Tensor<Scalar>], _ samples: Samples, into gradient: inout [[Scalar]]) throws(TrainingError)
+        -> Double
+    {
         problem.gradient(parameters[0].values, batch: samples.count, key: samples.key, into: &gradient[0])
         return 0
     }

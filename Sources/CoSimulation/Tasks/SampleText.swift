@@ -7,10 +7,14 @@ public enum SampleText {
     public static func make(size: Int = 120_000, seed: UInt64 = 1) -> [UInt8] {
         var draws = SeededDraws(seed: seed)
         func pick(_ words: [String]) -> String { words[Int(draws.next() % UInt64(words.count))] }
-        let one = ["the slow worker", "a tired machine", "the old clock", "the first node", "a small model", "the last engine", "our server"]
+        let one = [
+            "the slow worker", "a tired machine", "the old clock", "the first node", "a small model", "the last engine", "our server",
+        ]
         let many = ["the fast workers", "all machines", "seven quiet nodes", "the other engines", "most models", "the new servers"]
         let verbs = ["wait", "count", "carry", "sum", "send", "forget", "find", "measure"]
-        let things = ["the gradients", "every step", "a long message", "the weights", "what it lost", "ten samples", "the noise", "its share"]
+        let things = [
+            "the gradients", "every step", "a long message", "the weights", "what it lost", "ten samples", "the noise", "its share",
+        ]
         let when = ["at night", "before the meeting", "in the morning", "after a while", "again and again", "once a day", "without a word"]
         let links = ["because", "while", "although", "until", "and so", "but"]
         func clause() -> String {

@@ -16,7 +16,8 @@ extension TrainAnswer {
             if let seconds = result.secondsToTarget, let steps = result.stepsToTarget {
                 add(
                     "To a loss of \(significant(target))", duration(seconds.mean),
-                    "\(significant(steps.mean)) steps, \(result.reached) of \(result.seeds) seeds\(money(seconds.mean * result.usdPerSecond))")
+                    "\(significant(steps.mean)) steps, \(result.reached) of \(result.seeds) seeds\(money(seconds.mean * result.usdPerSecond))"
+                )
             } else {
                 add("To a loss of \(significant(target))", "not reached", "in \(significant(result.updates)) updates")
             }
@@ -24,14 +25,20 @@ extension TrainAnswer {
         add(
             "Simulated time", duration(result.seconds),
             "\(significant(result.updates)) updates\(money(result.seconds * result.usdPerSecond))")
-        add("Gradient, exchange", "\(duration(gradientSeconds)), \(duration(exchangeSeconds))", "of a worker; uncompressed, alone on its links")
+        add(
+            "Gradient, exchange", "\(duration(gradientSeconds)), \(duration(exchangeSeconds))",
+            "of a worker; uncompressed, alone on its links")
         add("Utilization", percent(result.utilization), "workers wait \(percent(waiting)) of the time")
         if let slowest = result.blamed.indices.max(by: { (result.blamed[$0], $1) < (result.blamed[$1], $0) }), result.blamed[slowest] > 0 {
-            add("Waited for most", "worker \(slowest)", "\(percent(result.blamed[slowest] / max(1e-300, result.blamed.reduce(0, +)))) of all waiting")
+            add(
+                "Waited for most", "worker \(slowest)",
+                "\(percent(result.blamed[slowest] / max(1e-300, result.blamed.reduce(0, +)))) of all waiting")
         }
         if !result.staleness.isEmpty { add("Staleness", significant(result.meanStaleness), "mean; at most \(result.staleness.count - 1)") }
         if let ratio = result.bytesRatio {
-            add("Bytes", significant(result.bytesPerUpdate) + " an update", "of a worker; \(significant(ratio)) times fewer than plain training")
+            add(
+                "Bytes", significant(result.bytesPerUpdate) + " an update",
+                "of a worker; \(significant(ratio)) times fewer than plain training")
         }
         if result.skipped > 0 { add("Skipped steps", significant(result.skipped), "overflows") }
         if result.diverged > 0 { add("Diverged", "\(result.diverged) of \(result.seeds) seeds", "the loss grew without bound") }
@@ -39,12 +46,15 @@ extension TrainAnswer {
             "Rate", significant(result.rate.rate),
             result.rate.trials > 0 ? "tuned in \(result.rate.trials) trials, \(result.rate.steps) steps" : "as given")
         if let scale = result.noise.scale {
-            add("Noise scale", "\(significant(scale)) samples", "a step trains \(spec.workers * spec.batch); far below it, more workers save steps")
+            add(
+                "Noise scale", "\(significant(scale)) samples",
+                "a step trains \(spec.workers * spec.batch); far below it, more workers save steps")
         }
         if let factor = result.stepsFactor, let loss = result.factorLoss {
             add(
                 "Samples factor", significant(factor.mean),
-                "\(significant(factor.p5)) to \(significant(factor.p95)), against tuned synchronous training to a loss of \(significant(loss))")
+                "\(significant(factor.p5)) to \(significant(factor.p95)), against tuned synchronous training to a loss of \(significant(loss))"
+            )
         }
         if let projection { lines += [""] + self.lines(of: projection) }
         lines += ["", "  Small models, measured loss, simulated clock: nothing here predicts a large model's loss."]
@@ -89,9 +99,12 @@ extension TrainAnswer {
         if let low = projection.low, let high = projection.high {
             lines.append("  " + padded("  interval", 22) + "\(significant(low.days)) to \(significant(high.days)) days")
         }
+        if let payment = projection.payment { lines.append("  " + padded("faster to equal loss", 22) + payment.words) }
         if projection.own == nil { lines.append("  this method never came to the loss of synchronous training: no factor") }
         // arXiv:2503.09799, table 5: evaluation loss of DiLoCo over data parallel at H 30.
-        lines.append("  published for DiLoCo, H 30, tuned: loss +0.3 % (M 4) to +1.3 % (M 8) at 1.3 B parameters, +2 to +4 % at 35 M (arXiv:2503.09799)")
+        lines.append(
+            "  published for DiLoCo, H 30, tuned: loss +0.3 % (M 4) to +1.3 % (M 8) at 1.3 B parameters, +2 to +4 % at 35 M (arXiv:2503.09799)"
+        )
         return lines
     }
 }

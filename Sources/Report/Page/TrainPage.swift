@@ -12,7 +12,8 @@ public struct TrainPage: Sendable {
         let title = answers.count == 1 ? answers[0].name : "\(answers.count) co-simulations"
         return Page(
             title: title,
-            subtitle: "<p class=\"lead\">Small models really trained; the clock is the target job's. Nothing here predicts a large model's loss.</p>",
+            subtitle:
+                "<p class=\"lead\">Small models really trained; the clock is the target job's. Nothing here predicts a large model's loss.</p>",
             content: content, data: data,
             scripts: [PackageResources.report_js, PackageResources.train_js, PackageResources.finish_js], version: version
         ).html(chart: chart)
@@ -40,7 +41,8 @@ public struct TrainPage: Sendable {
         let rows = answers.map { answer -> [Markup] in
             let result = answer.result
             let cells = [
-                significant(result.finalLoss), Duration.shown(result.seconds), result.secondsToTarget.map { Duration.shown($0.mean) } ?? "-",
+                significant(result.finalLoss), Duration.shown(result.seconds),
+                result.secondsToTarget.map { Duration.shown($0.mean) } ?? "-",
                 significant(result.seconds * result.usdPerSecond), percent(result.utilization), significant(result.meanStaleness),
                 significant(result.bytesPerUpdate), result.stepsFactor.map { significant($0.mean) } ?? "-",
             ]
@@ -63,7 +65,8 @@ public struct TrainPage: Sendable {
             ])
         }
         return .object([
-            ("axes", .array(Self.axes.map { .object([("key", .string($0.key)), ("title", .string($0.title))]) })), ("curves", .array(curves)),
+            ("axes", .array(Self.axes.map { .object([("key", .string($0.key)), ("title", .string($0.title))]) })),
+            ("curves", .array(curves)),
         ])
     }
 }

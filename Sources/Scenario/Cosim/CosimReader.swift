@@ -87,7 +87,8 @@ struct CosimReader {
         let known = TrainingSection.entries.map { $0.keyPath.split(separator: ".").first.map(String.init) ?? "" }
         for entry in item.tree.entries ?? [] where !known.contains(entry.key) {
             reader.report(
-                entry.place, "training.\(entry.key)", "unknown key \"\(entry.key)\"", suggestion(for: entry.key, in: Array(Set(known)).sorted()))
+                entry.place, "training.\(entry.key)", "unknown key \"\(entry.key)\"",
+                suggestion(for: entry.key, in: Array(Set(known)).sorted()))
         }
         return draft
     }
@@ -151,7 +152,9 @@ struct CosimReader {
                 report("cosim.task", "images or labels is missing", "write images: and labels: with the paths of two IDX files")
                 return nil
             }
-            guard let pixels = contents("cosim.task.images", images), let classes = contents("cosim.task.labels", labels) else { return nil }
+            guard let pixels = contents("cosim.task.images", images), let classes = contents("cosim.task.labels", labels) else {
+                return nil
+            }
             do { return .images(try IDXFile.batch(images: pixels, labels: classes)) } catch {
                 report("cosim.task.images", error.message, "give the unpacked files of MNIST or the like")
                 return nil
@@ -207,7 +210,8 @@ struct CosimReader {
             request.service = Service(own.distribution, mean: own.mean?.seconds ?? 1)
         } else if request.target == nil {
             if draft.service != nil {
-                report("cosim.service", "there is no target: the file holds no model and cluster", "write {distribution: constant, mean: 1 s}")
+                report(
+                    "cosim.service", "there is no target: the file holds no model and cluster", "write {distribution: constant, mean: 1 s}")
             }
             request.service = Service(mean: 1)
             request.remarks.append("cosim.service is not given and there is no target: a gradient takes 1 s")

@@ -141,7 +141,8 @@ enum CosimSection {
         Section([
             Field("kind", \.kind, .choice, default: "required", "what is learnt"),
             Field("curvature", \.curvature, curvature, default: "[1.0]", "noisy-quadratic: curvatures, or a spectrum i^-exponent"),
-            Field("noise", \.noise, noise, default: "1.0", "noisy-quadratic: deviation of one sample's gradient; curvature: variance = h_i"),
+            Field(
+                "noise", \.noise, noise, default: "1.0", "noisy-quadratic: deviation of one sample's gradient; curvature: variance = h_i"),
             Field("start", \.start, number(-1e12...1e12, "1.0"), default: "1.0", "noisy-quadratic: where every parameter starts"),
             Field("inputs", \.inputs, size, default: "16", "teacher-student: inputs"),
             Field("hidden", \.hidden, .list(of: size, atMost: 64), default: "[32]", "teacher-student: hidden units of the teacher"),
@@ -297,7 +298,8 @@ enum CosimSection {
             Field("gamma", \.gamma, .ratio(0.01...1e6, example: "4"), default: "none", "shape of a gamma distribution"),
             Field("lognormal", \.lognormal, .ratio(0...100, example: "0.2"), default: "none", "coefficient of variation"),
         ])
-        let mapping = Kind<Service.Shape>("{gamma: k} or {lognormal: cv}", example: "{gamma: 4}", children: shapes.entries) { item, reader in
+        let mapping = Kind<Service.Shape>("{gamma: k} or {lognormal: cv}", example: "{gamma: 4}", children: shapes.entries) {
+            item, reader in
             var draft = Shape()
             shapes.read(item, into: &draft, &reader)
             if let gamma = draft.gamma { return .gamma(gamma) }

@@ -59,13 +59,16 @@ enum SynchronizationSection {
         return Section([
             Field("kind", \.kind, .choice, default: "required", "how replicas come to common parameters"),
             Field("algorithm", \.algorithm, .text, default: "auto", "of the all-reduce; auto alone is known"),
-            Field("backup", \.backup, .integer(0...1_000_000, example: 4), default: "0", "sync: so many slowest workers are not waited for"),
+            Field(
+                "backup", \.backup, .integer(0...1_000_000, example: 4), default: "0", "sync: so many slowest workers are not waited for"),
             Field("balance", \.balance, .flag, default: "false", "sync: each worker's share of the batch follows its speed"),
             Field(
                 "staleness", \.staleness, Kind<Int>.integer(0...1_000_000, example: 8).or("none"), default: "none",
                 "async: most updates between the version a gradient was computed from and its use; 0 is sequential"),
             Field("compensation", \.compensation, compensation, default: "none", "async: what is done to a stale gradient"),
-            Field("steps", \.steps, period, default: "required for local", "local: steps between meetings, or communication's share of the time"),
+            Field(
+                "steps", \.steps, period, default: "required for local",
+                "local: steps between meetings, or communication's share of the time"),
             Field("outer", \.outer, outer, default: "none", "local: outer Nesterov step on the mean change (DiLoCo)"),
             Field("groups", \.groups, groups, default: "none", "local: workers that stay synchronous among themselves"),
             Field("clients", \.clients, positive, default: "required for federated", "federated: clients in all"),
@@ -91,7 +94,8 @@ enum SynchronizationSection {
             Field("past_updates", \.past, past.kind(Past()), default: "none", "adds the weighted updates since"),
             Field("taylor", \.taylor, taylor.kind(Taylor()), default: "none", "adds lambda g^2 times the change since"),
         ])
-        let mapping = section.kind(CompensationDraft(), name: "{past_updates: {...}} or {taylor: {...}}").map { draft -> DelayCompensation in
+        let mapping = section.kind(CompensationDraft(), name: "{past_updates: {...}} or {taylor: {...}}").map {
+            draft -> DelayCompensation in
             if let past = draft.past { return .pastUpdates(alpha: past.alpha, decay: past.decay, halfLife: past.halfLife) }
             return draft.taylor.map { .taylor(lambda: $0.lambda) } ?? .none
         }
@@ -102,7 +106,9 @@ enum SynchronizationSection {
 
     private static var period: Kind<LocalPeriod> {
         struct Share { var share: Double? }
-        let section = Section<Share>([Field("share", \.share, .ratio(0.001...0.999, example: "10%"), default: "required", "communication's share")])
+        let section = Section<Share>([
+            Field("share", \.share, .ratio(0.001...0.999, example: "10%"), default: "required", "communication's share")
+        ])
         let mapping = Kind<LocalPeriod>("{share: 10%}", example: "{share: 10%}", children: section.entries) { item, reader in
             var draft = Share()
             section.read(item, into: &draft, &reader)
@@ -157,7 +163,8 @@ enum SynchronizationSection {
 
     private static func choice(_ draft: Draft, _ item: Item, _ reader: inout Reader) -> SynchronizationChoice? {
         guard let kind = draft.kind else {
-            reader.report(item.tree.place, "\(item.path).kind", "the key is missing", "write kind: sync, async, local, federated or grouped")
+            reader.report(
+                item.tree.place, "\(item.path).kind", "the key is missing", "write kind: sync, async, local, federated or grouped")
             return nil
         }
         for entry in item.tree.entries ?? [] where keys[kind]?.contains(entry.key) == false {

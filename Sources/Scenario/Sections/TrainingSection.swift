@@ -140,7 +140,8 @@ enum TrainingSection {
             reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
         }
         if draft.synchronization.word != "sync" {
-            reader.remark("training.synchronization: \(draft.synchronization.word) is followed by orrery train; this is the synchronous step")
+            reader.remark(
+                "training.synchronization: \(draft.synchronization.word) is followed by orrery train; this is the synchronous step")
         }
         draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
         draft.spec.compression = draft.compression ?? nil

@@ -51,7 +51,8 @@ extension Study {
             if scenario.conditions.kernelJitter > 0 {
                 clock.service = try jittered(clock.service, scenario)
                 target.remarks.append(
-                    "conditions.jitter: a replica's gradient varies by \(significant(100 * clock.service.spread)) %, as steps of one replica alone do")
+                    "conditions.jitter: a replica's gradient varies by \(significant(100 * clock.service.spread)) %, as steps of one replica alone do"
+                )
             }
             clock.update = seconds(bare, .optimizer)
             clock.stall = seconds(bare, .inputStall)
@@ -60,13 +61,13 @@ extension Study {
             clock.exchange = { method, bytes, workers in messages.exchange(method, bytes: bytes, workers: workers) }
             clock.groupExchange = { bytes, members in messages.exchange(.allReduce, bytes: bytes, workers: members) }
             clock.transfer = { bytes in messages.transfer(bytes) }
-            if let link = request.synchronization.link { clock.transfer = { bytes in bytes / link.bytesPerSecond } }
             let rate = whole.run.wallClockS > 0 ? 1 / whole.run.wallClockS : 0
             clock.usdPerSecond = whole.bill.totalUSD * rate
             clock.watts = whole.bill.energyKWh * 3.6e6 * rate
             target.plain = clock
             target.plain.encode = 0
-            target.plain.hidden = max(0, messages.exchange(.allReduce, bytes: messages.plainBytes, workers: plan.job.data) - seconds(bare, .dataComm))
+            target.plain.hidden = max(
+                0, messages.exchange(.allReduce, bytes: messages.plainBytes, workers: plan.job.data) - seconds(bare, .dataComm))
             let codec = request.spec.codec
             let message = try? target.wire.messageBytes(codec)
             let full = messages.exchange(codec?.exchange ?? .allReduce, bytes: message ?? messages.plainBytes, workers: plan.job.data)
@@ -139,7 +140,9 @@ struct TargetMessages: Sendable {
     private func shape(_ workers: Int) -> GroupShape {
         var shape = group
         shape.ranks = workers
-        shape.perDomain = max(1, min(group.perDomain, workers))
+        // Fewer workers than replicas are spread over the machines as the replicas are.
+        let density = min(1, Double(workers) / Double(max(1, group.ranks)))
+        shape.perDomain = max(1, min(workers, Int(Double(group.perDomain) * density)))
         return shape
     }
 
@@ -148,7 +151,8 @@ struct TargetMessages: Sendable {
         let (own, shape) = (bytes * share, shape(workers))
         switch method {
         case .allReduce: return model.seconds(.allReduce, bytes: own, group: shape)
-        case .scatterAndGather: return model.seconds(.allToAll, bytes: own, group: shape) + model.seconds(.allGather, bytes: own, group: shape)
+        case .scatterAndGather:
+            return model.seconds(.allToAll, bytes: own, group: shape) + model.seconds(.allGather, bytes: own, group: shape)
         case .gather: return model.seconds(.allGather, bytes: own * Double(workers), group: shape)
         }
     }

@@ -31,6 +31,27 @@ public struct TrainProjection: Sendable {
     public var own: Run?
     public var low: Run?
     public var high: Run?
+    public var payment: Payment?
+
+    /// On which networks the method is the faster way to equal loss. With the network's speed times s a synchronous step takes a + b / s, as many
+    /// samples of the method c + d / s, and the method pays where factor (c + d / s) < a + b / s.
+    public enum Payment: Sendable, Equatable {
+        case always, never
+        /// On networks below, or above, so many times the speed of the target's.
+        case below(Double)
+        case above(Double)
+
+        init(synchronous: (Double, Double), own: (Double, Double), factor: Double) {
+            let (fixed, sent) = (synchronous.0 - factor * own.0, synchronous.1 - factor * own.1)
+            // It pays where fixed + sent / s > 0.
+            switch (fixed >= 0, sent >= 0) {
+            case (true, true): self = fixed == 0 && sent == 0 ? .never : .always
+            case (false, false): self = .never
+            case (false, true): self = sent == 0 ? .never : .below(-sent / fixed)
+            case (true, false): self = fixed == 0 ? .never : .above(-sent / fixed)
+            }
+        }
+    }
 }
 
 extension Study {
@@ -58,6 +79,7 @@ extension Study {
             (clock.usdPerSecond, clock.watts) = (own.clock.usdPerSecond, own.clock.watts)
             target = own
         }
+        if let link = request.synchronization.link { clock.transfer = { bytes in bytes / link.bytesPerSecond } }
         clock.slow = slow(request, remarks: &remarks)
         reference?.slow = clock.slow
         if projects { request.spec.comparesWithSynchronous = true }
@@ -117,8 +139,9 @@ extension Study {
             .init(steps: steps, secondsPerStep: seconds, days: steps * seconds / 86400, usd: steps * seconds * rate)
         }
         let plain = target.plain
-        let exchange = max(0, plain.exchange(.allReduce, target.wire.plainBytes, scenario.job.data) - plain.hidden)
-        var projection = TrainProjection(synchronous: run(steps, plain.service.mean + exchange + plain.update + plain.stall))
+        let exposed = max(0, plain.exchange(.allReduce, target.wire.plainBytes, answer.request.spec.workers) - plain.hidden)
+        let synchronous = result.referenceStepSeconds ?? plain.service.mean + exposed + plain.update + plain.stall
+        var projection = TrainProjection(synchronous: run(steps, synchronous))
         // Seconds for as many samples as a synchronous step trains.
         let trained = result.points.last?.tokens ?? 0
         let perStep = Double(answer.request.spec.workers * answer.request.spec.batch * result.task.tokensPerSample)
@@ -127,6 +150,24 @@ extension Study {
         projection.own = run(steps * factor.mean, seconds)
         projection.low = run(steps * factor.p5, seconds)
         projection.high = run(steps * factor.p95, seconds)
+        let sent = min(seconds, communication(answer, target.clock) / (trained / perStep))
+        projection.payment = TrainProjection.Payment(
+            synchronous: (synchronous - exposed, exposed), own: (seconds - sent, sent), factor: factor.mean)
         return projection
+    }
+
+    /// Seconds on the network in the whole run of the small model, of one worker.
+    private func communication(_ answer: TrainAnswer, _ clock: WorkerClock) -> Double {
+        let (result, spec) = (answer.result, answer.request.spec)
+        let method = spec.codec?.exchange ?? .allReduce
+        switch spec.method {
+        case .synchronous, .grouped:
+            return result.updates * max(0, clock.exchange(method, result.wire.message, spec.workers) - clock.hidden)
+        case .local(_, _, let groups):
+            return result.updates * clock.exchange(method, result.wire.message, groups?.count ?? spec.workers)
+        case .asynchronous:
+            return result.updates / Double(spec.workers) * (clock.transfer(result.wire.plain) + clock.transfer(result.wire.message))
+        case .federated: return result.updates * (clock.transfer(result.wire.plain) + clock.transfer(result.wire.message))
+        }
     }
 }

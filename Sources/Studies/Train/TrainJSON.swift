@@ -74,9 +74,23 @@ extension TrainAnswer {
             + answers.flatMap { answer in
                 answer.result.points.map { point in
                     [answer.name, "\(point.update)", "\(point.step)"]
-                        + [point.tokens, point.seconds, point.usd, point.joules, point.loss.mean, point.loss.p5, point.loss.p95].map { "\($0)" }
+                        + [point.tokens, point.seconds, point.usd, point.joules, point.loss.mean, point.loss.p5, point.loss.p95].map {
+                            "\($0)"
+                        }
                 }
             }
+    }
+}
+
+extension TrainProjection.Payment {
+    /// On which networks the method pays.
+    public var words: String {
+        switch self {
+        case .always: "on every network"
+        case .never: "on no network"
+        case .below(let factor): "on networks below \(significant(factor)) x the target's"
+        case .above(let factor): "on networks above \(significant(factor)) x the target's"
+        }
     }
 }
 
@@ -85,9 +99,13 @@ extension TrainProjection {
         func value(_ run: Run?) -> JSONValue {
             guard let run else { return .null }
             return .object([
-                ("steps", .number(run.steps)), ("step_s", .number(run.secondsPerStep)), ("days", .number(run.days)), ("usd", .number(run.usd)),
+                ("steps", .number(run.steps)), ("step_s", .number(run.secondsPerStep)), ("days", .number(run.days)),
+                ("usd", .number(run.usd)),
             ])
         }
-        return .object([("synchronous", value(synchronous)), ("own", value(own)), ("own_p5", value(low)), ("own_p95", value(high))])
+        return .object([
+            ("synchronous", value(synchronous)), ("own", value(own)), ("own_p5", value(low)), ("own_p95", value(high)),
+            ("pays", .optional(payment?.words)),
+        ])
     }
 }

@@ -47,7 +47,9 @@ struct Train: ParsableCommand {
             if project, request.target == nil {
                 throw InputError("\(file): --project needs the sections model, cluster and training of a target job")
             }
-            let store = try checkpoint.map { try FolderStore(folder: $0, identity: "\(programVersion) \(request.hash) \(request.spec.seed)") }
+            let store = try checkpoint.map {
+                try FolderStore(folder: $0, identity: "\(programVersion) \(request.hash) \(request.spec.seed)")
+            }
             let title = requests.count > 1 ? "training \(index + 1)/\(requests.count)" : "training"
             let answer = try output.study(title, jobs: jobs.count) { try $0.train(request, projects: project, store: store) }
             for remark in answer.remarks { output.note("remark: \(remark)") }
