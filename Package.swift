@@ -68,9 +68,11 @@ let package = Package(
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "CGSL"],
             swiftSettings: strict),
         .target(
+            name: "CoSimulation", dependencies: ["Quantities", "Engine", "Kernels", "Compression", "Training"], swiftSettings: strict),
+        .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -101,7 +103,7 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "Execution", "Fidelity", "Studies", "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Studies", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
@@ -145,6 +147,8 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(
+            name: "CoSimulationTests", dependencies: ["Kernels", "Compression", "Training", "CoSimulation"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"],

@@ -30,6 +30,7 @@ struct ScenarioReader {
         ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
         ("prices", "what it costs", PricesSection.entries),
         ("simulate", "what is simulated, and how finely", SimulateSection.entries),
+        ("cosim", "what `orrery train` really trains under the clock of this job", CosimSection.entries),
         ("execute", "what `orrery execute` really runs on this machine", ExecuteSection.entries),
     ]
 
@@ -105,7 +106,11 @@ struct ScenarioReader {
         let conditions = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? Conditions()
         let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
-        // Predictions of a cluster do not need it; what is wrong in it is still said.
+        // Predictions of a cluster do not need these; what is wrong in them is still said.
+        if let cosim = section("cosim", tree) {
+            var draft = CosimSection.Draft()
+            CosimSection.section.read(cosim, into: &draft, &reader)
+        }
         if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
         if let job, mayCheck {
             check(job, conditions, tree)
@@ -126,7 +131,7 @@ struct ScenarioReader {
     /// The keys that stand for themselves; the names of sections are known here too.
     private mutating func readHead(_ tree: Tree) -> Draft {
         var draft = Draft()
-        let known = Self.head.fields.map(\.key) + Self.sections.map(\.key) + ["vary", "zip", "cosim"]
+        let known = Self.head.fields.map(\.key) + Self.sections.map(\.key) + ["vary", "zip"]
         for entry in tree.entries ?? [] {
             let item = Item(tree: entry.value, path: entry.key)
             if let field = Self.head.fields.first(where: { $0.key == entry.key }) {

@@ -160,13 +160,13 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         Malformed(name, "steps: 100", "steps: 100\n  compression: \(value)", at: place, "training.compression\(key)", advice)
     }
     static let unavailable: [Malformed] = [
-        .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 1), "cosim", "remove"),
+        .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 15), "cosim.task", "keys"),
         .init(
-            "asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3),
-            "training.synchronization", "sync"),
+            "staleness below 0", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: -2}", at: (17, 45),
+            "training.synchronization.staleness", "8"),
         .init(
-            "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization",
-            "sync"),
+            "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 33),
+            "training.synchronization.algorithm", "auto"),
         .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
         .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
         .init(

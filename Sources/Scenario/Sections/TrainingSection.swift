@@ -10,6 +10,7 @@ enum TrainingSection {
         var tokens: Int?
         var steps: Int?
         var data = DataDraft()
+        var synchronization = SynchronizationChoice()
     }
     private struct DataDraft {
         var loading: Bandwidth?
@@ -47,6 +48,9 @@ enum TrainingSection {
                 "steps", \.steps, .count(1...1_000_000_000_000, example: "1000"), default: "one step",
                 "length of the run in optimizer steps; or give tokens"),
             Field("data", \.data, data, "how input data arrive"),
+            Field(
+                "synchronization", \.synchronization, SynchronizationSection.kind, default: "sync",
+                "how replicas come to common parameters; orrery train follows it, the step of orrery run is the synchronous one"),
         ])
     }
 
@@ -134,6 +138,10 @@ enum TrainingSection {
         }
         if draft.tokens != nil, let steps = draft.steps, let entry = item.tree["steps"] {
             reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
+        }
+        if draft.synchronization.word != "sync" {
+            reader.remark(
+                "training.synchronization: \(draft.synchronization.word) is followed by orrery train; this is the synchronous step")
         }
         draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
         draft.spec.compression = draft.compression ?? nil

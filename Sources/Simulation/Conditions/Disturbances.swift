@@ -122,3 +122,8 @@ struct Disturbances {
         return durations
     }
 }
+
+/// `round(share x count)` different units below `count`, ascending: those that a scenario's conditions mean by a share, for a seed and a purpose.
+public func drawnUnits(share: Double, of count: Int, seed: UInt64, purpose: String) -> [Int] {
+    Disturbances.draw(share: share, of: count, seed: seed, purpose: purpose)
+}

@@ -71,6 +71,13 @@ public struct QuantileClipper<Scalar: TrainingScalar>: GradientClipper {
         self.window = window
     }
 
+    /// The same clipper after `norms`, oldest first.
+    public func restored(_ norms: [Double]) -> QuantileClipper {
+        var other = self
+        other.norms = Array(norms.suffix(window))
+        return other
+    }
+
     /// The clipping norm now; nil while there are too few to tell. Between two norms it interpolates linearly.
     public var threshold: Double? {
         guard norms.count >= max(1, window / 10) else { return nil }

@@ -60,4 +60,10 @@ public struct LossScaler: Equatable, Sendable {
         }
         return finite
     }
+
+    /// Goes on from a saved scale and its clean steps.
+    public mutating func restore(scale: Double, cleanSteps: Int) {
+        self.scale = scale
+        self.cleanSteps = cleanSteps
+    }
 }

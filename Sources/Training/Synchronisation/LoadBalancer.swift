@@ -19,6 +19,18 @@ public struct LoadBalancer: Sendable {
         secondsPerSample = [Double?](repeating: nil, count: workers)
     }
 
+    /// The same balancer with the shares and the history that another one had.
+    /// - Throws: `TrainingError` where they are of another number of workers or another batch.
+    public func restored(shares: [Int], secondsPerSample: [Double?]) throws(TrainingError) -> LoadBalancer {
+        guard shares.count == self.shares.count, secondsPerSample.count == shares.count, shares.reduce(0, +) == globalBatch else {
+            throw TrainingError("shares \(shares) are not those of \(self.shares.count) workers with \(globalBatch) samples")
+        }
+        var other = self
+        other.shares = shares
+        other.secondsPerSample = secondsPerSample
+        return other
+    }
+
     /// Takes in the seconds [workers] of a step with the present shares, and sets new ones.
     /// - Throws: `TrainingError` for another number of workers or a time that is not positive.
     public mutating func observe(seconds: [Double]) throws(TrainingError) {

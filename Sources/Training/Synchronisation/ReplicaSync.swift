@@ -68,7 +68,8 @@ public struct PeriodAdaptation: Sendable {
         self.limits = limits
     }
 
-    func period(now: Int, computeSeconds: Double, communicationSeconds: Double) -> Int {
+    /// The period after `now` steps that took `computeSeconds`, and a meeting that took `communicationSeconds`.
+    public func period(now: Int, computeSeconds: Double, communicationSeconds: Double) -> Int {
         guard computeSeconds > 0, communicationSeconds >= 0 else { return now }
         let step = computeSeconds / Double(now)
         let wanted = (communicationSeconds * (1 - targetShare) / (targetShare * step)).rounded(.up)
