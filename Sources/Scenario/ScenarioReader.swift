@@ -117,7 +117,8 @@ struct ScenarioReader {
         scenario.prices = prices ?? scenario.prices
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
-        scenario.hash = tree.hash
+        scenario.hash = tree.hash(reader.meanings)
+        scenario.files = whole.files + reader.files
         scenario.layoutProblems = layoutProblems
         return scenario
     }
@@ -207,7 +208,7 @@ struct ScenarioReader {
             return text
         }
         let network = word(["simulate", "network"]) ?? "auto"
-        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { Double($0) } ?? 1
+        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { decimalNumber($0) } ?? 1
         let topology = tree.entry(at: ["cluster", "inter_node", "topology"])?.value
         let isOther = ["dims", "groups", "file"].contains { topology?[$0] != nil }
         return network == "flow" || network == "auto" && (ratio > 1 || isOther)

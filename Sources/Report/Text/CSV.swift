@@ -1,3 +1,5 @@
+import Quantities
+
 extension RunReport {
     /// A header and one row a run (RFC 4180, lines end in LF). Columns are the result file's keys joined by points; a distribution has five columns,
     /// `memory.by_stage` holds the stages' totals in bytes, joined by blanks. The header is the same for every run with the documented keys.
@@ -21,9 +23,9 @@ private func csvTable(of values: [JSONValue]) -> String {
     }
     let lines = rows.map { row in
         let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
-        return header.map { CSVCells.quoted(cells[$0] ?? "") }.joined(separator: ",")
+        return header.map { CSVRecords.quoted(cells[$0] ?? "") }.joined(separator: ",")
     }
-    return ([header.map(CSVCells.quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
+    return ([header.map(CSVRecords.quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
 }
 
 private enum CSVCells {
@@ -45,10 +47,5 @@ private enum CSVCells {
         case .object(let members): members.last.map { cell($0.value) } ?? ""
         default: value.text(.compact) == "null" ? "" : value.text(.compact)
         }
-    }
-
-    static func quoted(_ cell: String) -> String {
-        guard cell.utf8.contains(where: { [34, 44, 10, 13].contains($0) }) else { return cell }
-        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
     }
 }

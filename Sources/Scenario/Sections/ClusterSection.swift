@@ -362,8 +362,7 @@ enum ClusterSection {
 
     private static var clusterFile: Kind<NodeTopology> {
         Kind("path", example: "network.yaml") { item, reader in
-            guard let path = item.scalar("a path", example: "network.yaml", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "network.yaml") else { return nil }
             do throws(ScenarioErrors) {
                 return .described(file: full, yaml: try SourceText.read(full, limit: SourceText.scenarioLimit).text)
             } catch {

@@ -44,8 +44,7 @@ enum SoftwareSection {
 
     private static var measurements: Kind<Measured> {
         Kind("path", example: "kernels.csv") { item, reader in
-            guard let path = item.scalar("a path", example: "kernels.csv", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "kernels.csv") else { return nil }
             do throws(MeasurementFault) {
                 return Measured(item: item, path: full, rows: try MeasurementFile.read(path: full).measurements)
             } catch {

@@ -32,17 +32,18 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): there is one run and nothing to compare it with; name another file, or add vary: {layout.tensor: [1, 2]}"
             )
         }
-        try options.report.prepare()
+        let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.scenario.files))
         let data = try CalibrationData.shipped()
         let results = parallelMap(
             entries, jobs: options.jobs.count, progress: Progress("simulating", of: entries.count, quiet: options.output.quiet)
         ) { entry in Result { try project(entry.scenario, from: entry.file, data) } }
         let reports = try reports(results)
-        try options.writeFiles(reports)
         try Console.output(
             options.output.json
                 ? RunReport.json(of: reports)
                 : options.output.csv ? RunReport.csv(of: reports) : table(reports))
+        options.write(reports, outputs)
+        try outputs.finish()
         if reports.allSatisfy({ !$0.valid }) { throw ExitCode.doesNotHold }
     }
 

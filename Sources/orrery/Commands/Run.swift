@@ -15,17 +15,18 @@ struct Run: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        try options.report.prepare()
+        let outputs = try options.outputs(runs: 1, inputs: scenario.files)
         let data = try CalibrationData.shipped()
         let progress = Progress("steps", of: scenario.settings.samples, quiet: options.output.quiet)
         let report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data) { progress.show($0, of: $1) }
         progress.finish()
-        try options.writeFiles([report])
         try Console.output(
             options.output.json ? report.json() : options.output.csv ? RunReport.csv(of: [report]) : report.summary(style: Console.style))
-        guard let message = report.unfitMessage() else { return }
-        if options.output.json || options.output.csv { Console.error(message) }
-        throw ExitCode.doesNotHold
+        let message = report.unfitMessage()
+        if let message, options.output.json || options.output.csv { Console.error(message) }
+        options.write([report], outputs)
+        try outputs.finish()
+        if message != nil { throw ExitCode.doesNotHold }
     }
 }
 

@@ -43,7 +43,6 @@ struct Sweep: ParsableCommand {
     }
 
     func run() throws {
-        try report.prepare()
         let axes = try axes()
         let design = try design(axes)
         let runs = try runs(axes, design)
@@ -51,6 +50,7 @@ struct Sweep: ParsableCommand {
             throw ScenarioErrors(runs.first?.faults ?? [])
         }
         guard runs.count > 1 else { throw InputError("\(file): nothing varies; give --vary layout.tensor=1,2,4 or --scaling strong") }
+        let outputs = try Outputs([report.page("sweep.html")], inputs: [file] + runs.compactMap(\.scenario).flatMap(\.files))
         let data = try CalibrationData.shipped()
         let journal = try self.journal.open("sweep", identity: identity(runs))
         let progress = Progress("simulating", of: runs.count, quiet: output.quiet)
@@ -66,12 +66,11 @@ struct Sweep: ParsableCommand {
         if let design {
             table.sensitivity = SweepSensitivity(results, axes: axes.map(\.key), design: design, response: response, seed: seed ?? 1)
         }
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try table.page(file: file).write(to: directory, version: Orrery.version) }
-            output.note("report: \(path)")
-        }
         try Console.output(output.json ? table.json.text() + "\n" : output.csv ? csvText(table.cells) : table.text)
+        report.write(outputs, output.note) { directory throws(ReportError) in
+            try table.page(file: file).write(to: directory, version: Orrery.version)
+        }
+        try outputs.finish()
         if !results.contains(where: { $0.report?.valid == true }) { throw ExitCode.doesNotHold }
     }
 

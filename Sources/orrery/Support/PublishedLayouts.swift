@@ -58,7 +58,7 @@ struct PublishedLayouts {
     }
 
     func run(_ files: [String], output: OutputOptions, data: CalibrationData) throws {
-        let all = try measuredRuns(files)
+        let all = try measuredRuns(files, output)
         var runs: [Published] = []
         var skipped: [String] = []
         for run in all {

@@ -1,3 +1,4 @@
+import Quantities
 import Report
 
 /// Rows of text in columns, with the sources of the numbers as numbered notes below.
@@ -41,9 +42,5 @@ struct TextTable {
 
 /// Rows as comma-separated values (RFC 4180, lines end in LF).
 func csvText(_ rows: [[String]]) -> String {
-    rows.map { row in
-        row.map { cell in
-            cell.utf8.contains { [34, 44, 10, 13].contains($0) } ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell
-        }.joined(separator: ",") + "\n"
-    }.joined()
+    rows.map { $0.map(CSVRecords.quoted).joined(separator: ",") + "\n" }.joined()
 }
