@@ -112,6 +112,10 @@ struct ScenarioReader {
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
         }
         guard let job, reader.errors.isEmpty else { return nil }
+        let device = job.cluster.accelerator
+        if let gpu = prices?.gpu, !gpu.isEmpty, gpu != device.knownAs {
+            reader.remark("prices.preset is the price of \(gpu), and the cluster has \(device.name); write gpu_hour for its own")
+        }
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
         scenario.prices = prices ?? scenario.prices

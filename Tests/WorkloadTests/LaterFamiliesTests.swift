@@ -84,7 +84,7 @@ import Testing
         (
             "Llama-4-Maverick: the language model",
             #"{"model_type": "llama4", "text_config": {"model_type": "llama4_text", "hidden_size": 5120, "intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_hidden_layers": 48, "num_attention_heads": 40, "num_key_value_heads": 8, "head_dim": 128, "num_local_experts": 128, "num_experts_per_tok": 1, "interleave_moe_layer_step": 2, "vocab_size": 202048, "attention_chunk_size": 8192, "max_position_embeddings": 1048576}}"#,
-            400_709_242_880
+            400_711_848_960
         ),
         (
             "GLM-4.5-Air",

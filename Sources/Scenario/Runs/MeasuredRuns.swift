@@ -99,13 +99,12 @@ public enum MeasuredRuns {
         return Table(runs: runs, remarks: misspelt(table) + repeated(runs))
     }
 
-    /// Unknown columns that look like a known one which the table lacks.
+    /// Unknown columns that look like a known one.
     private static func misspelt(_ table: CSVTable) -> [String] {
         table.header.compactMap { name in
             guard !name.isEmpty, !columns.contains(name) else { return nil }
-            let absent = columns.filter { !table.header.contains($0) }
             // As far as two letters, or a case or hyphen; more than that is a column of the table's own ("notes" is no "nodes").
-            guard let close = nearest(name, in: absent), isMisspelt(name, of: close) else { return nil }
+            guard let close = nearest(name, in: columns), isMisspelt(name, of: close) else { return nil }
             return "\(table.file): the column \"\(name)\" is not known and not read; did you mean \"\(close)\"?"
         }
     }

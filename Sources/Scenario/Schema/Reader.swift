@@ -15,6 +15,8 @@ struct Reader {
     let library: Library
     private(set) var errors: [ScenarioError] = []
     private(set) var warnings: [String] = []
+    /// What a unit of another currency is worth in USD, as the file says.
+    var exchange: [String: Double] = [:]
     /// Paths of other files that were named, as they are opened.
     private(set) var files: [String] = []
     /// What values that can be written in several ways say, by the path of their key.

@@ -44,7 +44,7 @@ struct ImportOptions: ParsableArguments {
     func write(_ imported: PublishedTables.Imported, from file: String) throws {
         for remark in imported.remarks where !quiet { Console.error(remark) }
         if imported.skipped > 0, !quiet { Console.error("\(imported.skipped) entries have no place among the kernels and are left out") }
-        guard let output else { return try Console.output(MeasurementFile(imported.measurements).csv) }
+        guard let output else { return try Console.output(MeasurementFile(imported.measurements).csv, isData: true) }
         let outputs = try Outputs([("--output", output)], inputs: [file])
         if append {
             outputs.attempt("--output") { try MeasurementFile.append(imported.measurements, to: output) }

@@ -98,7 +98,10 @@ struct Search: ParsableCommand {
             let goal = try goal(scenario)
             settings.journal = try journal.open(
                 "search", identity: "\(scenario.hash) \(goal.0) \(space.choices.count) \(space.constraints)")
-            result = try search(space, objective: goal.1, data: data, settings: settings)
+            result = try interruptible { isInterrupted in
+                settings.isInterrupted = isInterrupted
+                return try search(space, objective: goal.1, data: data, settings: settings)
+            }
         } catch let error as PlannerError {
             throw ScenarioErrors([
                 ScenarioError(

@@ -54,16 +54,21 @@ struct Sweep: ParsableCommand {
         let data = try CalibrationData.shipped()
         let journal = try self.journal.open("sweep", identity: identity(runs))
         let progress = Progress("simulating", of: runs.count, quiet: output.quiet)
-        let results = parallelMap(Array(runs.indices), jobs: jobs.count, progress: progress) { index -> SweepRow in
-            let run = runs[index]
-            if let line = journal?[index], let row = SweepRecord(line: line)?.row(of: run) { return row }
-            let row = SweepRow(run, file: file, data)
-            if let line = SweepRecord(row).line { journal?.append(index, line) }
-            return row
+        let results = interruptible { isInterrupted in
+            parallelMap(Array(runs.indices), jobs: jobs.count, progress: progress) { index -> SweepRow? in
+                let run = runs[index]
+                if let line = journal?[index], let row = SweepRecord(line: line)?.row(of: run) { return row }
+                if isInterrupted() { return nil }
+                let row = SweepRow(run, file: file, data)
+                if let line = SweepRecord(row).line { journal?.append(index, line) }
+                return row
+            }.compactMap(\.self)
         }
+        let isWhole = results.count == runs.count
+        if !isWhole { Console.error("interrupted: \(results.count) of \(runs.count) combinations were run") }
         self.journal.report(journal, output)
         var table = SweepTable(rows: results, scaling: scaling)
-        if let design {
+        if let design, isWhole {
             table.sensitivity = SweepSensitivity(results, axes: axes.map(\.key), design: design, response: response, seed: seed ?? 1)
         }
         try Console.output(output.json ? table.json.text() + "\n" : output.csv ? csvText(table.cells) : table.text)
