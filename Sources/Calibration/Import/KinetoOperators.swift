@@ -29,10 +29,10 @@ struct KinetoOperators {
         for (index, event) in events.enumerated() {
             guard case .string(let category)? = event["cat"], let span = Self.span(event, index) else { continue }
             switch category {
-            case "cpu_op":
+            case "cpu_op", "Operator":
                 operators.append(span)
                 // The innermost operator of an id is recorded last.
-                if case .number(let id)? = event["args"]?["External id"] { byExternalID[id] = index }
+                if case .number(let id)? = event["args"]?["External id"] ?? event["args"]?["external id"] { byExternalID[id] = index }
             case "cuda_runtime", "cuda_driver", "hip_runtime", "Runtime":
                 guard case .number(let correlation)? = event["args"]?["correlation"] else { continue }
                 launches.append((span, correlation))
@@ -63,7 +63,7 @@ struct KinetoOperators {
         if case .number(let correlation)? = kernel["args"]?["correlation"], launched.contains(correlation) {
             return graphs.contains(correlation) ? nil : byCorrelation[correlation]
         }
-        guard case .number(let id)? = kernel["args"]?["External id"] else { return nil }
+        guard case .number(let id)? = kernel["args"]?["External id"] ?? kernel["args"]?["external id"] else { return nil }
         return byExternalID[id]
     }
 

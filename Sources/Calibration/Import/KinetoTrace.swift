@@ -37,7 +37,7 @@ public enum KinetoTrace {
         var seconds: [Int: Double] = [:]
         var order: [Int] = []
         var collectives = 0
-        for event in events where event["cat"] == .string("kernel") {
+        for event in events where isKernel(event) {
             guard case .number(let microseconds)? = event["dur"], microseconds > 0 else { continue }
             if event["args"]?["Collective name"] != nil {
                 timings.add(collective(event, device: device, settings), seconds: microseconds * 1e-6)
@@ -69,8 +69,13 @@ public enum KinetoTrace {
         return imported
     }
 
+    /// Profilers of PyTorch 1.8 wrote their categories with capitals.
+    private static func isKernel(_ event: JSON) -> Bool { event["cat"] == .string("kernel") || event["cat"] == .string("Kernel") }
+
     private static func key(_ event: JSON, device: String, _ settings: ImportSettings) -> Measurement.Key? {
-        guard case .string(let name)? = event["name"], let args = event["args"], case .array(let inputs)? = args["Input Dims"] else {
+        guard case .string(let name)? = event["name"], let args = event["args"],
+            case .array(let inputs)? = args["Input Dims"] ?? args["Input dims"]
+        else {
             return nil
         }
         let dims = inputs.map(sizes)

@@ -78,14 +78,15 @@ public enum NCCLTests {
         return imported
     }
 
-    /// A line without what launchers put before it: "12: " of `srun -l`, "[1,12]<stdout>: " of `mpirun --tag-output`, a time stamp of a log.
+    /// A line without what launchers put before it: "12: " of `srun -l`, "node7: " of pdsh, "[1,12]<stdout>: " of `mpirun --tag-output`, the time of a log.
     private static func unlabelled(_ line: Substring) -> Substring {
         var rest = line
         if let stamp = rest.prefixMatch(of: /\s*\d{4}-\d\d-\d\d[T ][\d:.,]+(Z|[+-]\d\d:?\d\d)?\s/) {
             rest = rest[stamp.range.upperBound...]
         }
+        if let stamp = rest.prefixMatch(of: /\s*\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}(?=[\[\s])/) { rest = rest[stamp.range.upperBound...] }
         if let tag = rest.prefixMatch(of: /\s*\[[^\]]*\d+,\d+\]\s*<std\w+>\s*:?/) { rest = rest[tag.range.upperBound...] }
-        if let label = rest.prefixMatch(of: /\s*\d+:(?=\s|#|$)/) { rest = rest[label.range.upperBound...] }
+        if let label = rest.prefixMatch(of: /\s*[\w.\-]+:(?=\s*(#|\d+\s+\d+\s)|\s*$)/) { rest = rest[label.range.upperBound...] }
         return rest
     }
 

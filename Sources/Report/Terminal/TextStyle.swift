@@ -126,7 +126,12 @@ private func broken(_ body: String, indent: String, _ width: Int) -> String {
     let indent = indent.count < width / 2 ? indent : ""
     var lines: [String] = []
     var line = indent
-    for word in body.split(separator: " ") {
+    // A word that fits on no line is cut into parts that do.
+    let room = width - indent.count
+    let words = body.split(separator: " ").flatMap { word in
+        stride(from: 0, to: word.count, by: room).map { word.dropFirst($0).prefix(room) }
+    }
+    for word in words {
         if line.count > indent.count, line.count + 1 + word.count > width {
             lines.append(line)
             line = indent
