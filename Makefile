@@ -15,6 +15,7 @@ TRUTH ?= ../shared/truth
 KERNELS ?= ../shared/kernels
 PYTHON ?= python3
 ORRERY := .build/release/orrery
+PREFIX ?= $(HOME)/.local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
@@ -27,7 +28,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -46,6 +47,11 @@ deps:
 
 build: deps ## the program, in .build/release
 	swift build -c release --product orrery
+
+install: build ## the program, into PREFIX/bin (default ~/.local/bin)
+	@mkdir -p $(PREFIX)/bin
+	@install -m 755 $(ORRERY) $(PREFIX)/bin/orrery
+	@echo "$(PREFIX)/bin/orrery"; case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Add it to the path: export PATH=$(PREFIX)/bin:\$$PATH";; esac
 
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
@@ -101,7 +107,7 @@ predict-run: build ## predict twenty-five small training jobs, run them on this 
 	$(ORRERY) execute scenarios/execute/{0,1}*.yaml scenarios/execute/20*.yaml --table reports/execute/predict-run.md $(CALIBRATED)
 	$(ORRERY) execute scenarios/execute/2[1-9]*.yaml --table reports/execute/schedules-and-sockets.md $(CALIBRATED)
 
-validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
+validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summary in docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	mkdir -p reports/validation out/validation; \
@@ -113,11 +119,9 @@ validate: build ## score the predictions against measured runs in TRUTH; writes 
 	  --virtual-time-budget=5000 --window-size=1200,1060 --screenshot=reports/validation/predicted-against-measured.png \
 	  "file://$(CURDIR)/out/validation/validation.html" 2>/dev/null
 	@echo "Every row: out/validation/validation.html, rows.txt, rows.csv"
-	@for page in README.md docs/validation.md; do \
-	  awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
-	    /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
-	    "$$page" > out/page.md; cp out/page.md "$$page"; \
-	done
+	@awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
+	  /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
+	  docs/validation.md > out/page.md; cp out/page.md docs/validation.md
 
 # The tests in release, so with their internals made visible; the answers are those of any build.
 planner-check: build ## search 50 spaces and simulate all of each; search for every job of TRUTH (10 minutes); writes reports/planner

@@ -41,7 +41,7 @@ let package = Package(
             name: "CNumerics",
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
-            linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
         .systemLibrary(name: "COrreryCUDA"),
         .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),

@@ -5,7 +5,7 @@ public struct PriceBook: Sendable, Hashable {
     public enum Purchase: String, Sendable, Hashable, Codable, CaseIterable { case onDemand = "on-demand", reserved, spot }
     public var gpuHour: HourlyPrice?
     public var spotGPUHour: HourlyPrice?
-    /// With a commitment; nil: as `gpuHour`.
+    /// With a commitment.
     public var reservedGPUHour: HourlyPrice?
     public var electricity: EnergyPrice?
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
@@ -19,14 +19,22 @@ public struct PriceBook: Sendable, Hashable {
     public var chargesEnergy = false
     /// Key of a price to where it comes from.
     public var sources: [String: String] = [:]
+    /// Catalogue name of the GPU that the hourly prices rent; empty where they are not a preset's.
+    public var gpu = ""
     public init() {}
 
     /// The price of a GPU-hour under this book's kind of purchase; nil where none is given.
-    /// - Throws: `Fault` for spot without a spot price.
+    /// - Throws: `Fault` for spot without a spot price and reserved without a reserved one, where others are given.
     public func hourly() throws(Fault) -> HourlyPrice? {
         switch purchase {
         case .onDemand: return gpuHour
-        case .reserved: return reservedGPUHour ?? gpuHour
+        case .reserved:
+            guard reservedGPUHour != nil || gpuHour == nil else {
+                throw Fault(
+                    keyPath: "prices.reserved_gpu_hour", reason: "purchase is reserved, but there is no reserved price",
+                    suggestion: "write for instance reserved_gpu_hour: 2.44 USD/h")
+            }
+            return reservedGPUHour
         case .spot:
             guard let spotGPUHour else {
                 throw Fault(
@@ -61,6 +69,8 @@ public struct Bill: Sendable, Hashable, Codable {
     public var gpuHours = 0.0
     public var energyKWh = 0.0
     public var carbonKg = 0.0
+    /// Whether energy is part of the total; where it is not, the rent of the machines includes it.
+    public var chargesEnergy: Bool { energyUSD > 0 && totalUSD > computeUSD + storageUSD + networkUSD + 1e-9 * totalUSD }
     public init() {}
     enum CodingKeys: String, CodingKey {
         case totalUSD = "total_usd"

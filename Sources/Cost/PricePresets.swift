@@ -56,8 +56,9 @@ private struct PriceFile: Decodable {
     var sites: [Entry]
 
     func preset(_ entry: Entry, at site: Entry) throws(Fault) -> PriceBook.Preset {
-        PriceBook.Preset(
-            name: entry.name, date: entry.date ?? "", gpu: entry.gpu ?? "", book: try book(entry, at: site, chargesEnergy: false))
+        var book = try book(entry, at: site, chargesEnergy: false)
+        book.gpu = entry.gpu ?? ""
+        return PriceBook.Preset(name: entry.name, date: entry.date ?? "", gpu: book.gpu, book: book)
     }
 
     func book(_ entry: Entry, at site: Entry, chargesEnergy: Bool) throws(Fault) -> PriceBook {

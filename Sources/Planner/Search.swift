@@ -13,6 +13,8 @@ public struct SearchSettings: Sendable {
     /// After so many seconds the best found so far is the answer; nil: until it is proven. An answer cut short depends on the machine's speed.
     /// Bounds take at most half of it, so that something is left to simulate in.
     public var seconds: Double?
+    /// Asked now and then; true ends the search as the end of `seconds` does.
+    public var isInterrupted: @Sendable () -> Bool = { false }
     /// Spaces of at most so many layouts are also simulated in full, to report how far the answer is from the true optimum.
     public var exhaustiveLimit = 0
     /// Of so many of the best layouts the layers are also dealt by time (`stage_layers: time`); a deal that is faster takes its layout's place.
@@ -85,9 +87,10 @@ private struct SearchRun {
 
     /// Asked from any thread: whether a share of the time is used up.
     private func isOver(_ share: Double) -> @Sendable () -> Bool {
-        guard let seconds = settings.seconds else { return { false } }
-        let (start, clock) = (start, clock)
-        return { start.duration(to: clock.now) / .seconds(1) >= seconds * share }
+        // An infinite share is that of the work without which there is no answer.
+        guard share.isFinite else { return { false } }
+        let (start, clock, seconds, isInterrupted) = (start, clock, settings.seconds ?? .infinity, settings.isInterrupted)
+        return { isInterrupted() || start.duration(to: clock.now) / .seconds(1) >= seconds * share }
     }
 
     mutating func bound() {

@@ -119,7 +119,13 @@ public struct Count: Quantity {
         guard let unit = Self.units.first(where: { $0.symbol == symbol }) else {
             throw QuantityError("unit \"\(symbol)\" in \"\(text)\" is not \(Self.noun); write for instance \(Self.example)")
         }
-        try self.init(baseValue: number * unit.factor)
+        let whole = (number * unit.factor).rounded()
+        // Decimal fractions of a prefix land beside the whole number that they mean by the rounding of their digits alone.
+        guard abs(number * unit.factor - whole) <= 1e-6 + abs(whole) * 1e-15 else {
+            throw QuantityError(
+                "\"\(text)\" is \(number * unit.factor), and a count is whole; write for instance \(significant(whole, digits: 15))")
+        }
+        try self.init(baseValue: whole)
     }
     public var baseValue: Double { Double(value) }
     public static let noun = "a count"

@@ -80,7 +80,8 @@ extension Quantity {
 
 /// Parts a text into its number and what follows. Digits may be grouped by `_`.
 func splitQuantity(_ text: String, noun: String, example: String) throws(QuantityError) -> (number: Double, symbol: String) {
-    let trimmed = text.trimmed
+    // The Greek letter is what keyboards give for the micro sign.
+    let trimmed = text.trimmed.replacing("\u{3BC}", with: "\u{B5}")
     let end = trimmed.indices.first { index in
         let character = trimmed[index]
         if character.isNumber || character == "." || character == "_" || character == "+" || character == "-" { return false }
@@ -91,11 +92,19 @@ func splitQuantity(_ text: String, noun: String, example: String) throws(Quantit
         return true
     }
     let digits = trimmed[..<(end ?? trimmed.endIndex)].filter { $0 != "_" }
-    guard let number = Double(digits) else {
+    guard let number = Double(digits), decimalNumber(digits) != nil || number.isInfinite else {
         throw QuantityError("\"\(text)\" is not \(noun); write for instance \(example)")
     }
     guard number.isFinite else { throw QuantityError("\"\(text)\" is too large to be \(noun)") }
     return (number, String(trimmed[(end ?? trimmed.endIndex)...]).trimmed)
+}
+
+/// A number as people write it, in decimal digits: no hexadecimal ("0x10"), no words ("inf", "nan"); nil for anything else.
+public func decimalNumber(_ text: some StringProtocol) -> Double? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }), let value = Double(text), value.isFinite else {
+        return nil
+    }
+    return value
 }
 
 /// At most `digits` significant digits, without an exponent between 1e-4 and 1e15 ("9e-9" below) and without trailing zeros.

@@ -11,12 +11,14 @@ public struct Scenario: Sendable {
     public var conditions = Conditions()
     public var settings = SimulationSettings()
     public var prices = PriceBook()
-    /// FNV-1a of the canonical scenario, in hex: equal files give equal hashes.
+    /// FNV-1a of what the scenario says, in hex, however it is written: "400 Gb/s" and "50 GB/s" give equal hashes.
     public var hash = ""
     /// Remarks on defaults that were filled in.
     public var warnings: [String] = []
     /// What a command that takes one scenario says of a file that varies keys, and where; nil where it varies none.
     public var variation: ScenarioError?
+    /// Every file that was read for it.
+    public var files: [String] = []
     /// Why the file's own layout cannot run; filled only where a scenario is loaded with any layout, else a fault of the file.
     public var layoutProblems: [Fault] = []
     /// The merged file, for the places of its keys; nil for a scenario that was made in a program.
@@ -123,7 +125,7 @@ enum Overrides {
             // Spaces in place of the key keep the columns of messages right.
             let padded = String(repeating: " ", count: key.count + 1) + text[text.index(after: equals)...]
             do {
-                let value = try YAMLDocument.parse(padded, file: text)
+                let value = try YAMLDocument.parse(padded, file: text, isSetting: true)
                 tree.set(key.split(separator: ".").map(String.init), to: value)
             } catch {
                 errors += error.errors.map {

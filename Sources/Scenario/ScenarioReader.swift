@@ -117,12 +117,17 @@ struct ScenarioReader {
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
         }
         guard let job, reader.errors.isEmpty else { return nil }
+        let device = job.cluster.accelerator
+        if let gpu = prices?.gpu, !gpu.isEmpty, gpu != device.knownAs {
+            reader.remark("prices.preset is the price of \(gpu), and the cluster has \(device.name); write gpu_hour for its own")
+        }
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
         scenario.prices = prices ?? scenario.prices
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
-        scenario.hash = tree.hash
+        scenario.hash = tree.hash(reader.meanings)
+        scenario.files = whole.files + reader.files
         scenario.tree = whole
         scenario.layoutProblems = layoutProblems
         return scenario
@@ -213,7 +218,7 @@ struct ScenarioReader {
             return text
         }
         let network = word(["simulate", "network"]) ?? "auto"
-        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { Double($0) } ?? 1
+        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { decimalNumber($0) } ?? 1
         let topology = tree.entry(at: ["cluster", "inter_node", "topology"])?.value
         let isOther = ["dims", "groups", "file"].contains { topology?[$0] != nil }
         return network == "flow" || network == "auto" && (ratio > 1 || isOther)

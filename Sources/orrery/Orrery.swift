@@ -22,6 +22,8 @@ struct Orrery: ParsableCommand {
     static func main() {
         // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.
         signal(SIGPIPE, SIG_IGN)
+        // So is a file that grows beyond what the system allows (ulimit -f).
+        signal(SIGXFSZ, SIG_IGN)
         holdStandardDescriptors()
         do {
             var command = try parseAsRoot()

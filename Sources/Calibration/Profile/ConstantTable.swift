@@ -20,7 +20,7 @@ public struct ConstantPrior: Sendable, Hashable {
     public let why: String
 
     public func value(_ generation: Generation) -> Double {
-        common ?? byGeneration[generation] ?? byGeneration[.hopper] ?? range.lowerBound
+        common ?? byGeneration[generation] ?? generation.kin.flatMap { byGeneration[$0] } ?? byGeneration[.hopper] ?? range.lowerBound
     }
 }
 

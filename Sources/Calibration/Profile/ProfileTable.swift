@@ -63,7 +63,7 @@ public struct ProfileKey: Sendable, Hashable {
 
     public init(cluster: ClusterSpec, behaviour: StackBehaviour) {
         generation = cluster.accelerator.generation
-        scopes = [.all, .hardware(cluster.accelerator.name), .stack(behaviour.stack)]
+        scopes = [.all, .hardware(cluster.accelerator.knownAs), .stack(behaviour.stack)]
         if !behaviour.era.isEmpty { scopes.append(.era(behaviour.stack, behaviour.era)) }
         if let fabric = cluster.interNode?.link.fabric { scopes.append(.fabric(fabric)) }
         if !behaviour.environment.isEmpty { scopes.append(.environment(behaviour.environment)) }
@@ -116,6 +116,9 @@ public struct ProfileTable: Sendable {
             }
         }
     }
+
+    /// Whether measured runs on this device are behind the constants.
+    public func knows(_ device: Accelerator) -> Bool { adjustments.contains { $0.scope == .hardware(device.knownAs) } }
 
     /// Text of a profile file; `init(yaml:)` reads it back.
     public var yaml: String {

@@ -133,6 +133,13 @@ public struct StackTable: Sendable {
         }
     }
 
+    /// Every framework with an entry: its name, other names for it, and what it is.
+    public var descriptions: [(name: String, also: [String], why: String)] {
+        names.map { name in
+            (name, Self.aliases.filter { $0.value == name }.map(\.key).sorted(), entries[name]?.why ?? "")
+        }
+    }
+
     /// Names people use for the same stack.
     private static let aliases = [
         "megatron": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed", "llm-foundry": "llm-foundry-fsdp",
@@ -143,7 +150,7 @@ public struct StackTable: Sendable {
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
         let name = entries[software.framework] != nil ? software.framework : Self.aliases[software.framework] ?? "generic"
         let entry = entries[name] ?? Entry()
-        let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
+        let isModern = device.generation != .ampere && ![.volta, .turing, .pascal].contains(device.generation)
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
         let routing = (software.routing ?? "").split(separator: "+").map(String.init)
         func holds(_ rules: [RecipeRule]) -> Bool {

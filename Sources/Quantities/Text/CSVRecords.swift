@@ -81,9 +81,18 @@ public enum CSVRecords {
         rows.map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
     }
 
-    /// A field as it is written: in quotes where it holds a comma, a quote or a line break.
+    /// A field as it is written: in quotes where it holds a comma, a quote or a line break, and behind an apostrophe where a spreadsheet would take
+    /// a text for a formula.
     public static func quoted(_ field: String) -> String {
+        let field = isFormula(field) ? "'" + field : field
         guard field.unicodeScalars.contains(where: { $0 == "," || $0 == "\"" || $0 == "\n" || $0 == "\r" }) else { return field }
         return "\"\(field.replacing("\"", with: "\"\""))\""
+    }
+
+    /// Whether a text begins with = + - @, a tab or a carriage return and is neither a number, with or without a unit, nor the "-" of empty cells.
+    private static func isFormula(_ field: String) -> Bool {
+        guard let first = field.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first), field != "-" else { return false }
+        let unit = field.reversed().prefix { $0.isLetter || $0 == "%" || $0 == "/" || $0 == " " }.count
+        return decimalNumber(field) == nil && decimalNumber(field.dropLast(unit)) == nil
     }
 }

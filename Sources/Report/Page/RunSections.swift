@@ -35,7 +35,7 @@ struct RunSections {
             (
                 "Step time", time(step.timeS.mean),
                 step.timeS.isSingle
-                    ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected error"
+                    ? report.expectedError
                     : "p5 \(time(step.timeS.p5)) · p95 \(time(step.timeS.p95))"
             ), ("MFU", percent(step.mfu), "causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"),
             (
@@ -164,10 +164,14 @@ struct RunSections {
             length.append(["Lost to \(cause.rawValue)", .text(time(run.lostS[cause] ?? 0))])
         }
         let priced = [
-            ("Computation", bill.computeUSD), ("Energy", bill.energyUSD), ("Storage", bill.storageUSD), ("Network", bill.networkUSD),
+            ("Computation", bill.computeUSD), ("Energy", bill.chargesEnergy ? bill.energyUSD : 0), ("Storage", bill.storageUSD),
+            ("Network", bill.networkUSD),
         ]
         var costs: [[Markup]] = priced.filter { $0.1 > 0 }.map { [.text($0.0), .text(dollars($0.1))] }
         costs.append(["<strong>Total</strong>", "<strong>\(bill.totalUSD > 0 ? dollars(bill.totalUSD) : "no price given")</strong>"])
+        if !bill.chargesEnergy, bill.energyUSD > 0, bill.totalUSD > 0 {
+            costs.append(["Energy, in the rent", .text(dollars(bill.energyUSD))])
+        }
         if bill.usdPerMillionTokens > 0 {
             costs.append(["A million tokens", .text("\(significant(bill.usdPerMillionTokens, digits: 3)) USD")])
         }
@@ -202,7 +206,7 @@ struct RunSections {
             ? "<p class=\"remark\">None recorded.</p>" : Table(["Subject", "Value", "Source"], rows: assumptions).markup
         return """
             <section><h2>Evidence</h2>
-            <p class="remark">How the durations behind the step time are known. Expected error of the step time: ± \(percent(evidence.stepTimeError)).</p>
+            <p class="remark">How the durations behind the step time are known. Expected error of the step time: \(report.expectedError).</p>
             <div class="evidence">\(bars)</div>
             <h3>Assumptions</h3>\(listed)
             <h3>Traffic of a GPU in a step</h3>\(Table(["Path", "Sent"], numeric: [1], rows: sent).markup)</section>

@@ -74,7 +74,7 @@ extension RunAnswer {
         return [
             figure(
                 "Step time", time(step.timeS.mean),
-                spread.isEmpty ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : spread, style),
+                spread.isEmpty ? expectedError : spread, style),
             figure("MFU", percent(step.mfu), "causal count \(percent(step.mfuCausal)), HFU \(percent(step.hfu))", style),
             figure("Throughput", "\(counted(rate)) \(unit)", "\(significant(perGPU)) a GPU", style),
             figure(
@@ -169,8 +169,12 @@ extension RunAnswer {
     }
 
     private func costs(_ style: TextStyle) -> String {
-        let parts = [("compute", bill.computeUSD), ("energy", bill.energyUSD), ("storage", bill.storageUSD), ("network", bill.networkUSD)]
-        let shown = parts.filter { $0.1 > 0 }.map { "\($0.0) \(dollars($0.1))" }.joined(separator: ", ")
+        let parts = [
+            ("compute", bill.computeUSD), ("energy", bill.chargesEnergy ? bill.energyUSD : 0), ("storage", bill.storageUSD),
+            ("network", bill.networkUSD),
+        ]
+        var shown = parts.filter { $0.1 > 0 }.map { "\($0.0) \(dollars($0.1))" }.joined(separator: ", ")
+        if !bill.chargesEnergy, bill.energyUSD > 0, bill.totalUSD > 0 { shown += "; energy for \(dollars(bill.energyUSD)) is in the rent" }
         var lines: [String] = []
         if bill.totalUSD > 0 {
             lines.append(figure("Cost", dollars(bill.totalUSD), shown, style))
@@ -195,7 +199,10 @@ extension RunAnswer {
         return style.heading("Evidence") + "\n  "
             + shares.map { "\(percent($0.1, decimals: 0)) \($0.0)" }.joined(separator: ", ")
             + style.paint(" (shares of the step's time)", .dim)
-            + "\n  step time expected within ± \(percent(evidence.stepTimeError))"
+            + "\n  "
+            + (isMeasuredHardware
+                ? "step time expected within ± \(percent(evidence.stepTimeError))"
+                : "no run on \(printable(job.cluster.accelerator.name)) was measured: how far the step time is off is not known")
     }
 
     private func assumptions(_ style: TextStyle) -> String {

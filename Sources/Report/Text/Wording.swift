@@ -1,6 +1,8 @@
+import Calibration
 import Plan
 import Quantities
 import Simulation
+import Studies
 import Workload
 
 /// 16384 as "16,384".
@@ -143,4 +145,15 @@ extension Activity {
 /// `text` without control characters, so that a name cannot move the cursor or colour the terminal.
 func printable(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "\u{FFFD}" : $0 }))
+}
+
+extension RunAnswer {
+    /// Whether runs on the job's device are behind the constants.
+    var isMeasuredHardware: Bool { (try? ProfileTable.shared.get().knows(job.cluster.accelerator)) ?? false }
+
+    /// The error that the step time is expected to have; none is stated for a device on which no run was measured.
+    var expectedError: String {
+        isMeasuredHardware
+            ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : "error not known: no measured run on this GPU"
+    }
 }

@@ -24,6 +24,7 @@ extension ExecutionSpec {
             var reader = ExecutionReader(tree: variant)
             if var spec = reader.read(name: document.name) {
                 let values = point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value.written)" }
+                spec.files = tree.files + reader.reader.files
                 if !values.isEmpty { spec.name += " " + values.joined(separator: " ") }
                 specs.append(spec)
             }

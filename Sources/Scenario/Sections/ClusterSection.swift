@@ -145,8 +145,7 @@ enum ClusterSection {
                 "preset", \.preset, .named("a cluster", example: "dgx-h100-superpod") { $0.clusters }, default: "none",
                 "a cluster of the catalogue; the other keys override it"),
             Field(
-                "gpu", \.gpu, .named("a GPU", example: "h100-sxm-80gb") { $0.accelerators }, default: "required without preset",
-                "device, by its name in the catalogue"),
+                "gpu", \.gpu, GPUSection.kind, default: "required without preset", "device, by its name in the catalogue or by its numbers"),
             Field(
                 "gpus", \.gpus, .integer(1...10_000_000, example: 16384), default: "required without preset",
                 "GPUs of the job; or give nodes"),
@@ -253,12 +252,12 @@ enum ClusterSection {
                 item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", "pools say which GPUs there are, and how many",
                 "remove \(key) or pools")
         }
-        let perNode = draft.gpusPerNode ?? pools[0].gpu.flatMap { reader.library.nodes.find($0.name)?.gpusPerNode } ?? 8
+        let perNode = draft.gpusPerNode ?? pools[0].gpu.flatMap { reader.library.nodes.find($0.knownAs)?.gpusPerNode } ?? 8
         var result: [GPUPool] = []
         var total = 0
         for (index, pool) in pools.enumerated() {
             guard let gpu = pool.gpu, let nodes = pool.nodes else { continue }
-            let usual = reader.library.nodes.find(gpu.name)
+            let usual = reader.library.nodes.find(gpu.knownAs)
             if let own = usual?.gpusPerNode, own != perNode, draft.gpusPerNode == nil {
                 reader.report(
                     item.tree["pools"]?.place ?? item.tree.place, "\(item.path).pools[\(index)]",
@@ -284,7 +283,7 @@ enum ClusterSection {
         return result
     }
 
-    private static func usualHost(_ gpu: Accelerator) -> HostSpec? { (try? Catalogue.usualHost(for: gpu.name)) ?? nil }
+    private static func usualHost(_ gpu: Accelerator) -> HostSpec? { (try? Catalogue.usualHost(for: gpu.knownAs)) ?? nil }
 
     private static func linkFields(_ example: String) -> [Field<LinkDraft>] {
         [
@@ -362,8 +361,7 @@ enum ClusterSection {
 
     private static var clusterFile: Kind<NodeTopology> {
         Kind("path", example: "network.yaml") { item, reader in
-            guard let path = item.scalar("a path", example: "network.yaml", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "network.yaml") else { return nil }
             do throws(ScenarioErrors) {
                 return .described(file: full, yaml: try SourceText.read(full, limit: SourceText.scenarioLimit).text)
             } catch {
@@ -426,9 +424,9 @@ enum ClusterSection {
             if draft.gpus == nil, draft.nodes == nil { missing("gpus", "write gpus: 8", item, &reader) }
             return nil
         }
-        let usual = draft.gpu == nil || draft.gpu == draft.preset?.accelerator ? nil : reader.library.nodes.find(gpu.name)
+        let usual = draft.gpu == nil || draft.gpu == draft.preset?.accelerator ? nil : reader.library.nodes.find(gpu.knownAs)
         let preset = usual == nil ? draft.preset : nil
-        let node = usual ?? reader.library.nodes.find(gpu.name)
+        let node = usual ?? reader.library.nodes.find(gpu.knownAs)
         let perNode = draft.gpusPerNode ?? preset?.gpusPerNode ?? node?.gpusPerNode ?? 8
         guard let gpus = count(draft, perNode, item, &reader) else { return nil }
         let held = min(perNode, gpus)

@@ -98,8 +98,7 @@ struct ModelSection {
 
     private static var huggingFace: Kind<Architecture> {
         Kind("path", example: "config.json") { item, reader in
-            guard let path = item.scalar("a path", example: "path/to/config.json", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "path/to/config.json") else { return nil }
             let source: SourceText
             do throws(ScenarioErrors) { source = try SourceText.read(full, limit: SourceText.scenarioLimit) } catch {
                 let first = error.errors.first

@@ -129,7 +129,7 @@ enum TrainingSection {
             if item.tree["sequence"] == nil, !isCNN {
                 if let usual = usualSequence, usual > 0 {
                     draft.spec.sequence = usual
-                    reader.remark("training.sequence is not given: \(usual), the model's own")
+                    reader.remark("training.sequence is not given: \(usual), the longest that the model takes; training mostly uses less")
                 } else if usualSequence != nil {
                     reader.report(
                         item.tree.place, "\(item.path).sequence", "the key is missing", "write sequence: with the tokens of a sequence")

@@ -74,7 +74,7 @@ public struct SweepRange: Sendable {
         func split(_ part: Substring) -> (number: Double, unit: String, isWhole: Bool)? {
             let part = part.trimmingPrefix { $0 == " " }
             let digits = part.prefix { $0.isNumber || $0 == "." || $0 == "-" || $0 == "+" }
-            guard let number = Double(digits), number.isFinite else { return nil }
+            guard let number = decimalNumber(digits) else { return nil }
             var unit = part.dropFirst(digits.count)
             while unit.last == " " { unit.removeLast() }
             return (number, String(unit), Int(digits) != nil)

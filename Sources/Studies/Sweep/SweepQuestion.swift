@@ -142,18 +142,23 @@ public struct PlannedSweep: Sendable {
 
 extension Study {
     /// What do these keys do to a run?
-    /// - Parameter journal: rows that it holds are not computed again, and new ones are entered into it.
-    public func sweep(_ sweep: PlannedSweep, journal: Journal? = nil) -> SweepAnswer {
+    /// - Parameters:
+    ///   - journal: rows that it holds are not computed again, and new ones are entered into it.
+    ///   - isOver: where true, no further run is begun; the answer holds those that are done.
+    public func sweep(
+        _ sweep: PlannedSweep, journal: Journal? = nil, until isOver: @escaping @Sendable () -> Bool = { false }
+    ) -> SweepAnswer {
         let (runs, count, each) = (sweep.runs, sweep.runs.count, single)
-        let rows = parallelMap(Array(runs.indices), jobs: jobs, finished: { progress($0, count) }) { index -> SweepRow in
+        let rows = parallelMap(Array(runs.indices), jobs: jobs, finished: { progress($0, count) }) { index -> SweepRow? in
             let run = runs[index]
             if let line = journal?[index], let row = SweepRecord(line: line)?.row(of: run) { return row }
+            if isOver() { return nil }
             let row = SweepRow(run, each)
             if let line = SweepRecord(row).line { journal?.append(index, line) }
             return row
-        }
+        }.compactMap(\.self)
         var answer = SweepAnswer(rows: rows, scaling: sweep.question.scaling)
-        if let design = sweep.design, let sample = sweep.question.sample {
+        if let design = sweep.design, let sample = sweep.question.sample, rows.count == runs.count {
             answer.sensitivity = SweepSensitivity(
                 rows, axes: sweep.axes.map(\.key), design: design, response: sample.response, seed: sweep.question.seed ?? 1)
         }

@@ -1,4 +1,4 @@
-/// A JSON value (RFC 8259). Objects keep the order of their keys; of equal keys the last counts.
+/// A JSON value (RFC 8259). Objects keep the order of their keys.
 package enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -17,10 +17,11 @@ package enum JSON: Hashable, Sendable {
         return members.last { $0.key == key }?.value
     }
 
-    /// Parses a whole document.
+    /// Parses a whole document. NaN, Infinity and -Infinity, which Python's json module writes, are numbers.
+    /// - Parameter repeatedKeys: whether an object may hold a key twice, the last of which counts.
     /// - Throws: `JSONError` with line and column, also for documents deeper than 100 levels.
-    package init(parsing bytes: [UInt8]) throws(JSONError) {
-        var parser = JSONParser(bytes: bytes)
+    package init(parsing bytes: [UInt8], repeatedKeys: Bool = false) throws(JSONError) {
+        var parser = JSONParser(bytes: bytes, repeatedKeys: repeatedKeys)
         self = try parser.document()
     }
 }
@@ -37,7 +38,9 @@ private struct JSONParser {
     private var position = 0
     private static let maximumDepth = 100
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    private let repeatedKeys: Bool
+
+    init(bytes: [UInt8], repeatedKeys: Bool) { (self.bytes, self.repeatedKeys) = (bytes, repeatedKeys) }
 
     mutating func document() throws(JSONError) -> JSON {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -70,6 +73,10 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
+        // Python's json module writes these, and with it transformers.
+        case UInt8(ascii: "N"): return try word("NaN", .number(.nan))
+        case UInt8(ascii: "I"): return try word("Infinity", .number(.infinity))
+        case UInt8(ascii: "-") where bytes[position...].starts(with: "-I".utf8): return try word("-Infinity", .number(-.infinity))
         case .some(let byte) where byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte): return try number()
         case .some: throw fault("a value was expected")
         case nil: throw fault("the document ends too early")
@@ -94,6 +101,7 @@ private struct JSONParser {
 
     private mutating func members(depth: Int) throws(JSONError) -> [JSON.Member] {
         var members: [JSON.Member] = []
+        var keys: Set<String> = []
         position += 1
         skipSpace()
         if next == UInt8(ascii: "}") {
@@ -107,6 +115,9 @@ private struct JSONParser {
             skipSpace()
             guard next == UInt8(ascii: ":") else { throw fault("\":\" was expected after the key \"\(key)\"") }
             position += 1
+            guard repeatedKeys || keys.insert(key).inserted else {
+                throw fault("the key \"\(key)\" stands twice in one object; keep one of the two")
+            }
             members.append(JSON.Member(key: key, value: try value(depth: depth + 1)))
             if try closes(with: UInt8(ascii: "}")) { return members }
         }

@@ -58,6 +58,26 @@ struct PublishedConfig {
         return text
     }
 
+    /// The texts of a list; none where there is no list.
+    func texts(_ key: String) -> [String] {
+        guard case .array(let values) = value(key) else { return [] }
+        return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
+    }
+
+    /// How many values a list has; nil where there is none.
+    func count(_ key: String) -> Int? {
+        guard case .array(let values) = value(key) else { return nil }
+        return values.count
+    }
+
+    /// The same fields with one more, where it is missing.
+    func adding(_ key: String, _ text: String) -> PublishedConfig { has(key) ? self : replacing(key, text) }
+
+    func replacing(_ key: String, _ text: String) -> PublishedConfig {
+        guard case .object(let members) = root else { return self }
+        return PublishedConfig(file: file, root: .object(members.filter { $0.key != key } + [.init(key: key, value: .string(text))]))
+    }
+
     func isEmptyList(_ key: String) -> Bool {
         guard case .array(let values) = value(key) else { return true }
         return values.isEmpty

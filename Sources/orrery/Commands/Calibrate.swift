@@ -47,14 +47,13 @@ struct CalibrateFit: ParsableCommand {
     }
 
     func run() throws {
-        try report.prepare()
-        if let output { try checkWritable(output) }
-        if !kernels.isEmpty { return try fitKernels() }
+        let outputs = try Outputs([report.page("validation.html"), ("--output", output)], inputs: files + kernels)
+        if !kernels.isEmpty { return try fitKernels(outputs) }
         var data = try CalibrationData.shipped()
         data.profiles = ProfileTable(adjustments: [], residual: [:], provenance: "")
         var runs: [PreparedRun] = []
         var rows: [ValidationRow] = []
-        for run in try measuredRuns(files) {
+        for run in try measuredRuns(files, printed) {
             do throws(PreparationError) { runs.append(try PreparedRun(run, data: data)) } catch {
                 rows.append(ValidationRow(run).failed("\(error)"))
             }
@@ -78,18 +77,14 @@ struct CalibrateFit: ParsableCommand {
                     )))
         }
         let score = ValidationReport(rows: rows)
+        try Console.output(printed.json ? score.json() : printed.csv ? score.csv() : score.table(style: Console.style))
         if let output {
             let provenance =
                 "fitted by `orrery calibrate fit` to \(runs.count) published runs, all stacks at once; left-out errors: reports/calibration"
             let profile = judged.fit.profile(judged.solution, residual: spread, provenance: provenance)
-            try uninterrupted { () throws(FileError) in try writeFile(Array(profile.yaml.utf8), to: output) }
-            printed.note("profiles: \(output)")
+            outputs.write(("--output", output), Array(profile.yaml.utf8)) { printed.note("profiles: \(output)") }
         }
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: programVersion) }
-            printed.note("report: \(path)")
-        }
-        try Console.output(printed.json ? score.json() : printed.csv ? score.csv() : score.table(style: Console.style))
+        report.write(outputs, printed.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }
+        try outputs.finish()
     }
 }

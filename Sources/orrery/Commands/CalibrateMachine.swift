@@ -47,7 +47,7 @@ struct CalibrateCPU: ParsableCommand {
         guard let seconds = Self.seconds(budget) else {
             throw InputError("--budget \(budget): write a number with s, min or h, for instance 4min")
         }
-        try checkWritable(output)
+        do throws(FileError) { try checkWritable(output) } catch { throw InputError("--output \(error)") }
         var settings = CPUCalibration.Settings(output: output)
         settings.budget = seconds
         settings.threads = threads
@@ -149,7 +149,7 @@ struct CalibrateCPU: ParsableCommand {
     /// "90", "90s", "4min", "1h".
     static func seconds(_ text: String) -> Double? {
         for (unit, factor) in [("min", 60.0), ("h", 3600.0), ("s", 1.0), ("", 1.0)] where text.hasSuffix(unit) {
-            guard let number = Double(text.dropLast(unit.count)), number.isFinite, number > 0 else { continue }
+            guard let number = decimalNumber(text.dropLast(unit.count)), number > 0 else { continue }
             return number * factor
         }
         return nil

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Calibration
 import Cluster
 import Cost
 import Quantities
@@ -9,7 +10,7 @@ struct CatalogueCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalogue", abstract: "List the names that a scenario may use, with their numbers and sources.")
 
-    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, prices }
+    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, frameworks, prices }
     @Argument(help: "Which part (default: all of it).") var section: Section?
     @OptionGroup var output: OutputOptions
 
@@ -36,6 +37,7 @@ struct CatalogueCommand: ParsableCommand {
         case .nodes: try TextTable(.nodes)
         case .clusters: try TextTable(.clusters)
         case .models: try .models()
+        case .frameworks: try .frameworks()
         case .prices: try .prices()
         }
     }
@@ -66,6 +68,17 @@ extension TextTable {
                     billions(Double(count.active)), model.publishedParameters.map(billions) ?? "-",
                 ])
             table.sources.append(model.source)
+        }
+        return table
+    }
+
+    static func frameworks() throws(CalibrationError) -> TextTable {
+        let profiles = try ProfileTable.shared.get()
+        var table = TextTable(title: "frameworks", header: ["framework", "also", "error"], rows: [], sources: [])
+        for stack in try StackTable.shared.get().descriptions {
+            let error = profiles.residual[stack.name].map { "\(significant($0 * 100, digits: 2)) %" } ?? "not measured"
+            table.rows.append([stack.name, stack.also.isEmpty ? "-" : stack.also.joined(separator: ", "), error])
+            table.sources.append(stack.why)
         }
         return table
     }

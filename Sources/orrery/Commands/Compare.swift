@@ -32,13 +32,14 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): there is one run and nothing to compare it with; name another file, or add vary: {layout.tensor: [1, 2]}"
             )
         }
-        try options.report.prepare()
+        let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.scenario.files))
         let reports = try options.output.study("simulating", jobs: options.jobs.count) { try $0.compare(entries) }
-        try options.writeFiles(reports)
         try Console.output(
             options.output.json
                 ? RunAnswer.json(of: reports)
                 : options.output.csv ? RunAnswer.csv(of: reports) : table(reports))
+        options.write(reports, outputs)
+        try outputs.finish()
         if reports.allSatisfy({ !$0.valid }) { throw ExitCode.doesNotHold }
     }
 

@@ -13,13 +13,14 @@ struct Run: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        try options.report.prepare()
+        let outputs = try options.outputs(runs: 1, inputs: scenario.files)
         let answer = try options.output.study("steps", jobs: options.jobs.count) { try $0.run(options.applied(to: scenario)) }
-        try options.writeFiles([answer])
         try Console.output(
             options.output.json ? answer.json() : options.output.csv ? RunAnswer.csv(of: [answer]) : answer.summary(style: Console.style))
-        guard let message = answer.unfitMessage() else { return }
-        if options.output.json || options.output.csv { Console.error(message) }
-        throw ExitCode.doesNotHold
+        let message = answer.unfitMessage()
+        if let message, options.output.json || options.output.csv { Console.error(message) }
+        options.write([answer], outputs)
+        try outputs.finish()
+        if message != nil { throw ExitCode.doesNotHold }
     }
 }

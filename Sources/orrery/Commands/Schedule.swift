@@ -66,18 +66,12 @@ struct Schedule: ParsableCommand {
     }
 
     func run() throws {
-        for path in [write, svg].compactMap(\.self) { try checkWritable(path) }
+        let outputs = try Outputs([("--write", write), ("--svg", svg)], inputs: [source])
         let answer = try answer()
-        if let write {
-            try uninterrupted { () throws(FileError) in try writeFile(Array(answer.schedule.text.utf8), to: write) }
-            output.note("schedule: \(write)")
-        }
-        if let svg {
-            let picture = try answer.picture()
-            try uninterrupted { () throws(FileError) in try writeFile(Array(picture.utf8), to: svg) }
-            output.note("picture: \(svg)")
-        }
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
+        if let write { outputs.write(("--write", write), Array(answer.schedule.text.utf8)) { output.note("schedule: \(write)") } }
+        if let svg { outputs.write(("--svg", svg), Array(try answer.picture().utf8)) { output.note("picture: \(svg)") } }
+        try outputs.finish()
     }
 
     /// Times of F, B, W and a hop.

@@ -91,7 +91,10 @@ struct Search: ParsableCommand {
         (question.deadline, question.budget) = (deadline, budget)
         var settings = settings()
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
-        let answer = try output.study("searching (bounds closed, %)", jobs: jobs.count) { try $0.search(question, settings: settings) }
+        let answer = try interruptible { isInterrupted in
+            settings.isInterrupted = isInterrupted
+            return try output.study("searching (bounds closed, %)", jobs: jobs.count) { try $0.search(question, settings: settings) }
+        }
         journal.report(settings.journal, output)
         if settings.journal != nil {
             output.note("search: \(rounded(answer.result.seconds, 2)) s, of them \(rounded(answer.result.boundSeconds, 2)) s for bounds")
@@ -105,7 +108,7 @@ struct Search: ParsableCommand {
 
     /// Each row as soon as it is known, so that a run that is cut short leaves what it has.
     private func runPublished() throws {
-        let runs = try measuredRuns(files)
+        let runs = try measuredRuns(files, output)
         let constraints = try constraints()
         let header = PublishedLayouts.header
         func write(_ rows: [[String]]) throws {

@@ -41,18 +41,22 @@ struct Sweep: ParsableCommand {
     }
 
     func run() throws {
-        try report.prepare()
         let sweep = try question().planned()
         guard sweep.runs.count > 1 else { throw InputError("\(file): nothing varies; give --vary layout.tensor=1,2,4 or --scaling strong") }
+        let outputs = try Outputs([report.page("sweep.html")], inputs: [file] + sweep.runs.compactMap(\.scenario).flatMap(\.files))
         let journal = try self.journal.open("sweep", identity: sweep.identity)
-        let answer = try output.study("simulating", jobs: jobs.count) { $0.sweep(sweep, journal: journal) }
-        self.journal.report(journal, output)
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try answer.page(file: file).write(to: directory, version: programVersion) }
-            output.note("report: \(path)")
+        let answer = try interruptible { isInterrupted in
+            try output.study("simulating", jobs: jobs.count) { $0.sweep(sweep, journal: journal, until: isInterrupted) }
         }
+        if answer.rows.count < sweep.runs.count {
+            Console.error("interrupted: \(answer.rows.count) of \(sweep.runs.count) combinations were run")
+        }
+        self.journal.report(journal, output)
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.cells) : answer.text)
+        report.write(outputs, output.note) { directory throws(ReportError) in
+            try answer.page(file: file).write(to: directory, version: programVersion)
+        }
+        try outputs.finish()
         if !answer.rows.contains(where: { $0.report?.valid == true }) { throw ExitCode.doesNotHold }
     }
 

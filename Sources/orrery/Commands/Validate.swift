@@ -15,26 +15,30 @@ struct Validate: ParsableCommand {
     @OptionGroup var jobs: JobsOption
 
     func run() throws {
-        let runs = try measuredRuns(files)
-        try report.prepare()
+        let runs = try measuredRuns(files, output)
+        let outputs = try Outputs([report.page("validation.html")], inputs: files)
         let score = try output.study("predicting", jobs: jobs.count) { $0.validate(runs) }
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: programVersion) }
-            output.note("report: \(path)")
-        }
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
+        report.write(outputs, output.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }
+        try outputs.finish()
     }
 }
 
 /// The rows of all tables; the faults of all of them at once.
-func measuredRuns(_ files: [String]) throws(ScenarioErrors) -> [MeasuredRun] {
+func measuredRuns(_ files: [String], _ output: OutputOptions) throws(ScenarioErrors) -> [MeasuredRun] {
     var runs: [MeasuredRun] = []
+    var remarks: [String] = []
     var faults: [ScenarioError] = []
     for file in files {
-        do throws(ScenarioErrors) { runs += try MeasuredRuns.read(path: file) } catch { faults += error.errors }
+        do throws(ScenarioErrors) {
+            let table = try MeasuredRuns.table(path: file)
+            runs += table.runs
+            remarks += table.remarks
+        } catch { faults += error.errors }
     }
     guard faults.isEmpty else { throw ScenarioErrors(faults) }
+    // Those within a file are among them already.
+    for remark in remarks + MeasuredRuns.repeated(runs).filter({ !remarks.contains($0) }) { output.note(remark) }
     return runs
 }

@@ -80,7 +80,7 @@ struct FabricReader {
             return fallback ?? range.upperBound
         }
         let text = node.string ?? ""
-        let value = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
+        let value = text.hasSuffix("%") ? decimalNumber(text.dropLast()).map { $0 / 100 } : decimalNumber(text)
         guard let value, range.contains(value) else {
             func written(_ value: Double) -> String { "\(significant(value * 100, digits: 4))%" }
             fail(

@@ -37,6 +37,9 @@ public struct Network: Sendable {
     /// Nil: a port carries its full rate however many flows meet there.
     public var congestion: CongestionModel?
 
+    /// Measured times of collectives, where the hosts are GPUs of a cluster and every port can use its rate; nil where patterns are played.
+    public var library: CollectiveModel?
+
     /// Of the GPUs at the hosts; it decides what a library chooses, and nothing else.
     public var generation = Generation.hopper
 

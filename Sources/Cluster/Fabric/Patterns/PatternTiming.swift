@@ -1,6 +1,6 @@
 /// How long a pattern of messages takes on a network, and how that was found.
 public struct PatternTiming: Sendable, Hashable {
-    public enum Method: String, Sendable { case closedForm = "closed form", flows }
+    public enum Method: String, Sendable { case closedForm = "closed form", flows, measured = "measured rates" }
     public var seconds: Double
     public var method: Method
     public var messages: Int
