@@ -183,7 +183,7 @@ import Workload
         job.model.moe = Architecture.MoE(experts: 64, active: 8, ffn: 1024)
         job.layout.expert = 64
         job.layout.expertDispatch.deduplicated = true
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         for limit in [nil, 4, 2] as [Int?] {
             job.model.moe?.nodeLimit = limit
             let model = try job.plan(CalibrationData.shipped()).model
@@ -228,9 +228,9 @@ import Workload
     /// Inputs kept in eight bits take half of what they took in sixteen, but for the residual stream and the attention's tensors.
     @Test func eightBitActivations() throws {
         var job = try MemoryStateTests.job(gpus: 1, framework: "megatron-lm")
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         let wide = LayerActivations(job: job, isExpert: false)
-        job.training.precision.activations = .fp8
+        job.precision.activations = .fp8
         let low = LayerActivations(job: job, isExpert: false)
         for (a, b) in zip(wide.tensors, low.tensors) {
             let isCut = ["projection input (q, k, v)", "MLP input", "activation input", "down-projection input", "attention output"]

@@ -17,7 +17,7 @@ import Workload
         job.layout.expert = 2
         job.layout.virtual = 2
         job.layout.stageLayers = [1, 2, 3]
-        job.training.precision.compute = .nvfp4
+        job.precision.compute = .nvfp4
         // 3 divides neither 16 GPUs, 8 heads nor 2048; no experts; 1f1b with 2 chunks; 3 numbers for 4 stages that sum to 6; no nvfp4 on Hopper.
         let keys = job.problems().map(\.keyPath)
         let expected = ["layout.tensor", "layout.expert", "layout.schedule", "layout.stage_layers", "training.precision"]

@@ -135,7 +135,8 @@ struct LayoutTests {
                 Self.job(pipeline: 1, data: 8) {
                     ($0.layout.offload, $0.layout.zero) = (.parameters, 3)
                     $0.cluster.host?.sharing = sharing
-                    $0.cluster.host?.uplink = (try? Bandwidth(baseValue: 2e8)) ?? $0.cluster.intraNode.bandwidth
+                    let plain = $0.cluster.intraNode.bandwidth
+                    $0.cluster.host?.uplink = (try? Bandwidth(baseValue: 2e8)) ?? plain
                     $0.training.globalBatch = 8
                 })
         }
