@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import TestSupport
 import Testing
 import Workload
 
@@ -7,17 +8,7 @@ import Workload
 
 @Suite("A model on its machines")
 struct DeploymentTests {
-    private func job() throws -> Job {
-        let (cluster, _) = try ClusterSpec.measured(
-            hardware: "h100-sxm-80gb", gpus: 16, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-        var layout = Layout()
-        (layout.tensor, layout.pipeline, layout.sequenceParallel) = (4, 2, true)
-        var training = TrainingSpec()
-        (training.globalBatch, training.sequence) = (16, 2048)
-        return Job(
-            model: try Architecture.preset("llama2-7b"), cluster: cluster, layout: layout, training: training,
-            software: SoftwareStack(framework: "megatron-lm"))
-    }
+    private func job() throws -> Job { try JobFixture(tensor: 4, pipeline: 2, data: 2).job() }
 
     /// What a micro-batch of training costs in a layer, asked of the machine part alone.
     @Test("ops cost the same whatever the deployment is used for")

@@ -3,6 +3,7 @@ import Cluster
 import Engine
 import Plan
 import Quantities
+import TestSupport
 import Testing
 import Workload
 
@@ -14,18 +15,11 @@ struct LayoutTests {
     static func job(
         _ preset: String = "llama2-7b", tensor: Int = 1, pipeline: Int = 4, data: Int = 4, change: (inout Job) -> Void = { _ in }
     ) throws -> Job {
-        let (cluster, _) = try ClusterSpec.measured(
-            hardware: "h100-sxm-80gb", gpus: tensor * pipeline * data, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-        var layout = Layout()
-        (layout.tensor, layout.pipeline, layout.zero) = (tensor, pipeline, 1)
-        var training = TrainingSpec()
-        (training.globalBatch, training.sequence) = (data * 16, 2048)
-        var job = Job(
-            model: try Architecture.preset(preset), cluster: cluster, layout: layout, training: training,
-            software: SoftwareStack(framework: "megatron-lm"))
-        job.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
-        change(&job)
-        return job
+        try JobFixture(preset, tensor: tensor, pipeline: pipeline, data: data).job {
+            $0.layout.sequenceParallel = false
+            $0.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
+            change(&$0)
+        }
     }
 
     static func result(_ job: Job) throws -> SimulatedStep { try simulate(job.plan(CalibrationData.shipped())) }

@@ -3,6 +3,7 @@ import Cluster
 import Engine
 import Plan
 import Quantities
+import TestSupport
 import Testing
 import Workload
 
@@ -11,21 +12,10 @@ import Workload
 private func job(
     tensor: Int = 2, pipeline: Int = 4, data: Int = 4, batch: Int = 64, change: (inout Job) -> Void = { _ in }
 ) throws -> Job {
-    let (cluster, _) = try ClusterSpec.measured(
-        hardware: "h100-sxm-80gb", gpus: tensor * pipeline * data, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-    var layout = Layout()
-    layout.tensor = tensor
-    layout.pipeline = pipeline
-    layout.sequenceParallel = tensor > 1
-    layout.zero = 1
-    var training = TrainingSpec()
-    training.globalBatch = batch
-    training.sequence = 2048
-    var job = Job(
-        model: try Architecture.preset("llama2-7b"), cluster: cluster, layout: layout, training: training,
-        software: SoftwareStack(framework: "megatron-lm"))
-    change(&job)
-    return job
+    try JobFixture(tensor: tensor, pipeline: pipeline, data: data).job {
+        $0.training.globalBatch = batch
+        change(&$0)
+    }
 }
 
 private func offloaded(_ job: inout Job, _ what: Layout.Offload, zero: Int) {
