@@ -42,7 +42,7 @@ public struct StackMemory: Sendable, Hashable {
     init(
         _ entry: StackTable.Entry, _ own: Node.Mapping?, families: Node.Mapping, of name: String
     ) throws(CalibrationError) {
-        let familyName = own?["family"]?.string ?? "megatron"
+        let familyName = own?["family"]?.string ?? ""
         guard let family = Family(rawValue: familyName), let shared = families[familyName]?.mapping, shared["why"]?.string != nil else {
             throw CalibrationError("stacks.yaml: \(name): no memory family \"\(familyName)\" with a reason (why)")
         }
