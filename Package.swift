@@ -106,27 +106,33 @@ let package = Package(
                 "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Studies", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Cluster", "Workload", "Calibration", "Plan"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
         .testTarget(
-            name: "CalibrationTests", dependencies: ["CSQLite", "Quantities", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+            name: "CalibrationTests", dependencies: ["TestSupport", "CSQLite", "Quantities", "Cluster", "Workload", "Calibration"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlanTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"], swiftSettings: strict),
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
             swiftSettings: strict),
         .testTarget(
             name: "ScenarioLoadTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
             swiftSettings: strict),
         .testTarget(
             name: "ReportTests",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Scenario", "Studies",
+                "TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Scenario",
+                "Studies",
                 "Report",
             ],
             swiftSettings: strict),
@@ -143,15 +149,18 @@ let package = Package(
                 "Studies",
             ],
             swiftSettings: strict),
-        .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
+        .testTarget(name: "CompressionTests", dependencies: ["TestSupport", "Compression"], swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["TestSupport", "Kernels"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+            name: "TrainingTests", dependencies: ["TestSupport", "Kernels", "Compression", "Training"], exclude: ["Golden"],
+            swiftSettings: strict),
         .testTarget(
             name: "CoSimulationTests", dependencies: ["Kernels", "Compression", "Training", "CoSimulation"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"],
+            dependencies: [
+                "TestSupport", "Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ExecutionTests",

@@ -38,7 +38,7 @@ public struct PreparedRun: Sendable {
 
     /// Seconds of the step under other constants, with the order of the schedule kept.
     public func seconds(_ constants: Constants) throws(Fault) -> Double {
-        try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants)))
+        try graph.seconds(costs: StageCosts(work: plan.work, training: plan.job.training, model: plan.model.with(constants)))
     }
 }
 

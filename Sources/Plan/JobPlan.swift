@@ -73,7 +73,7 @@ private struct Planning {
 
     init(job: Job, data: CalibrationData) {
         behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.precision.compute)
         self.job = job
         self.data = data
         self.job.layout.data = job.data
@@ -88,7 +88,7 @@ private struct Planning {
 
     mutating func plan() throws(Faults) -> Plan {
         let groups: GroupShapes
-        do throws(PlacementError) { groups = try GroupShapes(job: job) } catch {
+        do throws(PlacementError) { groups = try GroupShapes(job.deployment) } catch {
             throw Faults([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
             )
         }
@@ -126,10 +126,10 @@ private struct Planning {
     }
 
     private func model(on cluster: ClusterSpec, _ groups: GroupShapes) -> CostModel {
-        var own = job
+        var own = job.deployment
         own.cluster = cluster
         let constants = data.profiles.constants(for: ProfileKey(cluster: cluster, behaviour: behaviour), priors: data.priors)
-        return CostModel(job: own, behaviour: behaviour, constants: constants, groups: groups)
+        return CostModel(own, behaviour: behaviour, constants: constants, groups: groups)
     }
 
     // MARK: layers and recomputation
@@ -159,10 +159,10 @@ private struct Planning {
     // MARK: costs
 
     private func stageCosts(_ work: StageWork, _ model: CostModel, _ shape: PipelineShape, _ groups: GroupShapes) -> StageCosts {
-        var costs = StageCosts(work: work, model: model)
+        var costs = StageCosts(work: work, training: job.training, model: model)
         guard !job.cluster.pools.isEmpty, shape.ranks > 1 else { return costs }
         // Each stage at the pace of the pool that its rank stands in.
-        let pools = job.poolClusters.map { StageCosts(work: work, model: self.model(on: $0, groups)) }
+        let pools = job.poolClusters.map { StageCosts(work: work, training: job.training, model: self.model(on: $0, groups)) }
         for stage in work.stages.indices {
             let own = pools[job.pool(ofRank: shape.rank(of: stage))]
             costs.stages[stage] = own.stages[stage]
@@ -313,10 +313,10 @@ extension StageCosts {
 }
 
 extension GroupShapes {
-    /// The groups of a job in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
-    init(job: Job) throws(PlacementError) {
-        let layout = job.layout
-        let placement = try Placement(job.degrees, job.cluster)
+    /// The groups of a deployment in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
+    init(_ deployment: Deployment) throws(PlacementError) {
+        let layout = deployment.layout
+        let placement = try Placement(deployment.degrees, deployment.cluster)
         tensor = placement.shape(.tensor)
         let edge = layout.tensorGrid
         tensorRow = edge > 0 ? placement.shape(stride: 1, count: edge) : tensor

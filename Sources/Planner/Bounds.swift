@@ -137,8 +137,8 @@ struct SharedCosts {
             work = StageWork(job: job, stageLayers: layers)
             latest = (choice.microBatch, layers, work)
         }
-        let model = model.laidOut(job, groups: groups)
-        let costs = StageCosts(work: work, model: model)
+        let model = model.laidOut(job.deployment, groups: groups)
+        let costs = StageCosts(work: work, training: job.training, model: model)
         priced[price] = (costs, work)
         return (costs, work)
     }

@@ -23,7 +23,7 @@ struct Evaluator {
         let job = space.job
         (self.space, self.objective, self.data) = (space, objective, data)
         behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.precision.compute)
     }
 
     /// Layouts whose turn comes together, whatever the number of threads.

@@ -67,8 +67,8 @@ public struct Objective: Sendable {
         }
     }
 
-    func isLate(_ figures: LayoutFigures) -> Bool { deadline.map { figures.seconds > $0 } ?? false }
-    func isDear(_ figures: LayoutFigures) -> Bool { budget.map { figures.dollars > $0 } ?? false }
+    func missesDeadline(_ figures: LayoutFigures) -> Bool { deadline.map { figures.seconds > $0 } ?? false }
+    func exceedsBudget(_ figures: LayoutFigures) -> Bool { budget.map { figures.dollars > $0 } ?? false }
 
     /// Seconds, dollars and joules (before the facility's overhead) of a step of `seconds`.
     /// - Parameters:
@@ -89,7 +89,7 @@ public struct Objective: Sendable {
     func bound(_ bound: StepBound, job: Job, modelFLOPs: Double) -> LayoutFigures {
         if needsTimeOnly { return figures(seconds: bound.seconds, breakdown: [:], hfu: 0, job: job) }
         let compute = min(bound.leastCompute, bound.seconds)
-        let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * Double(job.cluster.gpus) * bound.seconds
+        let capacity = job.cluster.accelerator.peak(job.precision.compute) * Double(job.cluster.gpus) * bound.seconds
         var figures = figures(
             seconds: bound.seconds, breakdown: [.forward: compute, .bubble: bound.seconds - compute],
             hfu: capacity > 0 ? modelFLOPs / capacity : 0, job: job)

@@ -112,11 +112,11 @@ private struct SearchRun {
 
     /// Whether a layout is worth a simulation by its bound; counts those that a constraint removes.
     private mutating func isWanted(_ index: Int, _ bound: LayoutFigures) -> Bool {
-        if objective.isLate(bound) {
+        if objective.missesDeadline(bound) {
             result.removed.deadline += 1
             return false
         }
-        if objective.isDear(bound) {
+        if objective.exceedsBudget(bound) {
             result.removed.budget += 1
             return false
         }
@@ -213,9 +213,9 @@ private struct SearchRun {
             result.removed.impossible += 1
         case .figures(let figures):
             result.simulated += 1
-            if objective.isLate(figures) {
+            if objective.missesDeadline(figures) {
                 result.removed.deadline += 1
-            } else if objective.isDear(figures) {
+            } else if objective.exceedsBudget(figures) {
                 result.removed.budget += 1
             } else {
                 let layout = RankedLayout(
@@ -249,7 +249,7 @@ private struct SearchRun {
         let flops = min(
             job.model.modelFLOPs(sequence: training.sequence, globalBatch: training.globalBatch),
             job.model.modelFLOPsCausal(sequence: training.sequence, globalBatch: training.globalBatch))
-        let rate = job.cluster.accelerator.peak(training.precision.compute) * Double(job.cluster.gpus)
+        let rate = job.cluster.accelerator.peak(job.precision.compute) * Double(job.cluster.gpus)
         // Tokens that overfull experts drop cost nothing.
         let seconds = job.model.moe?.capacity == nil && rate > 0 ? flops / rate : 0
         return objective.figures(seconds: seconds, breakdown: [.bubble: seconds], hfu: 0, job: job)
@@ -271,7 +271,7 @@ private struct SearchRun {
         let indices = Array(space.choices.count..<whole.choices.count)
         let found = outcomes.of(indices, jobs: settings.jobs, isOver: isOver(1))
         for (layout, (index, outcome)) in zip(chosen, zip(indices, found)) {
-            guard case .figures(let figures)? = outcome, !objective.isLate(figures), !objective.isDear(figures),
+            guard case .figures(let figures)? = outcome, !objective.missesDeadline(figures), !objective.exceedsBudget(figures),
                 objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
             else { continue }
             result.ranked[place] = RankedLayout(
@@ -289,7 +289,9 @@ private struct SearchRun {
         else { return }
         let bounded = space.named.filter { value($0).isFinite } + order
         let all = outcomes.of(bounded, jobs: settings.jobs).compactMap { outcome -> Double? in
-            guard case .figures(let figures) = outcome, !objective.isLate(figures), !objective.isDear(figures) else { return nil }
+            guard case .figures(let figures) = outcome, !objective.missesDeadline(figures), !objective.exceedsBudget(figures) else {
+                return nil
+            }
             return objective.value(figures)
         }
         if let optimum = all.min(), optimum > 0 { result.exhaustiveGap = best.value / optimum - 1 }

@@ -157,20 +157,22 @@ struct ScenarioReader {
         let software = section("software", tree).map { SoftwareSection.read($0, &reader) }
         var isCNN = false
         if case .resnet? = model?.kind { isCNN = true }
-        let training = section("training", tree).map {
+        let read = section("training", tree).map {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
-        guard var model, let cluster, var training else { return nil }
+        guard var model, let cluster, let read else { return nil }
+        let training = read.spec
+        var precision = read.precision
         if tree.entry(at: ["software", "framework"]) == nil {
             reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")
         }
         var stack = software?.stack ?? SoftwareStack(framework: SoftwareSection.usualFramework)
         stack.measurements = software?.measured?.kernels(of: cluster.accelerator.name, &reader)
-        if training.precision.gradients == nil, let format = stack.gradientPrecision {
-            training.precision.gradients = Precision(rawValue: format)
+        if precision.gradients == nil, let format = stack.gradientPrecision {
+            precision.gradients = Precision(rawValue: format)
         }
         if case .learned(length: 0) = model.positions { model.positions = .learned(length: training.sequence) }
-        return Job(model: model, cluster: cluster, layout: layout, training: training, software: stack)
+        return Job(model: model, cluster: cluster, layout: layout, precision: precision, training: training, software: stack)
     }
 
     private mutating func check(_ job: Job, _ conditions: Conditions, _ tree: Tree) {

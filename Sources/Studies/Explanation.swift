@@ -46,7 +46,7 @@ public struct Explanation: Sendable {
             var profiles = data.profiles
             profiles.adjustments.append(Adjustment(constant: constant, scope: .all, log: log, sigma: 0))
             let constants = profiles.constants(for: plan.profile, priors: data.priors)
-            return try replay.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants)))
+            return try replay.seconds(costs: StageCosts(work: plan.work, training: plan.job.training, model: plan.model.with(constants)))
         }
         var entries: [Entry] = []
         for constant in Constant.allCases {

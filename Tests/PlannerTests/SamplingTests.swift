@@ -1,5 +1,6 @@
 import Glibc
 import Quantities
+import TestSupport
 import Testing
 
 @testable import Planner
@@ -82,7 +83,7 @@ struct SamplingTests {
     /// b = a + 1 + small noise: shared noise of deviation 1 cancels, so the interval shrinks about tenfold and covers 1.
     @Test("common random numbers shrink the interval")
     func varianceReduction() throws {
-        var generator = SplitMix(state: 3)
+        var generator = TestDraws(seed: 3)
         func noise() -> Double { (0..<12).reduce(-6) { sum, _ in sum + Double.random(in: 0..<1, using: &generator) } }
         let shared = (0..<200).map { _ in noise() }
         let paired = try #require(PairedDifference(shared, shared.map { $0 + 1 + 0.1 * noise() }))

@@ -4,6 +4,7 @@ import Foundation
 import Plan
 import Simulation
 import Studies
+import TestSupport
 import Testing
 import Workload
 
@@ -13,25 +14,13 @@ import Workload
 struct FabricReportTests {
     /// Experts over four nodes on a thin leaf-spine network: all-to-all on every tier.
     static func report(network: NetworkModel) throws -> RunAnswer {
-        var (cluster, _) = try ClusterSpec.measured(
-            hardware: "h100-sxm-80gb", gpus: 64, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-        cluster.interNode?.form.rails = 1
-        cluster.interNode?.form.radix = 20
-        cluster.interNode?.form.levels = 2
-        cluster.interNode?.form.oversubscription = 4
-        var layout = Layout()
-        layout.pipeline = 2
-        layout.expert = 8
-        layout.expertTensor = 1
-        layout.tensor = 2
-        layout.sequenceParallel = true
-        layout.zero = 1
-        var training = TrainingSpec()
-        training.globalBatch = 128
-        training.sequence = 2048
-        let job = Job(
-            model: try Architecture.preset("mixtral-8x7b"), cluster: cluster, layout: layout, training: training,
-            software: SoftwareStack(framework: "megatron-lm"))
+        let job = try JobFixture("mixtral-8x7b", tensor: 2, pipeline: 2, data: 16).job {
+            $0.cluster.interNode?.form.rails = 1
+            $0.cluster.interNode?.form.radix = 20
+            $0.cluster.interNode?.form.levels = 2
+            $0.cluster.interNode?.form.oversubscription = 4
+            ($0.layout.expert, $0.layout.expertTensor, $0.training.globalBatch) = (8, 1, 128)
+        }
         var settings = SimulationSettings()
         settings.network = network
         settings.timeline = false

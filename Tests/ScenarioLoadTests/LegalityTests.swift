@@ -1,4 +1,5 @@
 import Plan
+import TestSupport
 import Testing
 import Workload
 
@@ -17,7 +18,7 @@ import Workload
         job.layout.expert = 2
         job.layout.virtual = 2
         job.layout.stageLayers = [1, 2, 3]
-        job.training.precision.compute = .nvfp4
+        job.precision.compute = .nvfp4
         // 3 divides neither 16 GPUs, 8 heads nor 2048; no experts; 1f1b with 2 chunks; 3 numbers for 4 stages that sum to 6; no nvfp4 on Hopper.
         let keys = job.problems().map(\.keyPath)
         let expected = ["layout.tensor", "layout.expert", "layout.schedule", "layout.stage_layers", "training.precision"]
@@ -28,7 +29,7 @@ import Workload
     @Test func legalMeansThatEverythingDivides() throws {
         let seed: UInt64 = 7
         print("seed of the layouts: \(seed)")
-        var random = SplitMix(state: seed)
+        var random = TestDraws(seed: seed)
         let base = try #require(Self.base)
         let degrees = [1, 1, 1, 2, 2, 4, 8, 3, 6, 16]
         let strange = [0, -1, Int.max, Int.min, 1 << 62, 1 << 30]
@@ -67,17 +68,5 @@ import Workload
             #expect(layout.pipeline * layout.virtual <= job.model.layers + 2)
         }
         #expect(legal > 100, "\(legal) legal jobs are too few to mean anything")
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct SplitMix {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(bound))
     }
 }

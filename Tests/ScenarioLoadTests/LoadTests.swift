@@ -212,7 +212,7 @@ import Workload
         let wrong = try #require(Fixture.errors(Fixture.valid, overrides: ["layout.tensor=four"]).first)
         #expect(wrong.file == "layout.tensor=four" && wrong.column == 15 && wrong.keyPath == "layout.tensor")
         #expect(Fixture.errors(Fixture.valid, overrides: ["nonsense"]).first?.suggestion.contains("key=value") == true)
-        #expect(try Fixture.load(Fixture.valid, overrides: ["training.precision.gradients=fp32"]).job.training.precision.gradients == .fp32)
+        #expect(try Fixture.load(Fixture.valid, overrides: ["training.precision.gradients=fp32"]).job.precision.gradients == .fp32)
     }
 
     @Test func allFaultsComeAtOnceInOrder() {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Scenario
@@ -310,7 +311,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     @Test func randomMutationsNeverCrash() {
         let seed: UInt64 = 20_261_121
         print("seed of the mutations: \(seed)")
-        var random = SplitMix(state: seed)
+        var random = TestDraws(seed: seed)
         func next(_ bound: Int) -> Int { random.next(bound) }
         let pieces = [
             "{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1",

@@ -48,7 +48,7 @@ struct FlowNetworkTests {
         for (task, index) in flows.templateOf.enumerated() where index >= 0 {
             let kind = player.graph.kinds[Int(player.graph.kindOf[task])]
             guard case .reduce(let stage) = kind else { continue }
-            let collective = try #require(plan.model.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
+            let collective = try #require(plan.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
             let bytes = 2 * 0.75 * collective.bytes / Double(plan.pieces[stage])
             let expected = max(1, bytes / player.times.cost(kind).total / cables[0].capacity)
             #expect(expected > 1.2, "the factor says something: \(expected)")
@@ -116,7 +116,7 @@ struct FlowNetworkTests {
             let message = parameters.dense * compression.bytesPerElement(side: plan.job.model.hidden)
             // Of four ranks: all-to-all and all-gather move 3/4 each, an all-reduce 6/4, gathered messages 3 of them; per rank.
             bytes += 4 * message * (codec == "topk" ? 3 : 1.5)
-            let listed = plan.model.dataCollectives(of: parameters).reduceSeconds
+            let listed = plan.dataCollectives(of: parameters).reduceSeconds
             #expect(abs(listed / plan.costs.data[stage].reduce - 1) < 1e-9)
         }
         let moved = flow.fabric?.network["data"] ?? 0

@@ -92,7 +92,7 @@ struct FlowStepTests {
         for (task, index) in flows.templateOf.enumerated() where index >= 0 {
             let kind = player.graph.kinds[Int(player.graph.kindOf[task])]
             guard case .reduce(let stage) = kind else { continue }
-            let collective = try #require(plan.model.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
+            let collective = try #require(plan.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
             #expect(collective.operation == .reduceScatter)
             let seconds = player.times.cost(kind).total
             let bytes = 2 * 0.75 * collective.bytes / Double(plan.pieces[stage])
@@ -119,7 +119,7 @@ struct FlowStepTests {
         #expect(abs((fabric.network["pipeline"] ?? 0) / hops - 1) < 1e-9)
         var data = 0.0
         for parameters in plan.work.parameters {
-            let collectives = plan.model.dataCollectives(of: parameters)
+            let collectives = plan.dataCollectives(of: parameters)
             for one in collectives.gather + collectives.reduce { data += 8 * one.bytes * 0.75 }
         }
         #expect(abs((fabric.inside["data"] ?? 0) / data - 1) < 1e-9)

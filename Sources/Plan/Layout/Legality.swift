@@ -49,7 +49,7 @@ struct Legality {
     /// A list of GPUs must name one for each rank.
     mutating func placement() {
         guard case .listed = job.cluster.placement else { return }
-        do throws(PlacementError) { _ = try Placement(job.degrees, job.cluster) } catch {
+        do throws(PlacementError) { _ = try Placement(job.deployment.degrees, job.cluster) } catch {
             add("cluster.placement", "\(error)", "list each rank's GPU once, or write packed, spread or searched")
         }
     }
@@ -342,7 +342,7 @@ struct Legality {
     }
 
     mutating func precision() {
-        let compute = job.training.precision.compute
+        let compute = job.precision.compute
         let peaks = job.cluster.accelerator.peaks
         let native: Bool
         switch compute {
@@ -364,7 +364,7 @@ struct Legality {
                 "\(compression.name) with zero: \(layout.zero) is not modelled: every replica decodes whole gradients",
                 "write zero: 0 or 1, or compression: none")
         }
-        if let reduce = job.training.precision.reduce {
+        if let reduce = job.precision.reduce {
             add(
                 "training.precision.reduce", "gradients are sent as \(compression.name), not in \(reduce.rawValue)",
                 "remove reduce, or write compression: none")

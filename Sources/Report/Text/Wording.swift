@@ -101,7 +101,7 @@ extension Job {
         let samples = "batch \(grouped(training.globalBatch))"
         let tokens = training.sequence > 1 ? " x \(grouped(training.sequence)) tokens" : ""
         return
-            "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(training.precision.compute.rawValue), "
+            "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(precision.compute.rawValue), "
             + training.optimizer.rawValue
     }
 

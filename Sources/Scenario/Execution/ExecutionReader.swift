@@ -64,7 +64,7 @@ struct ExecutionReader {
         }
         let draft = section("execute").map { ExecuteSection.draft($0, &reader) } ?? ExecuteSection.Draft()
         let layout = section("layout").map { LayoutSection.read($0, &reader) } ?? Layout()
-        let training = section("training").map { TrainingSection.read($0, usualSequence: nil, isCNN: true, &reader) }
+        let training = section("training").map { TrainingSection.read($0, usualSequence: nil, isCNN: true, &reader).spec }
         guard reader.errors.isEmpty, let model = model(draft, training) else { return nil }
         var title = name
         if case .scalar(let text, _)? = tree["name"]?.value.content { title = text }

@@ -16,6 +16,7 @@ enum MeasuredRow {
         let model = model(&cells)
         let layout = layout(&cells)
         let training = training(&cells)
+        let precision = precision(&cells)
         let software = software(&cells)
         let gpus = cells.integer("gpus", 1...10_000_000)
         let perNode = cells.integer("gpus_per_node", 1...1024)
@@ -38,7 +39,7 @@ enum MeasuredRow {
             case .failure(let error): run.reason = error.message
             case .success(let (cluster, remarks)):
                 for remark in remarks { cells.remark(remark) }
-                let job = Job(model: model, cluster: cluster, layout: layout, training: training, software: software)
+                let job = Job(model: model, cluster: cluster, layout: layout, precision: precision, training: training, software: software)
                 let problems = job.problems()
                 if problems.isEmpty {
                     run.job = job
@@ -140,10 +141,14 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
-        if cells.text("precision") == nil { cells.remark("precision is unknown: bf16 is taken") }
-        training.precision = PrecisionPolicy(compute: cells.choice("precision", Precision.self) ?? .bf16)
-        training.precision.gradients = cells.choice("gradient_precision", Precision.self)
         return training
+    }
+
+    private static func precision(_ cells: inout MeasuredCells) -> PrecisionPolicy {
+        var precision = PrecisionPolicy(compute: cells.choice("precision", Precision.self) ?? .bf16)
+        precision.gradients = cells.choice("gradient_precision", Precision.self)
+        if cells.text("precision") == nil { cells.remark("precision is unknown: bf16 is taken") }
+        return precision
     }
 
     private static func software(_ cells: inout MeasuredCells) -> SoftwareStack {

@@ -6,6 +6,7 @@ import Quantities
 enum TrainingSection {
     private struct Draft {
         var spec = TrainingSpec()
+        var precision = PrecisionPolicy(compute: .bf16)
         var compression: GradientCompression??
         var tokens: Int?
         var steps: Int?
@@ -31,7 +32,7 @@ enum TrainingSection {
                 "sequence", \.spec.sequence, .integer(1...1_000_000_000, example: 8192), default: "the model's, else required",
                 "tokens of a sequence"),
             Field(
-                "precision", \.spec.precision, PrecisionSection.kind, default: "bf16",
+                "precision", \.precision, PrecisionSection.kind, default: "bf16",
                 "number formats; a word is that of the matrix products"),
             Field(
                 "recompute", \.spec.recompute, recompute, default: "none",
@@ -117,7 +118,9 @@ enum TrainingSection {
     }
 
     /// - Parameter usualSequence: the sequence length that the model is known by; 0: unknown.
-    static func read(_ item: Item, usualSequence: Int?, isCNN: Bool, _ reader: inout Reader) -> TrainingSpec {
+    static func read(
+        _ item: Item, usualSequence: Int?, isCNN: Bool, _ reader: inout Reader
+    ) -> (spec: TrainingSpec, precision: PrecisionPolicy) {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         if item.tree.entries != nil || item.tree.isNull {
@@ -147,7 +150,7 @@ enum TrainingSection {
         draft.spec.compression = draft.compression ?? nil
         draft.spec.dataLoading = draft.data.loading
         draft.spec.dataPrefetch = draft.data.prefetch
-        return draft.spec
+        return (draft.spec, draft.precision)
     }
 }
 

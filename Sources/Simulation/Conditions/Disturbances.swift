@@ -96,7 +96,7 @@ struct Disturbances {
             guard at >= 0, durations[task] > 0 else { continue }
             let kind = graph.kinds[Int(graph.kindOf[task])]
             var factor = 1.0
-            if kind.isData {
+            if kind.row.stream == .data {
                 // Lanes take part in one collective: one draw for all of them.
                 if lastCollective.remaining == 0 || lastCollective.kind != graph.kindOf[task] {
                     let jitter = conditions.networkJitter > 0 ? networkStream.lognormal(cv: conditions.networkJitter) : 1

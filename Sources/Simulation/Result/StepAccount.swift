@@ -16,7 +16,7 @@ struct StepAccount {
         let model = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
         let causal = job.model.modelFLOPsCausal(sequence: job.training.sequence, globalBatch: batch)
         let executed = model + recomputedFLOPs(model: model, tokens: tokens)
-        let capacity = job.cluster.totalPeak(job.training.precision.compute) * mean
+        let capacity = job.cluster.totalPeak(job.precision.compute) * mean
         return StepResult(
             timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
             samplesPerS: Double(batch) / mean,

@@ -104,7 +104,7 @@ struct StepPlayer {
         var first = [Int64](repeating: .max, count: places)
         var last = [Int64](repeating: 0, count: places)
         var busy = [Int64](repeating: 0, count: places)
-        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == 0 {
+        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == .compute {
             let at = Int(graph.place[task])
             first[at] = min(first[at], result.times.start[task])
             last[at] = max(last[at], result.times.finish[task])
