@@ -101,7 +101,8 @@ struct RankTimeline {
         if kind.isHop { return .pipelineComm }
         if kind.isData { return .dataComm }
         if kind.isOffload { return .offloadComm }
-        if graph.place[task] < 0 { return .bubble }
+        // A meeting lasts where it waits for replicas that are not simulated.
+        if graph.place[task] < 0 { return .stragglerWait }
         if case .optimizer = kind { return .optimizer }
         let isOwnReplica = Int(graph.place[task]) / graph.ranks == place / graph.ranks
         return isOwnReplica ? .bubble : .stragglerWait
