@@ -31,8 +31,8 @@ private struct StepRun {
         self.settings = settings
     }
 
-    /// Tasks that one step may have; more replicas than that are simulated in groups.
-    private static let taskLimit = 2_000_000
+    /// Tasks that one step may have, and with flows; of more replicas than that a sample is simulated.
+    private static let taskLimits = (closed: 10_000_000, flows: 2_000_000)
 
     mutating func play() throws(Fault) -> SimulatedStep {
         let lanes = laneCount()
@@ -75,18 +75,23 @@ private struct StepRun {
         return result
     }
 
-    /// One lane where nothing tells replicas apart; else each replica, or groups of them where the step would have too many tasks.
+    /// One lane where nothing tells replicas apart; else each replica, or as many of them as the step may have tasks for.
     private mutating func laneCount() -> Int {
         let replicas = max(1, plan.job.data)
         guard !conditions.isUniform || settings.unfolded else { return 1 }
         let units = plan.flow.gathersByUnit ? plan.work.stages.reduce(0) { $0 + $1.count } * 5 : plan.schedule.virtualStages * 4
         let perLane = max(1, units * plan.schedule.microBatches)
-        var lanes = replicas
-        while lanes > 1, lanes * perLane > Self.taskLimit || replicas % lanes != 0 { lanes -= 1 }
-        if lanes < replicas {
-            warnings.append(
-                "\(replicas) replicas are simulated in \(lanes) groups; a group goes at the pace of its slowest member in every pass")
-        }
+        let onLinks = settings.usesFlows(on: plan.job.cluster)
+        let most = max(1, (settings.taskLimit ?? (onLinks ? Self.taskLimits.flows : Self.taskLimits.closed)) / perLane)
+        guard replicas > most else { return replicas }
+        var lanes = most
+        while replicas % lanes != 0 { lanes -= 1 }
+        // Routes of flows need groups of one size.
+        if !onLinks, lanes < min(most, 64) { lanes = most }
+        warnings.append(
+            lanes < ReplicaSample.fewest
+                ? "\(replicas) replicas are simulated in \(lanes) groups; a group goes at the pace of its slowest member in every pass"
+                : "\(lanes) of \(replicas) replicas are simulated; how long all wait for the last one follows from the spread of these")
         return lanes
     }
 

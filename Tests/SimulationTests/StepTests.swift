@@ -210,6 +210,39 @@ struct DisturbanceTests {
         #expect(means[0] < means[1] && means[1] < means[2])
     }
 
+    @Test("a sample of the replicas, corrected by extreme values, gives the step of all of them to 1 %")
+    func sampledReplicas() throws {
+        for (tensor, pipeline, jitter) in [(1, 4, 0.1), (2, 2, 0.3)] {
+            let plan = try plan(job(tensor: tensor, pipeline: pipeline, data: 128, batch: 1024))
+            var conditions = Conditions()
+            conditions.kernelJitter = jitter
+            var settings = SimulationSettings()
+            settings.samples = 12
+            settings.timeline = false
+            let all = try simulate(plan, conditions: conditions, settings: settings).step.timeS.mean
+            // 4 tasks for each of 8 micro-batches and each stage.
+            settings.taskLimit = 16 * 4 * 8 * pipeline
+            let sampled = try simulate(plan, conditions: conditions, settings: settings)
+            #expect(abs(sampled.step.timeS.mean / all - 1) < 0.01, "\(sampled.step.timeS.mean) of 16 replicas, \(all) of 128")
+            #expect(sampled.warnings.contains { $0.contains("16 of 128 replicas") })
+        }
+    }
+
+    @Test("of one replica slowed among many the sample knows, and chance adds little to it")
+    func sampledStraggler() throws {
+        let plan = try plan(job(tensor: 1, pipeline: 4, data: 128, batch: 1024))
+        var conditions = Conditions()
+        conditions.kernelJitter = 0.05
+        conditions.slowGPUs = [.init(which: .gpu(5), slowdown: 1.5)]
+        var settings = SimulationSettings()
+        settings.samples = 6
+        settings.timeline = false
+        let all = try simulate(plan, conditions: conditions, settings: settings).step.timeS.mean
+        settings.taskLimit = 16 * 4 * 8 * 4
+        let sampled = try simulate(plan, conditions: conditions, settings: settings).step.timeS.mean
+        #expect(abs(sampled / all - 1) < 0.01)
+    }
+
     @Test("sampling without repetition gives exactly the share asked for")
     func draws() {
         let chosen = Disturbances.draw(share: 0.005, of: 16384, seed: 1, purpose: "test")

@@ -9,8 +9,10 @@ import Quantities
 struct Disturbances {
     let conditions: Conditions
     let seed: UInt64
-    /// GPUs that one lane and rank stands for; a lane's pace is that of its slowest GPU.
+    /// GPUs of one lane and rank; a lane's pace is that of its slowest GPU.
     let gpusPerPlace: Int
+    /// Set where the lanes are a sample of the replicas.
+    private let sample: ReplicaSample?
     /// [lane x ranks] list of (compute factor, from) that the place's slow GPUs give.
     private let slowCompute: [[(factor: Double, from: Duration)]]
     private let slowNetwork: [[(factor: Double, from: Duration)]]
@@ -23,7 +25,8 @@ struct Disturbances {
         let job = plan.job
         let replicasPerLane = max(1, job.data / lanes)
         let perStage = job.layout.tensor * job.layout.context
-        gpusPerPlace = perStage * replicasPerLane
+        sample = ReplicaSample(lanes: lanes, of: job.data)
+        gpusPerPlace = perStage * (sample == nil ? replicasPerLane : 1)
         // A plan was placed when it was made. Ranks count tensor, context, data, pipeline outermost.
         let placement = try? plan.placement()
         let onGPU = job.cluster.placement == .packed ? nil : placement?.ranks(gpus: job.cluster.gpus)
@@ -118,6 +121,12 @@ struct Disturbances {
                 }
             }
             if factor != 1 { durations[task] = try nanoseconds(Double(durations[task]) * 1e-9 * factor) }
+        }
+        if let sample, conditions.kernelJitter > 0 || conditions.networkJitter > 0 {
+            let isNominal = (0..<graph.lanes).map { lane in
+                (lane * graph.ranks..<(lane + 1) * graph.ranks).allSatisfy { compute[$0] == 1 && network[$0] == 1 }
+            }
+            try sample.delayMeetings(of: graph, nominal: isNominal, durations: &durations)
         }
         return durations
     }

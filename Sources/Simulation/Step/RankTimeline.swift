@@ -98,8 +98,10 @@ struct RankTimeline {
     /// Why a rank that waits for `task` waits.
     private func cause(_ task: Int, place: Int) -> Activity {
         let (stream, activity) = graph.kinds[Int(graph.kindOf[task])].row
-        if stream != .compute || activity == .optimizer { return activity }
-        if graph.place[task] < 0 { return .bubble }
+        if stream != .compute { return activity }
+        // A meeting lasts where it waits for replicas that are not simulated.
+        if graph.place[task] < 0 { return .stragglerWait }
+        if activity == .optimizer { return activity }
         let isOwnReplica = Int(graph.place[task]) / graph.ranks == place / graph.ranks
         return isOwnReplica ? .bubble : .stragglerWait
     }
