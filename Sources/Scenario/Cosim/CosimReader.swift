@@ -37,9 +37,9 @@ struct CosimReader {
         var request = CosimRequest(
             name: title, spec: CosimSpec(proxy: proxy, workers: 1), synchronization: training.synchronization ?? SynchronizationChoice(),
             service: nil, communicates: false, conditions: conditions, target: target)
-        request.hash = tree.hash
         request.tree = tree
         fill(&request, draft, training, settings)
+        request.hash = tree.hash(reader.meanings)
         return reader.errors.isEmpty ? request : nil
     }
 
@@ -164,7 +164,7 @@ struct CosimReader {
 
     private mutating func contents(_ key: String, _ path: String) -> [UInt8]? {
         let place = tree.place(of: key.split(separator: ".").map(String.init))
-        let full = path.hasPrefix("/") ? path : sibling(path, of: place.file)
+        let full = sibling(path, of: place)
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: full)) else {
             report(key, "\(full) cannot be read", "give the path of a file, from the scenario's folder")
             return nil

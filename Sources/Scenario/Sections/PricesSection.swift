@@ -110,9 +110,7 @@ enum PricesSection {
         for key in own.sorted() { draft.book.sources[key] = "scenario" }
         if !own.isDisjoint(with: ["gpu_hour", "spot_gpu_hour", "reserved_gpu_hour"]) { draft.book.gpu = "" }
         do { _ = try draft.book.hourly() } catch {
-            let parts = error.message.split(separator: "; ", maxSplits: 1).map(String.init)
-            reader.report(
-                item.tree["purchase"]?.place ?? item.tree.place, "\(item.path).purchase", parts.first ?? error.message, parts.last ?? "")
+            reader.report(item.tree["purchase"]?.place ?? item.tree.place, "\(item.path).purchase", error.reason, error.suggestion)
         }
         return draft.book
     }
