@@ -36,17 +36,17 @@ import Workload
         var legal = 0
         for trial in 0..<4000 {
             var job = base
-            func degree() -> Int { degrees[random.next(degrees.count)] }
-            job.cluster.gpus = [8, 16, 32, 48][random.next(4)]
+            func degree() -> Int { degrees[random.below(degrees.count)] }
+            job.cluster.gpus = [8, 16, 32, 48][random.below(4)]
             (job.layout.tensor, job.layout.pipeline, job.layout.context) = (degree(), degree(), degree())
-            job.layout.virtual = random.next(3) == 0 ? 2 : 1
+            job.layout.virtual = random.below(3) == 0 ? 2 : 1
             job.layout.schedule = job.layout.virtual > 1 ? .interleaved : .oneForwardOneBackward
-            job.layout.data = random.next(2) == 0 ? degree() : nil
-            job.layout.sequenceParallel = random.next(2) == 0
-            job.training.globalBatch = [12, 24, 64, 96][random.next(4)]
+            job.layout.data = random.below(2) == 0 ? degree() : nil
+            job.layout.sequenceParallel = random.below(2) == 0
+            job.training.globalBatch = [12, 24, 64, 96][random.below(4)]
             job.training.microBatch = degree()
             if trial % 5 == 0 {
-                let value = strange[random.next(strange.count)]
+                let value = strange[random.below(strange.count)]
                 let paths: [WritableKeyPath<Job, Int>] = [
                     \.layout.tensor, \.layout.pipeline, \.layout.virtual, \.layout.context, \.layout.expert, \.layout.expertTensor,
                     \.cluster.gpus,
@@ -54,7 +54,7 @@ import Workload
                     \.model.heads,
                     \.model.kvHeads, \.model.hidden, \.model.ffn, \.model.vocab,
                 ]
-                job[keyPath: paths[random.next(paths.count)]] = value
+                job[keyPath: paths[random.below(paths.count)]] = value
             }
             let problems = job.problems()
             #expect(problems.allSatisfy { !$0.keyPath.isEmpty && !$0.reason.isEmpty && !$0.suggestion.isEmpty })

@@ -312,7 +312,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         let seed: UInt64 = 20_261_121
         print("seed of the mutations: \(seed)")
         var random = TestDraws(seed: seed)
-        func next(_ bound: Int) -> Int { random.next(bound) }
+        func next(_ bound: Int) -> Int { random.below(bound) }
         let pieces = [
             "{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1",
             "1e30", ".nan", "~", "0", "9999999999", "é", "\u{1F600}", "%", "? ", ", ", "<<: ", "extends: ", "vary: {", "true", "none",
