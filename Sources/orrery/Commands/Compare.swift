@@ -32,7 +32,7 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): there is one run and nothing to compare it with; name another file, or add vary: {layout.tensor: [1, 2]}"
             )
         }
-        let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.scenario.files))
+        let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.files))
         let reports = try options.output.study("simulating", jobs: options.jobs.count) { try $0.compare(entries) }
         try Console.output(
             options.output.json

@@ -31,7 +31,7 @@ struct Train: ParsableCommand {
     var overrides: [String] = []
 
     func run() throws {
-        try report.prepare()
+        let outputs = try Outputs([report.page("report.html")], inputs: files)
         var requests: [(request: CosimRequest, file: String)] = []
         var faults: [ScenarioError] = []
         for file in files {
@@ -61,11 +61,10 @@ struct Train: ParsableCommand {
         } else if output.csv {
             try Console.output(CSVRecords.text(TrainAnswer.cells(answers)))
         }
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try TrainPage(answers).write(to: directory, version: programVersion) }
-            output.note("report: \(path)")
+        report.write(outputs, output.note) { directory throws(ReportError) in
+            try TrainPage(answers).write(to: directory, version: programVersion)
         }
+        try outputs.finish()
         if answers.contains(where: { $0.result.diverged == $0.result.seeds }) { throw ExitCode.doesNotHold }
         if answers.contains(where: { $0.request.spec.stop.targetLoss != nil && $0.result.reached == 0 }) { throw ExitCode.doesNotHold }
     }
