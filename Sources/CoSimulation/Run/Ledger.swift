@@ -68,7 +68,9 @@ struct Ledger: Sendable {
             window.sum += square
         }
         let isLate = stop.seconds.map { Double(now) * 1e-9 >= $0 } ?? false
-        if steps >= stop.most || isLate { isOver = true }
+        // What is no number spreads over all parameters: looking at one finds it between evaluations.
+        let isBroken = !(parameters.first?.values.first?.isFinite ?? true)
+        if steps >= stop.most || isLate || isBroken { isOver = true }
         guard updates >= nextEvaluation || isOver else { return }
         while nextEvaluation <= updates { nextEvaluation += evaluate }
         try record(task, parameters)
