@@ -1,5 +1,6 @@
 /// A mistake in a fabric's description or in the traffic on it: the key (or row) where it is, and what would be right.
 public struct FabricError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Dotted path of the key in the file, or the row; and what is wrong there.
     public let key: String
     public let message: String
     /// From 1, where the text is known.
@@ -28,6 +29,7 @@ public enum Fairness: String, Sendable, Hashable, CaseIterable {
 /// Hosts, links and routes: the place where flows run.
 public struct Network: Sendable {
     let shape: any NetworkShape
+    /// Which of several ways a flow takes, and how links are shared.
     public var routing: Routing
     public var fairness: Fairness
     /// Links that change while flows run.

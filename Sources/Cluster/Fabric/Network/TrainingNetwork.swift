@@ -5,6 +5,7 @@ public enum LinkTier: Int, Sendable, Hashable, CaseIterable {
 
 /// The network of a training job, link by link, for simulations that count many flows at once.
 public struct TrainingNetwork: Sendable {
+    /// Hosts are GPUs, numbered through the cluster.
     public let network: Network
     private let shape: any NodesOfGPUs
     /// The same where it is a tree, whose routes are asked for often.
