@@ -25,7 +25,8 @@ public struct TrainingNetwork: Sendable {
             guard ["fat_tree", "rail_optimized"].contains(between.topology) else {
                 throw FabricError(
                     key: "cluster.inter_node.topology.kind",
-                    "nothing says how large the \(between.topology) is; write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
+                    "nothing says how large the \(between.topology) is",
+                    suggestion: "write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
                 )
             }
             let own = try NodesShape(cluster, between: between)
