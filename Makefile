@@ -45,8 +45,9 @@ deps:
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
 	fi
 
-build: deps ## the program, in .build/release
+build: deps ## the program and the C library, in .build/release
 	swift build -c release --product orrery
+	swift build -c release --product OrreryC
 
 install: build ## the program, into PREFIX/bin (default ~/.local/bin)
 	@mkdir -p $(PREFIX)/bin

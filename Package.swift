@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Quantities", "Engine", "Cluster"], swiftSettings: strict),
-        .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+        .testTarget(name: "WorkloadTests", dependencies: ["Quantities", "Workload"], swiftSettings: strict),
         .testTarget(
             name: "CalibrationTests", dependencies: ["TestSupport", "CSQLite", "Quantities", "Cluster", "Workload", "Calibration"],
             swiftSettings: strict),

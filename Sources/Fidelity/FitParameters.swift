@@ -29,7 +29,7 @@ enum FitSpread {
     ]
     static let era: [(Constant, Double)] = [(.launch, 0.6), (.moePermute, 0.3), (.grouped, 0.15), (.gemmLow, 0.05), (.expertExposed, 0.2)]
     static let fabric: [(Constant, Double)] = [(.network, 0.3)]
-    /// A named state of one machine: clocks, cooling and images differ by some per cent between machines of one kind (design/physics.md section 7).
+    /// A named state of one machine: clocks, cooling and images differ by some per cent between machines of one kind.
     static let environment: [(Constant, Double)] = [(.degradation, 0.05)]
 
     static func offsets(_ scope: Scope) -> [(Constant, Double)] {

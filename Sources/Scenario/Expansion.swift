@@ -121,10 +121,8 @@ extension Scenario {
         let axes = Axes.take(from: &tree, &errors)
         var result: [Point] = []
         for point in axes.points where errors.count < 1000 {
-            var variant = tree
-            for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
             var reader = ScenarioReader(library: library)
-            if let scenario = reader.read(variant, name: document.name) {
+            if let scenario = reader.read(tree.with(point), name: document.name) {
                 result.append(Point(point: point.map { ($0.key, $0.value.written) }, scenario: scenario))
             }
             errors += reader.errors
@@ -135,6 +133,13 @@ extension Scenario {
 }
 
 extension Tree {
+    /// The tree with the values of a point of its axes.
+    func with(_ point: [(key: String, value: Tree)]) -> Tree {
+        var variant = self
+        for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
+        return variant
+    }
+
     /// The value on one line, as a file would hold it.
     var written: String {
         switch content {

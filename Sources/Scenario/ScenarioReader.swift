@@ -232,8 +232,7 @@ struct ScenarioReader {
         if flows || cluster.interNode?.form.between != nil {
             do { network = try TrainingNetwork(cluster: cluster) } catch {
                 let path = error.key.split(separator: ".").map(String.init)
-                let parts = error.message.split(separator: ";", maxSplits: 1).map { $0.trimmingPrefix(" ") }
-                reader.report(tree.place(of: path), error.key, String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+                reader.report(tree.place(of: path), error.key, error.fault.reason, error.fault.suggestion)
                 return
             }
         }

@@ -20,7 +20,7 @@ struct ResultFileTests {
     @Test("the keys stand in the documented order and the file is JSON")
     func order() throws {
         let text = try Fixture.report().json()
-        // design/scenario.md, section Result; assumptions are an addition at the end.
+        // The order in which a reader expects them; assumptions stand at the end.
         #expect(
             keys(of: text, depth: 1) == [
                 "scenario", "hash", "version", "seed", "valid", "warnings", "step", "breakdown_s", "overlapped_comm_s", "memory",

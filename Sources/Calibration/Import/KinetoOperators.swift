@@ -1,3 +1,4 @@
+import Quantities
 import Workload
 
 /// Which operator of a Kineto trace launched a kernel. A kernel and its launch (cudaLaunchKernel) share a correlation id, and the operator is the

@@ -1,4 +1,5 @@
 import Cluster
+import Quantities
 import Workload
 
 /// A trace of PyTorch's profiler (Kineto, Chrome trace format) recorded with `record_shapes=True`: kernels are joined to the operator that launched

@@ -25,7 +25,7 @@ public struct Estimate: Sendable, Hashable {
     }
 }
 
-/// Durations of kernels on one device under one software stack. Formulas: `design/physics.md` section 2, restated at each function;
+/// Durations of kernels on one device under one software stack. Formulas stand at each function;
 /// constants: Resources/constants.yaml and profiles.yaml.
 public struct KernelTimings: Sendable {
     public let accelerator: Accelerator
@@ -81,7 +81,7 @@ public struct KernelTimings: Sendable {
     }
 
     /// Clock that a power cap leaves under dense products, as a share of the uncapped one. Dynamic power falls faster than linearly with the clock,
-    /// so that half the power costs about 30 % of it: share = sqrt(cap / rated). Checks: 500 W H100 of torchtitan .85 (design/fidelity-notes.md),
+    /// so that half the power costs about 30 % of it: share = sqrt(cap / rated). Checks: 500 W H100 of torchtitan .85,
     /// 300 W A100 PCIe .738 against .81 of the 400 W SXM (SimuMax kernels).
     static func powerShare(_ accelerator: Accelerator) -> Double {
         let rated: Double

@@ -36,6 +36,7 @@ public enum Generation: String, Sendable, Hashable, Codable, CaseIterable {
 /// A device as its maker and its users describe it. Every number in the catalogue stands beside its source.
 public struct Accelerator: Sendable, Hashable {
     public var name: String
+    /// Architecture of the chip.
     public var generation: Generation
     /// Streaming multiprocessors or compute units.
     public var computeUnits: Int

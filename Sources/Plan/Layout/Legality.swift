@@ -182,11 +182,8 @@ struct Legality {
     /// What the model's own check finds beside the rules above.
     mutating func shape() {
         let known = Set(problems.map(\.keyPath))
-        for text in job.model.problems {
-            let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-            guard let field = parts.first, parts.count == 2 else { continue }
-            let key = field == "model" ? field : "model.\(field)"
-            if !known.contains(key) { add(key, String(parts[1].drop { $0 == " " }), "change it, or start from a preset") }
+        for problem in job.model.problems where !known.contains(problem.keyPath) {
+            add(problem.keyPath, problem.reason, "change it, or start from a preset")
         }
     }
 

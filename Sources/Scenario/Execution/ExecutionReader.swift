@@ -19,9 +19,7 @@ extension ExecutionSpec {
         let axes = Axes.take(from: &tree, &errors)
         var specs: [ExecutionSpec] = []
         for point in axes.points where errors.count < 1000 {
-            var variant = tree
-            for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
-            var reader = ExecutionReader(tree: variant)
+            var reader = ExecutionReader(tree: tree.with(point))
             if var spec = reader.read(name: document.name) {
                 let values = point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value.written)" }
                 spec.files = tree.files + reader.reader.files

@@ -43,15 +43,9 @@ struct Reader {
     mutating func note(_ item: Item, _ value: Double) { meanings[item.path] = String(format: "%.11e", value) }
     mutating func note(_ item: Item, word: String) { meanings[item.path] = word }
 
-    /// Messages of quantities say what is wrong and, behind a semicolon or a colon, what would be right.
+    /// - Parameter example: of a right value, where the error knows none.
     mutating func report(_ item: Item, _ error: QuantityError, example: String) {
-        for separator in ["; ", ": write "] {
-            guard let range = error.message.firstRange(of: separator) else { continue }
-            let advice = error.message[range.upperBound...]
-            let verb = separator == ": write " ? "write " : ""
-            return report(item, String(error.message[..<range.lowerBound]), verb + advice)
-        }
-        report(item, error.message, "write for instance \(example)")
+        report(item, error.reason, error.suggestion.isEmpty ? "write for instance \(example)" : error.suggestion)
     }
 }
 

@@ -40,7 +40,7 @@ struct StepFabric {
     init(
         plan: Plan, keys: [PatternKey], lanes: Int, disturbed: (slow: [Int: Double], faults: LinkFaultPlan)
     ) throws(Fault) {
-        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw Fault(reason: "\(error)") }
+        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw error.fault }
         let groups: RankGroups
         do { groups = try RankGroups(plan) } catch { throw Fault(reason: "\(error)") }
         self.keys = Array(repeating: keys, count: 1 + disturbed.faults.detours.count).flatMap { $0 }

@@ -65,7 +65,7 @@ private struct LinkFinder {
     init(plan: Plan, seed: UInt64) throws(Fault) {
         cluster = plan.job.cluster
         self.seed = seed
-        do { network = try TrainingNetwork(cluster: cluster) } catch { throw Fault(reason: "\(error)") }
+        do { network = try TrainingNetwork(cluster: cluster) } catch { throw error.fault }
     }
 
     /// `named`: key and index of the condition.

@@ -45,7 +45,7 @@ public struct Distribution: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey { case mean, p5, p50, p95, n }
 }
 
-/// What a step costs and achieves. Definitions: `design/scenario.md`, repeated in docs/definitions.md.
+/// What a step costs and achieves. Definitions: docs/definitions.md.
 public struct StepResult: Sendable, Hashable, Codable {
     public var timeS: Distribution
     public var tokensPerS: Double

@@ -5,7 +5,7 @@ import Quantities
 import Simulation
 
 extension RunAnswer {
-    /// The result file of this run: keys and order as `design/scenario.md` states them, with a final newline.
+    /// The result file of this run: keys in a fixed order, each defined in docs/definitions.md, with a final newline.
     public func json() -> String { jsonValue().text() + "\n" }
 
     /// The result files of several runs, as a list in the given order.

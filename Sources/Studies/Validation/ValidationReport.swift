@@ -42,7 +42,7 @@ public struct ValidationReport: Sendable {
         return groups.keys.sorted().map { ($0, ValidationStatistics(groups[$0] ?? [])) }.filter { $0.1.pairs >= split.leastPairs }
     }
 
-    /// `{rows, summary}` with a final newline; the rows' keys as `design/scenario.md` states them.
+    /// `{rows, summary}` with a final newline; docs/validation.md explains the keys.
     public func json() -> String {
         let summary: [(key: String, value: JSONValue)] =
             [("all", JSONValue(overall))]

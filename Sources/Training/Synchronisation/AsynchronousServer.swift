@@ -2,11 +2,14 @@
 ///
 /// A gradient computed at version v and applied at version t has staleness t - v. With staleness 0 every form is plain SGD.
 public struct AsynchronousServer<Scalar: TrainingScalar>: Sendable {
+    /// What is done about a gradient that comes late.
     public typealias Compensation = DelayCompensation
 
+    /// [elements] at the present version.
     public private(set) var parameters: [Scalar]
     /// Updates applied.
     public private(set) var version = 0
+    /// As given at the start.
     public var compensation: Compensation { compensator.compensation }
     /// A gradient staler than this is refused; nil for any.
     public let bound: Int?

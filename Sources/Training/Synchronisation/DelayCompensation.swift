@@ -13,6 +13,7 @@ public enum DelayCompensation: Sendable, Equatable {
 
 /// Applies a compensation, and remembers the updates that it needs.
 public struct DelayCompensator<Scalar: TrainingScalar>: Sendable {
+    /// What is done about a gradient that comes late.
     public let compensation: DelayCompensation
     /// The last updates in units of a gradient, oldest first; kept for `pastUpdates` only.
     public private(set) var updates: [[Scalar]]
@@ -25,6 +26,7 @@ public struct DelayCompensator<Scalar: TrainingScalar>: Sendable {
         self.updates = updates
     }
 
+    /// Whether updates are kept.
     public var remembers: Bool {
         if case .pastUpdates = compensation { depth > 0 } else { false }
     }

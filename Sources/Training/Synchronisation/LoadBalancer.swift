@@ -1,5 +1,6 @@
 /// Gives each worker a share of the batch after its own history of step times, so that all finish together; shares sum to the batch exactly.
 public struct LoadBalancer: Sendable {
+    /// Samples of a step, dealt to all workers.
     public let globalBatch: Int
     /// Weight of the past in the moving average of seconds a sample.
     public let smoothing: Double

@@ -1,3 +1,5 @@
+import Quantities
+
 extension Architecture {
     /// Types of published models that can be read, as `model_type` spells them.
     public static let huggingFaceTypes = HuggingFaceReader.known.map(\.type)

@@ -1,3 +1,5 @@
+import Quantities
+
 /// Typed access to the fields of a `config.json`; what is missing or of the wrong type is named.
 struct PublishedConfig {
     let file: String

@@ -1,3 +1,5 @@
+import Quantities
+
 extension Architecture {
     /// Names of all presets, by family and size.
     public static var presetNames: [String] { PresetCatalogue.index.map(\.name) }

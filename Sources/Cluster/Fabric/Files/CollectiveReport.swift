@@ -2,6 +2,7 @@ import Quantities
 
 /// The table that nccl-tests prints, for a simulated network: one row a size.
 public struct CollectiveReport: Sendable {
+    /// One size; the names of its members are those of the JSON document.
     public struct Row: Sendable, Encodable {
         /// Bytes of the full buffer.
         public var size: Double
@@ -20,14 +21,17 @@ public struct CollectiveReport: Sendable {
         public var held_by: String?
         public var last_rank: Int?
     }
+    /// What was timed, and where.
     public let op: CollectiveOp
     public let ranks: Int
     public let network: Network
     private let options: Options
+    /// By size, ascending.
     public var rows: [Row] = []
 
     /// Sizes from `from` to `to`, each `factor` times the one before.
     public struct Sizes: Sendable {
+        /// The smallest and the largest size, and the factor between neighbours.
         public var from: Bytes
         public var to: Bytes
         public var factor: Int
@@ -58,6 +62,7 @@ public struct CollectiveReport: Sendable {
 
     /// What patterns are made of beside operation, ranks and size; nil takes what is usual.
     public struct Options: Sendable {
+        /// Pieces that follow each other through the pattern, and copies that share the bytes.
         public var chunks: Int?
         public var channels: Int?
         /// Counts the flags of this protocol as bytes on the wire; nil: none.
@@ -228,6 +233,7 @@ public struct CollectiveReport: Sendable {
         }
     }
 
+    /// The rows as nccl-tests prints them.
     public var table: String {
         let isHeld = rows.contains { $0.held_by != nil }
         var table = TextTable(

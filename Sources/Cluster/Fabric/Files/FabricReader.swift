@@ -3,6 +3,7 @@ import Yams
 
 /// All that is wrong with a file, in the order of the text.
 public struct FabricFileError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The file, and every mistake in it.
     public let file: String
     public let errors: [FabricError]
     public var description: String { errors.map { "\(file):\($0)" }.joined(separator: "\n") }

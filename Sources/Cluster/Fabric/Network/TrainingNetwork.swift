@@ -5,6 +5,7 @@ public enum LinkTier: Int, Sendable, Hashable, CaseIterable {
 
 /// The network of a training job, link by link, for simulations that count many flows at once.
 public struct TrainingNetwork: Sendable {
+    /// Hosts are GPUs, numbered through the cluster.
     public let network: Network
     private let shape: any NodesOfGPUs
     /// The same where it is a tree, whose routes are asked for often.
@@ -24,7 +25,8 @@ public struct TrainingNetwork: Sendable {
             guard ["fat_tree", "rail_optimized"].contains(between.topology) else {
                 throw FabricError(
                     key: "cluster.inter_node.topology.kind",
-                    "nothing says how large the \(between.topology) is; write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
+                    "nothing says how large the \(between.topology) is",
+                    suggestion: "write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
                 )
             }
             let own = try NodesShape(cluster, between: between)
