@@ -28,7 +28,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench calibrate cuda cuda-registry cuda-emulated simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -99,6 +99,21 @@ cuda-registry: ## compile the CUDA plug-in with the compiler of Python's package
 	  || { echo "The registry gave no CUDA compiler: the plug-in was not compiled." >&2; exit 1; }
 	@home=$$(echo $(CURDIR)/out/cuda/lib/python3*/site-packages/nvidia/cu13); \
 	  $(MAKE) cuda NVCC="$$home/bin/nvcc" CUDA_FLAGS="-I$$home/include -L$$home/lib -Xlinker -rpath=$$home/lib" CUBLAS=-l:libcublasLt.so.13
+
+# ORDERS: of the threads of a block; the first is ascending, the others are shuffled. SANITIZE= leaves the address sanitizer out.
+ORDERS ?= 2
+SANITIZE ?= -fsanitize=address -fno-omit-frame-pointer
+cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU (3 minutes, no GPU); makes .build/liborrery_cuda_emulated.so
+	@mkdir -p out/emulated .build
+	@for file in Sources/Kernels/CUDA/plugin/*.cu; do \
+	  $(PYTHON) Sources/Kernels/CUDA/emulation/translate.py "$$file" > "out/emulated/$$(basename "$$file" .cu).cpp"; \
+	done
+	@flags="-std=c++17 -g -Wall -Wno-sign-compare -ISources/Kernels/CUDA/emulation -ISources/Kernels/CUDA/plugin -ISources/COrreryCUDA"; \
+	  runtime="$$(ls Sources/Kernels/CUDA/emulation/*.cpp | grep -v check.cpp)"; \
+	  $(CXX) $$flags -O1 $(SANITIZE) out/emulated/*.cpp Sources/Kernels/CUDA/emulation/*.cpp -o out/emulated/check -lopenblas -ldl; \
+	  ASAN_OPTIONS=detect_leaks=0 out/emulated/check $(ORDERS); \
+	  $(CXX) $$flags -O2 -shared -fPIC out/emulated/*.cpp $$runtime -o .build/liborrery_cuda_emulated.so -lopenblas -ldl
+	@echo "Compiled .build/liborrery_cuda_emulated.so: orrery calibrate cuda --plugin takes it; its times say nothing and are refused for predictions."
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims

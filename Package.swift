@@ -44,7 +44,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
         .systemLibrary(name: "COrreryCUDA"),
-        .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),
+        .target(
+            name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin", "CUDA/emulation"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
