@@ -28,7 +28,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench calibrate cuda cuda-registry cuda-emulated simgrid claims predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -64,6 +64,9 @@ test: deps ## build all and run every test
 
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+scale: build ## how time and memory grow over two decades of GPUs and rows (5 minutes); writes reports/scale.md, fails above the power 1.1
+	@$(PYTHON) Benchmarks/scale.py $(ORRERY) $(CURDIR)
 
 simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
 	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
