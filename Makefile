@@ -112,7 +112,7 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 	  $(PYTHON) Sources/Kernels/CUDA/emulation/translate.py "$$file" > "out/emulated/$$(basename "$$file" .cu).cpp"; \
 	done
 	@flags="-std=c++17 -g -Wall -Wno-sign-compare -ISources/Kernels/CUDA/emulation -ISources/Kernels/CUDA/plugin -ISources/COrreryCUDA"; \
-	  runtime="$$(ls Sources/Kernels/CUDA/emulation/*.cpp | grep -v check.cpp)"; \
+	  runtime="$$(ls Sources/Kernels/CUDA/emulation/*.cpp | grep -v check)"; \
 	  $(CXX) $$flags -O1 $(SANITIZE) out/emulated/*.cpp Sources/Kernels/CUDA/emulation/*.cpp -o out/emulated/check -lopenblas -ldl; \
 	  ASAN_OPTIONS=detect_leaks=0 out/emulated/check $(ORDERS); \
 	  $(CXX) $$flags -O2 -shared -fPIC out/emulated/*.cpp $$runtime -o .build/liborrery_cuda_emulated.so -lopenblas -ldl
