@@ -11,6 +11,7 @@ SCENARIO ?= scenarios/llama3-405b-16k.yaml
 OUT ?= out/$(basename $(notdir $(SCENARIO)))
 # Tables of measured runs (CSV, see docs/validation.md). They are other people's data and no part of this repository.
 TRUTH ?= ../shared/truth
+WEEKS ?= $(wildcard $(CURDIR)/../shared/weeks)
 # Tables of measured kernels (see docs/measurements.md), likewise. Those in parquet need a PYTHON with pyarrow; without it they are left out.
 KERNELS ?= ../shared/kernels
 PYTHON ?= python3
@@ -28,7 +29,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -120,6 +121,10 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
+	@mkdir -p reports/weeks
+	swift run -c release --package-path Benchmarks weeks-facts $(CURDIR)/reports/weeks/facts.md $(WEEKS)
 
 predict-run: build ## predict twenty-five small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
 	@mkdir -p reports/execute

@@ -63,7 +63,8 @@ let package = Package(
             dependencies: ["Quantities", "Cluster", .product(name: "Yams", package: "Yams")],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
-            name: "Lifetime", dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", "Cost"], swiftSettings: strict),
+            name: "Lifetime", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Plan", "Simulation", "Cost"],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Planner",
             dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "CGSL"],
@@ -73,7 +74,7 @@ let package = Package(
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation",
+                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation", "Lifetime",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -104,7 +105,7 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Studies", "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(

@@ -1,5 +1,6 @@
 import Cluster
 import Cost
+import Lifetime
 import Plan
 import Quantities
 import Simulation
@@ -9,6 +10,10 @@ public struct Scenario: Sendable {
     public var name: String
     public var job: Job
     public var conditions = Conditions()
+    /// What happens in the weeks of the run.
+    public var weeks = WeeksSpec()
+    /// Monte-Carlo runs of the weeks; nil: 1,000 where they are random.
+    public var runSamples: Int?
     public var settings = SimulationSettings()
     public var prices = PriceBook()
     /// FNV-1a of what the scenario says, in hex, however it is written: "400 Gb/s" and "50 GB/s" give equal hashes.

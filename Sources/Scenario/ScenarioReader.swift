@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Lifetime
 import Plan
 import Quantities
 import Simulation
@@ -103,7 +104,9 @@ struct ScenarioReader {
         let before = reader.errors.count
         let job = readJob(tree)
         let mayCheck = reader.errors.count == before
-        let conditions = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? Conditions()
+        let (conditions, read) = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? (Conditions(), WeeksSpec())
+        var weeks = read
+        weeks.duration = job?.training.duration.map { Double($0.nanoseconds) / 1e9 }
         let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
         // Predictions of a cluster do not need these; what is wrong in them is still said.
@@ -123,6 +126,7 @@ struct ScenarioReader {
         }
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
+        scenario.weeks = weeks
         scenario.prices = prices ?? scenario.prices
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
@@ -161,7 +165,8 @@ struct ScenarioReader {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
         guard var model, let cluster, let read else { return nil }
-        let training = read.spec
+        var training = read.spec
+        read.target.apply(to: &training, model: model, tree, &reader)
         var precision = read.precision
         if tree.entry(at: ["software", "framework"]) == nil {
             reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")

@@ -14,6 +14,8 @@ public struct Study: Sendable {
     public var jobs: Int
     /// Told how many parts of the work are done, and of how many; from any thread.
     public var progress: StepObserver
+    /// Asked now and then by what may be stopped early: the samples of a run done by then are its answer.
+    public var isStopped: @Sendable () -> Bool = { false }
 
     public init(data: CalibrationData, jobs: Int = 1, progress: @escaping StepObserver = { _, _ in }) {
         (self.data, self.jobs, self.progress) = (data, jobs, progress)

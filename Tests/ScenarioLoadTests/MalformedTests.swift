@@ -168,7 +168,12 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         .init(
             "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 33),
             "training.synchronization.algorithm", "auto"),
-        .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
+        .init(
+            "failure without a rate", "jitter:", "failures: {causes: [{name: gpu}]}\n  jitter:", at: (18, 23),
+            "conditions.failures.causes[0].mtbf", "60000 h"),
+        .init("fleet that nobody knows", "jitter:", "failures: llama3-2042\n  jitter:", at: (18, 13), "conditions.failures", "llama3-2024"),
+        .init(
+            "spot without a rate", "jitter:", "spot: {trace: nowhere.csv}\n  jitter:", at: (18, 17), "conditions.spot.trace", ""),
         .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
         .init(
             "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",
@@ -186,7 +191,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "too few tiers for flows", "gpus: 16",
             "gpus: 16\n  inter_node: {topology: {levels: 2, radix: 2, rails: 1, oversubscription: 2}}", at: (7, 27),
             "cluster.inter_node.topology.levels", "radix"),
-        .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
+        .init("target loss without a law", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "loss_law: chinchilla"),
         .init(
             "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 0.5}}", at: (7, 45),
             "cluster.inter_node.topology.oversubscription", "1.0"),

@@ -6,6 +6,8 @@ extension Job {
     public var tokensPerSample: Int { model.kind == .transformer ? training.sequence : 1 }
     /// Tokens of one optimizer step; samples for a CNN.
     public var tokensPerStep: Double { Double(training.globalBatch) * Double(tokensPerSample) }
+    /// Whether the scenario asks for more than one step.
+    public var hasLength: Bool { training.length != .oneStep || training.duration != nil }
     /// Optimizer steps of the whole run: those asked for, or as many as the tokens take, the last one full; 1 where no length is given.
     public var steps: Int {
         switch training.length {

@@ -49,6 +49,8 @@ public struct TrainingSpec: Sendable, Hashable {
     /// How gradients are sent between replicas; nil: as they are.
     public var compression: GradientCompression?
     public var length = Length.oneStep
+    /// The run ends after this long, in place of a length.
+    public var duration: Duration?
     /// Bytes a second that input data arrive with, per node, and batches read ahead; nil: never a bottleneck.
     public var dataLoading: Bandwidth?
     public var dataPrefetch = 2

@@ -1,3 +1,4 @@
+import Planner
 import Quantities
 import Studies
 
@@ -12,7 +13,28 @@ extension PairedAnswer {
         return ratio.isFinite ? ratio * ratio : nil
     }
 
+    /// Runs of weeks are told in hours and dollars.
+    private func weeksText(_ dollars: PairedDifference) -> String {
+        func hours(_ seconds: Double) -> String { significant(seconds / 3600, digits: 6) }
+        let time =
+            paired.isSignificant
+            ? "B ends \(paired.difference < 0 ? "sooner" : "later") by \(hours(abs(paired.difference))) h ± \(hours(paired.halfWidth)) h"
+            : "no difference of time is shown by \(paired.count) runs"
+        let money =
+            dollars.isSignificant
+            ? "B is \(dollars.difference < 0 ? "cheaper" : "dearer") by \(significant(abs(dollars.difference), digits: 5)) USD ± \(significant(dollars.halfWidth)) USD, cheaper in \(rounded(shareCheaper * 100, 1)) % of the runs"
+            : "no difference of cost is shown"
+        return """
+            A  \(names[0]): \(hours(paired.meanA)) h, \(significant(dollars.meanA, digits: 6)) USD, mean of \(paired.count) runs
+            B  \(names[1]): \(hours(paired.meanB)) h, \(significant(dollars.meanB, digits: 6)) USD
+            \(time) (95 %, both meet the same failures; ± \(hours(paired.unpairedHalfWidth)) h if not)
+            \(money)
+
+            """
+    }
+
     public var text: String {
+        if let dollars { return weeksText(dollars) }
         func signed(_ value: Double) -> String { (value < 0 ? "-" : "+") + significant(abs(value)) }
         let verdict =
             !paired.isSignificant

@@ -14,8 +14,10 @@ struct RunSections {
     private var result: SimulatedStep { report.result }
 
     var markup: Markup {
-        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(evidence)"
+        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(weeks)\(evidence)"
     }
+
+    private var weeks: Markup { report.outcome.map { WeeksSections(outcome: $0, seed: report.seed).markup } ?? "" }
 
     private var banner: Markup {
         var parts: [Markup] = []

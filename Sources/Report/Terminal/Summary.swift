@@ -159,12 +159,13 @@ extension RunAnswer {
                 "\(grouped(run.steps)) steps, \(counted(run.tokens)) \(job.training.sequence > 1 ? "tokens" : "samples")", style),
             figure("GPU time", "\(counted(bill.gpuHours)) GPU-hours", "goodput \(percent(run.goodput))", style),
         ]
-        if !lost.isEmpty {
+        if !lost.isEmpty, outcome == nil {
             lines.append(
                 wrapped(
                     lost.map { "\($0.rawValue) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
                     width: style.width, indent: "              "))
         }
+        if let outcome { lines += weeks(outcome, style) }
         return ([style.heading("Run")] + lines).joined(separator: "\n")
     }
 

@@ -113,9 +113,6 @@ extension Job {
         guard let network = cluster.interNode else { return cluster.intraNode.name }
         return "\(cluster.intraNode.name) inside, \(network.nicsPerNode) x \(network.link.name) between nodes"
     }
-
-    /// Whether the scenario says how long training lasts.
-    var hasLength: Bool { training.length != .oneStep }
 }
 
 extension Activity {

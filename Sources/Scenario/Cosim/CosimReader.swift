@@ -29,7 +29,7 @@ struct CosimReader {
         CosimSection.section.read(section, into: &draft, &reader)
         let target = readTarget(name)
         let training = readTraining()
-        let conditions = self.section("conditions").map { ConditionsSection.read($0, &reader) } ?? Conditions()
+        let conditions = self.section("conditions").map { ConditionsSection.read($0, &reader).conditions } ?? Conditions()
         let settings = self.section("simulate").map { SimulateSection.read($0, &reader) } ?? SimulationSettings()
         guard reader.errors.isEmpty, let proxy = proxy(draft) else { return nil }
         var title = name

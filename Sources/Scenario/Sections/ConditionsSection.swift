@@ -1,3 +1,4 @@
+import Lifetime
 import Quantities
 import Simulation
 
@@ -12,6 +13,7 @@ enum ConditionsSection {
         var gpus: [Slow] = []
         var links: [SlowLink] = []
         var faults: [[Conditions.LinkFaults]] = []
+        var weeks = WeeksSpec()
     }
     private struct BrokenLink {
         var place = SlowLink()
@@ -42,7 +44,12 @@ enum ConditionsSection {
     static var entries: [SchemaEntry] { section.entries }
 
     private static var section: Section<Draft> {
-        Section([
+        Section(steps + WeeksSection.fields.map { $0.within(\.weeks) })
+    }
+
+    /// What disturbs single steps.
+    private static var steps: [Field<Draft>] {
+        [
             Field("jitter", \.jitter, jitter, "random variation of durations, as coefficients of variation"),
             Field("slow_gpus", \.gpus, .list(of: slow("gpu"), atMost: 10_000), default: "none", "GPUs that compute slower"),
             Field(
@@ -51,7 +58,7 @@ enum ConditionsSection {
             Field(
                 "link_faults", \.faults, .list(of: fault, atMost: 10_000), default: "none",
                 "ports or links that are down or slow for a time, also within a step; needs simulate.network: flow"),
-        ])
+        ]
     }
 
     private static var jitter: Section<Jitter> {
@@ -188,7 +195,7 @@ enum ConditionsSection {
         }
     }
 
-    static func read(_ item: Item, _ reader: inout Reader) -> Conditions {
+    static func read(_ item: Item, _ reader: inout Reader) -> (conditions: Conditions, weeks: WeeksSpec) {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         var conditions = Conditions()
@@ -201,6 +208,6 @@ enum ConditionsSection {
             .init(which: link.which, slowdown: link.slow.slowdown ?? 1, from: link.slow.from)
         }
         conditions.linkFaults = draft.faults.flatMap { $0 }
-        return conditions
+        return (conditions, draft.weeks)
     }
 }

@@ -45,6 +45,27 @@ public struct Distribution: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey { case mean, p5, p50, p95, n }
 }
 
+extension Distribution {
+    /// Mean and order statistics of samples, linear between neighbours.
+    public init(of values: [Double]) {
+        let sorted = values.sorted()
+        guard let last = sorted.last else {
+            self.init(0)
+            return
+        }
+        func quantile(_ share: Double) -> Double {
+            let place = share * Double(sorted.count - 1)
+            let index = Int(place)
+            guard index + 1 < sorted.count else { return last }
+            return sorted[index] + (sorted[index + 1] - sorted[index]) * (place - Double(index))
+        }
+        let isSame = sorted.first == last
+        self.init(
+            mean: isSame ? last : values.reduce(0, +) / Double(values.count), p5: quantile(0.05), p50: quantile(0.5), p95: quantile(0.95),
+            n: values.count)
+    }
+}
+
 /// What a step costs and achieves. Definitions: docs/definitions.md.
 public struct StepResult: Sendable, Hashable, Codable {
     public var timeS: Distribution

@@ -18,7 +18,7 @@ struct StepAccount {
         let executed = model + recomputedFLOPs(model: model, tokens: tokens)
         let capacity = job.cluster.totalPeak(job.precision.compute) * mean
         return StepResult(
-            timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
+            timeS: Distribution(of: times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
             samplesPerS: Double(batch) / mean,
             modelTFLOPsPerGPU: model / mean / gpus * 1e-12, hardwareTFLOPsPerGPU: executed / mean / gpus * 1e-12, mfu: model / capacity,
             hfu: executed / capacity, mfuCausal: causal / capacity, utilization: utilization)
@@ -50,19 +50,6 @@ struct StepAccount {
         guard case .mla(let queryRank, let kvRank, let rope, let nope, let value) = job.model.attention else { return 0 }
         let heads = Double(job.model.heads)
         return Double(queryRank ?? 0) * heads * Double(nope + rope) + Double(kvRank) * heads * Double(nope + value)
-    }
-
-    private func distribution(_ times: [Double]) -> Distribution {
-        let sorted = times.sorted()
-        func quantile(_ q: Double) -> Double {
-            guard let last = sorted.last else { return 0 }
-            let position = q * Double(sorted.count - 1)
-            let below = Int(position)
-            guard below + 1 < sorted.count else { return last }
-            return sorted[below] + (sorted[below + 1] - sorted[below]) * (position - Double(below))
-        }
-        let mean = times.reduce(0, +) / Double(max(1, times.count))
-        return Distribution(mean: mean, p5: quantile(0.05), p50: quantile(0.5), p95: quantile(0.95), n: times.count)
     }
 
     /// Bytes that a GPU sends in a step, mean over the GPUs.

@@ -22,6 +22,10 @@ public struct RunAnswer: Sendable {
     /// The steps of the whole run, and what comes between them.
     public var run: RunSummary
     public var bill: Bill
+    /// The weeks of the run, sample by sample; nil where nothing disturbs it.
+    public var outcome: RunOutcome?
+    /// Why the run can never finish; its figures are then of no run.
+    public var neverEnds: String?
     /// Key of a price to where it comes from.
     public var priceSources: [String: String] = [:]
     /// Changes of the layout that would make it fit, best first.
@@ -54,6 +58,7 @@ extension Study {
         return try scenario.locatingFaults {
             let plan = try scenario.job.plan(data)
             let step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
+            if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step) }
             let run = RunSummary(undisturbed: plan.job, stepS: step.step.timeS.mean)
             let usage = try Usage(of: run, step: step, job: plan.job, stored: scenario.prices.stored)
             let bill = try scenario.prices.bill(for: usage)

@@ -32,7 +32,8 @@ extension RunAnswer {
                         ("by_group", ordered(result.traffic.byGroup, known: Traffic.groups)),
                     ] + (result.fabric?.json ?? []))
             ),
-            ("run", json(run)), ("bill", money(bill)), ("evidence", JSONValue(result.evidence)),
+            ("run", runJSON(spread: spreadDistributions)), ("bill", billJSON(spread: spreadDistributions)),
+            ("evidence", JSONValue(result.evidence)),
             (
                 "assumptions",
                 .array(
@@ -41,6 +42,15 @@ extension RunAnswer {
                     })
             ),
         ])
+    }
+
+    private func runJSON(spread: Bool) -> JSONValue {
+        outcome?.runJSON({ distribution($0, spread: spread) }, tokensPerSample: job.tokensPerSample) ?? json(run)
+    }
+
+    private func billJSON(spread: Bool) -> JSONValue {
+        guard let outcome, case .object(let members) = money(bill) else { return money(bill) }
+        return .object(members + outcome.billJSON { distribution($0, spread: spread) })
     }
 
     private func step(_ step: StepResult, spread: Bool) -> JSONValue {
