@@ -1,10 +1,10 @@
 import Compression
 import CoSimulation
 import Training
-import XCTest
+import Testing
 
 /// The exact results that training under a clock must reproduce, with the production optimizers, codecs and methods, over twenty seeds.
-final class ClosedFormTests: XCTestCase {
+@Suite struct ClosedFormTests {
     private struct Figure {
         var name: String
         var exact: Double
@@ -15,7 +15,7 @@ final class ClosedFormTests: XCTestCase {
     private var plain: Double { a / (2 - a) }
 
     private func moment(_ simulation: CoSimulation<Double>) -> (UInt64) throws -> Double {
-        { try XCTUnwrap(simulation.run(seed: $0).secondMoment) }
+        { try unwrapped(simulation.run(seed: $0).secondMoment) }
     }
 
     private func stationary() throws -> [Figure] {
@@ -53,7 +53,7 @@ final class ClosedFormTests: XCTestCase {
         let local = quadratic(.local(period: .steps(8)), workers: 4, dimension: 1024, steps: 2400)
         figures.append(
             Figure(name: "A7 before the meeting", exact: plain / 4 + spread, tolerance: 0.03) {
-                try XCTUnwrap(local.run(seed: $0).secondMomentBeforeMeeting)
+                try unwrapped(local.run(seed: $0).secondMomentBeforeMeeting)
             })
         let random = try SparseCodec(.random(.share(0.25), seed: 7))
         let drawn = quadratic(.synchronous(), workers: 1, dimension: 1024, steps: 2000).with { $0.codec = random }
@@ -120,32 +120,32 @@ final class ClosedFormTests: XCTestCase {
             let deviation = (values.reduce(0) { $0 + ($1 - figure.exact) * ($1 - figure.exact) } / 20).squareRoot()
             let spread = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 19).squareRoot()
             // The mean of twenty is twenty times as sharp a test of a bias.
-            XCTAssertLessThan(abs(mean - figure.exact), 4.5 * spread / 20.0.squareRoot() + 2e-3 * figure.exact, "\(figure.name): \(mean)")
-            XCTAssertLessThan(deviation, figure.tolerance * figure.exact, "\(figure.name)")
+            #expect(abs(mean - figure.exact) < 4.5 * spread / 20.0.squareRoot() + 2e-3 * figure.exact, "\(figure.name): \(mean)")
+            #expect(deviation < figure.tolerance * figure.exact, "\(figure.name)")
             for (seed, value) in values.enumerated() {
                 all += 1
                 let sigma = abs(value - figure.exact) / max(spread, 1e-3 * figure.exact)
                 if sigma > 3 { beyondThree += 1 }
-                XCTAssertLessThan(sigma, 4.5, "\(figure.name), seed \(seed + 1): \(value) against \(figure.exact)")
+                #expect(sigma < 4.5, "\(figure.name), seed \(seed + 1): \(value) against \(figure.exact)")
             }
         }
-        XCTAssertLessThanOrEqual(beyondThree, max(1, all / 100), "of \(all) figures")
+        #expect(beyondThree <= max(1, all / 100), "of \(all) figures")
     }
 
-    func testStationaryVariances() throws { try check(stationary()) }
-    func testTimesAndStaleness() throws { try check(timed()) }
+    @Test func stationaryVariances() throws { try check(stationary()) }
+    @Test func timesAndStaleness() throws { try check(timed()) }
 
     /// B1 sharply, B3: a worker that makes a share p of the updates has a mean staleness of 1/p - 1.
-    func testMeanStalenessOfAnySpeeds() throws {
+    @Test func meanStalenessOfAnySpeeds() throws {
         var run = quadratic(.asynchronous(), workers: 8, dimension: 1, steps: 100_000)
         run.clock.service = Service(.exponential, mean: 1)
         run.clock.slow = [.init(worker: 3, factor: 5)]
         run.evaluate = 50_000
-        XCTAssertEqual(try run.run(seed: 1).meanStaleness, 7, accuracy: 1e-3)
+        #expect(try abs(run.run(seed: 1).meanStaleness - (7)) <= 1e-3)
     }
 
     /// A4: a < 2 sin(pi / (2 (2 tau + 1))).
-    func testStabilityUnderStaleness() throws {
+    @Test func stabilityUnderStaleness() throws {
         for tau in [0, 1, 2, 4, 8] {
             let limit = 2 * Double.sine(.pi / (2 * Double(2 * tau + 1)))
             for (factor, grows) in [(1.02, true), (0.98, false)] {
@@ -153,26 +153,26 @@ final class ClosedFormTests: XCTestCase {
                     .asynchronous(), workers: tau + 1, dimension: 1, noise: 0, start: 1, rate: factor * limit, steps: 3000)
                 let points = try run.run(seed: 1).points
                 let (middle, last) = (points[points.count / 2].loss, points[points.count - 1].loss)
-                XCTAssertEqual(last > middle, grows, "staleness \(tau), \(factor) of the limit: \(middle) then \(last)")
+                #expect(last > middle == grows, "staleness \(tau), \(factor) of the limit: \(middle) then \(last)")
             }
         }
     }
 
     /// A12: E theta_t^2 = rho^t theta_0^2 + eta^2 s^2 (1 - rho^t) / (1 - rho), and the loss against seconds with it.
-    func testTransient() throws {
+    @Test func transient() throws {
         let problem = NoisyQuadratic(curvature: [Double](repeating: 1, count: 20_000), noise: 1)
         var run = quadratic(.synchronous(), workers: 1, dimension: 20_000, start: 3, steps: 50)
         run.evaluate = 5
         run.clock.service = Service(mean: 0.25)
         for point in try run.run(seed: 4).points {
             let exact = problem.expectedLoss(start: [Double](repeating: 3, count: 20_000), rate: a, batch: 1, steps: point.update)
-            XCTAssertEqual(point.loss, exact, accuracy: 0.02 * exact)
-            XCTAssertEqual(point.seconds, 0.25 * Double(point.update), accuracy: 1e-9)
+            #expect(abs(point.loss - (exact)) <= 0.02 * exact)
+            #expect(abs(point.seconds - (0.25 * Double(point.update))) <= 1e-9)
         }
     }
 
     /// B4 (Mitliagkas et al. 2016): identical exponential workers act in the mean as a momentum of 1 - 1/M with a rate of eta / M.
-    func testImplicitMomentum() throws {
+    @Test func implicitMomentum() throws {
         let (m, steps, seeds) = (4, 30, 3000)
         var run = quadratic(.asynchronous(), workers: m, dimension: 1, noise: 0, start: 1, rate: 0.3, steps: steps)
         run.clock.service = Service(.exponential, mean: 1)
@@ -183,7 +183,7 @@ final class ClosedFormTests: XCTestCase {
         // theta_{t+1} - theta_t = (1 - 1/M) (theta_t - theta_{t-1}) - eta / M theta_t, from the first step's -eta theta_0.
         var (before, now) = (1.0, 1 - 0.3)
         for _ in 1..<steps { (before, now) = (now, now + (1 - 1 / Double(m)) * (now - before) - 0.3 / Double(m) * now) }
-        XCTAssertEqual(sum / Double(seeds), now, accuracy: 0.02)
+        #expect(abs(sum / Double(seeds) - (now)) <= 0.02)
     }
 }
 

@@ -2,108 +2,108 @@ import Compression
 import CoSimulation
 import Kernels
 import Training
-import XCTest
+import Testing
 
-final class MethodTests: XCTestCase {
+@Suite struct MethodTests {
     /// A8: workers with different curvatures h_m and optima c_m settle at sum w_m c_m / sum w_m, w_m = 1 - (1 - eta h_m)^H.
-    func testLocalStepsBias() throws {
+    @Test func localStepsBias() throws {
         for (period, exact) in [(1, -0.6), (8, -0.424), (64, -0.019)] {
             let rate = 0.1
             let weights = [0.5, 2.0].map { h in 1 - (0..<period).reduce(1.0) { product, _ in product * (1 - rate * h) } }
             let fixed = (weights[0] - weights[1]) / (weights[0] + weights[1])
-            XCTAssertEqual(fixed, exact, accuracy: 1e-3)
+            #expect(abs(fixed - (exact)) <= 1e-3)
             let run = CoSimulation(
                 task: TwoWells(), method: .local(period: .steps(period)), workers: 2, schedule: ConstantRate(rate),
                 stop: StopRule(steps: 64 * 200))
-            XCTAssertEqual(try XCTUnwrap(run.run(seed: 1).points.last).loss, fixed, accuracy: 1e-6, "\(period)")
+            #expect(try abs(unwrapped(run.run(seed: 1).points.last).loss - (fixed)) <= 1e-6, "\(period)")
         }
     }
 
     /// The bound holds for every gradient, whatever the speeds, and tighter bounds wait more.
-    func testBoundedStaleness() throws {
+    @Test func boundedStaleness() throws {
         var waited = Double.infinity
         for bound in [0, 1, 3, 8, 20] {
             var run = quadratic(.asynchronous(bound: bound), workers: 6, dimension: 1, steps: 2000)
             run.clock.service = Service(.exponential, mean: 1)
             run.clock.slow = [.init(worker: 0, factor: 10)]
             let result = try run.run(seed: 1)
-            XCTAssertLessThanOrEqual(result.staleness.count - 1, bound)
+            #expect(result.staleness.count - 1 <= bound)
             let share = result.waited.reduce(0, +) / result.seconds
-            XCTAssertLessThan(share, waited)
+            #expect(share < waited)
             waited = share
         }
     }
 
     /// The shares follow the speeds, so that a slow worker no longer holds the others up; the step's samples stay the same.
-    func testBalancedShares() throws {
+    @Test func balancedShares() throws {
         var run = quadratic(.synchronous(), workers: 4, dimension: 8, steps: 200, batch: 16)
         run.clock.slow = [.init(worker: 1, factor: 3)]
         let fixed = try run.run(seed: 1)
         run.method = .synchronous(balance: true)
         let balanced = try run.run(seed: 1)
         // 64 samples at rates 1, 1/3, 1, 1: whole shares of 19 and 7, of which the slow worker's 7 take 21 / 16 s, against 48 / 16.
-        XCTAssertEqual(fixed.seconds / 200, 3, accuracy: 1e-9)
-        XCTAssertEqual(balanced.seconds / 200, 1.3125, accuracy: 0.03)
-        XCTAssertEqual(balanced.points.last?.tokens, fixed.points.last?.tokens)
+        #expect(abs(fixed.seconds / 200 - (3)) <= 1e-9)
+        #expect(abs(balanced.seconds / 200 - (1.3125)) <= 0.03)
+        #expect(balanced.points.last?.tokens == fixed.points.last?.tokens)
     }
 
     /// With c seconds for a meeting and s a step, the share p of communication needs c (1 - p) / (p s) steps.
-    func testAdaptivePeriod() throws {
+    @Test func adaptivePeriod() throws {
         var run = quadratic(.local(period: .share(0.1)), workers: 4, dimension: 4, steps: 1000)
         run.clock.exchange = { _, _, _ in 2 }
         let result = try run.run(seed: 1)
-        XCTAssertEqual(result.busy[0] / result.seconds, 0.9, accuracy: 0.02)
+        #expect(abs(result.busy[0] / result.seconds - (0.9)) <= 0.02)
         // 18 steps to a meeting after the first.
-        XCTAssertEqual(Double(result.updates), 1 + 999 / 18.0, accuracy: 1)
+        #expect(abs(Double(result.updates) - (1 + 999 / 18.0)) <= 1)
     }
 
-    func testGroupsStaySynchronousInside() throws {
+    @Test func groupsStaySynchronousInside() throws {
         var run = quadratic(.local(period: .steps(10), groups: [[0, 1], [2, 3]]), workers: 4, dimension: 4, steps: 100)
         run.clock.service = Service(.exponential, mean: 1)
         run.clock.groupExchange = { _, _ in 0.5 }
         run.clock.exchange = { _, _, groups in Double(groups) }
         let result = try run.run(seed: 1)
-        XCTAssertEqual(result.updates, 10)
-        XCTAssertEqual(result.messages, 10)
+        #expect(result.updates == 10)
+        #expect(result.messages == 10)
         // At least 100 steps of a maximum of two exponentials (1.5) with half a second, and ten meetings of two seconds.
-        XCTAssertGreaterThan(result.seconds, 100 * 1.8 + 20)
+        #expect(result.seconds > 100 * 1.8 + 20)
     }
 
     /// A large gradient under way holds nobody up until it is needed.
-    func testLargeTensorsTravelBesideTheNextStep() throws {
+    @Test func largeTensorsTravelBesideTheNextStep() throws {
         var run = quadratic(.grouped(delay: 1), workers: 4, dimension: 1000, noise: 0, start: 1, steps: 100)
         run.wire = WireScale(elements: 100_000_000, bytesPerElement: 4)
         run.clock.exchange = { _, bytes, _ in bytes / 500e6 }
         let behind = try run.run(seed: 1)
-        XCTAssertEqual(behind.seconds, 100, accuracy: 1)
+        #expect(abs(behind.seconds - (100)) <= 1)
         run.method = .synchronous()
-        XCTAssertEqual(try run.run(seed: 1).seconds, 180, accuracy: 1)
+        #expect(try abs(run.run(seed: 1).seconds - (180)) <= 1)
         // All of it lags by one step: the closed form of staleness 1 without noise, not that of 0.
-        XCTAssertGreaterThan(try XCTUnwrap(behind.points.last).loss, 0)
+        #expect(try unwrapped(behind.points.last).loss > 0)
     }
 
-    func testFederatedClientsWaitForTheSlowest() throws {
+    @Test func federatedClientsWaitForTheSlowest() throws {
         let federation = Federation(clients: 20, perRound: 5, epochs: 2, samplesPerClient: 8)
         var run = quadratic(.federated(federation), workers: 20, dimension: 16, start: 1, rate: 0.05, steps: 50, batch: 2)
         run.clock.transfer = { _ in 3 }
         let result = try run.run(seed: 1)
-        XCTAssertEqual(result.updates, 50)
+        #expect(result.updates == 50)
         // Two passes over four batches, the model down and the change up.
-        XCTAssertEqual(result.seconds / 50, 8 + 6, accuracy: 1e-9)
-        XCTAssertLessThan(try XCTUnwrap(result.points.last).loss, result.points[0].loss / 3)
-        XCTAssertEqual(result.busy.filter { $0 > 0 }.count, 20)
+        #expect(abs(result.seconds / 50 - (8 + 6)) <= 1e-9)
+        #expect(try unwrapped(result.points.last).loss < result.points[0].loss / 3)
+        #expect(result.busy.filter { $0 > 0 }.count == 20)
     }
 
-    func testOverflowSkipsCostTime() throws {
+    @Test func overflowSkipsCostTime() throws {
         var run = quadratic(.synchronous(), workers: 2, dimension: 8, start: 1, steps: 100)
         run.scaler = try LossScaler(initial: 1e9, interval: 1000)
         let result = try run.run(seed: 1)
-        XCTAssertGreaterThan(result.skipped, 5)
-        XCTAssertEqual(result.seconds, 100, accuracy: 1e-9)
+        #expect(result.skipped > 5)
+        #expect(abs(result.seconds - (100)) <= 1e-9)
     }
 
     /// B': with one point per batch, steps and samples to a loss lie on (S / S_min - 1) (E / E_min - 1) = 1.
-    func testCriticalBatchHyperbola() throws {
+    @Test func criticalBatchHyperbola() throws {
         let problem = NoisyQuadratic.spectrum(dimension: 1000, exponent: 1)
         var points: [(steps: Double, samples: Double)] = []
         for exponent in stride(from: 0, through: 12, by: 2) {
@@ -123,19 +123,19 @@ final class MethodTests: XCTestCase {
             }
             if best.isFinite { points.append((best, best * Double(batch))) }
         }
-        let fit = try XCTUnwrap(CriticalBatch(points))
-        XCTAssertGreaterThan(fit.determination, 0.99)
-        XCTAssertEqual(fit.batch, fit.leastSamples / fit.leastSteps, accuracy: 1e-9)
+        let fit = try unwrapped(CriticalBatch(points))
+        #expect(fit.determination > 0.99)
+        #expect(abs(fit.batch - (fit.leastSamples / fit.leastSteps)) <= 1e-9)
     }
 
     /// Known G and Sigma: the two-batch estimator finds both.
-    func testNoiseScaleIsUnbiased() throws {
+    @Test func noiseScaleIsUnbiased() throws {
         // At 2 with curvature 1 and noise 3 in 50 directions: |G|^2 = 200, tr Sigma = 450.
         var run = quadratic(.synchronous(), workers: 8, dimension: 50, noise: 3, start: 2, rate: 0, steps: 20_000, batch: 2)
         run.evaluate = 20_000
-        let estimate = try XCTUnwrap(run.run(seed: 1).noise.estimate)
-        XCTAssertEqual(estimate.squaredGradient, 200, accuracy: 2)
-        XCTAssertEqual(estimate.trace, 450, accuracy: 4.5)
+        let estimate = try unwrapped(run.run(seed: 1).noise.estimate)
+        #expect(abs(estimate.squaredGradient - (200)) <= 2)
+        #expect(abs(estimate.trace - (450)) <= 4.5)
     }
 }
 

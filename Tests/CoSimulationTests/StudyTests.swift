@@ -1,15 +1,15 @@
 import Compression
 import Kernels
 import Training
-import XCTest
+import Testing
 
 @testable import CoSimulation
 
-final class StudyTests: XCTestCase {
+@Suite struct StudyTests {
     private let quadratic = ProxySpec(task: .noisyQuadratic(curvature: [1, 0.5], deviation: [1, 1], start: 2))
 
     /// The rate is searched for within the stability limit, deterministically, and better than a poor one.
-    func testTuningFindsARate() throws {
+    @Test func tuningFindsARate() throws {
         var spec = CosimSpec(proxy: quadratic, workers: 2)
         spec.precision = .fp64
         spec.stop = StopRule(steps: 200)
@@ -17,29 +17,29 @@ final class StudyTests: XCTestCase {
         spec.tuning.trials = 12
         spec.seeds = 8
         let result = try CosimStudy(spec, clock: WorkerClock()).run()
-        XCTAssertEqual(result.rate.trials, 12)
-        XCTAssertGreaterThan(result.rate.steps, 0)
-        XCTAssertLessThan(result.rate.rate, 2)
+        #expect(result.rate.trials == 12)
+        #expect(result.rate.steps > 0)
+        #expect(result.rate.rate < 2)
         spec.rate = .init(1.5)
-        XCTAssertGreaterThan(try CosimStudy(spec, clock: WorkerClock()).run().finalLoss, result.finalLoss)
+        #expect(try CosimStudy(spec, clock: WorkerClock()).run().finalLoss > result.finalLoss)
     }
 
     /// With common random numbers synchronous training needs exactly as many samples as itself.
-    func testStepsFactorOfTheSameIsOne() throws {
+    @Test func stepsFactorOfTheSameIsOne() throws {
         var spec = CosimSpec(proxy: quadratic, workers: 4)
         spec.precision = .fp64
         spec.stop = StopRule(steps: 100)
         spec.rate = .init(0.1)
         spec.comparesWithSynchronous = true
-        let factor = try XCTUnwrap(CosimStudy(spec, clock: WorkerClock()).run().stepsFactor)
-        XCTAssertEqual(factor.p5, 1)
-        XCTAssertEqual(factor.p95, 1)
+        let factor = try unwrapped(CosimStudy(spec, clock: WorkerClock()).run().stepsFactor)
+        #expect(factor.p5 == 1)
+        #expect(factor.p95 == 1)
         spec.method = .asynchronous()
         spec.stop = StopRule(steps: 400)
-        XCTAssertNotNil(try CosimStudy(spec, clock: WorkerClock()).run().stepsFactor)
+        #expect(try CosimStudy(spec, clock: WorkerClock()).run().stepsFactor != nil)
     }
 
-    func testTargetLossEndsARun() throws {
+    @Test func targetLossEndsARun() throws {
         var spec = CosimSpec(proxy: quadratic, workers: 8)
         spec.precision = .fp64
         spec.stop = StopRule(steps: 10_000, targetLoss: 0.5)
@@ -47,26 +47,26 @@ final class StudyTests: XCTestCase {
         var clock = WorkerClock(service: Service(mean: 2))
         clock.usdPerSecond = 3
         let result = try CosimStudy(spec, clock: clock).run()
-        XCTAssertEqual(result.reached, result.seeds)
-        XCTAssertLessThan(result.updates, 100)
-        XCTAssertEqual(try XCTUnwrap(result.secondsToTarget).mean, 2 * (try XCTUnwrap(result.stepsToTarget)).mean, accuracy: 2)
+        #expect(result.reached == result.seeds)
+        #expect(result.updates < 100)
+        #expect(try abs(unwrapped(result.secondsToTarget).mean - (2 * (try unwrapped(result.stepsToTarget)).mean)) <= 2)
     }
 
     /// A meeting every hundred steps in four bits: bytes as in table 1 of Streaming DiLoCo (arXiv:2501.18512), 400 times fewer.
-    func testBytesOfLocalSteps() throws {
+    @Test func bytesOfLocalSteps() throws {
         var spec = CosimSpec(proxy: quadratic, workers: 4)
         spec.method = .local(period: .steps(100), outer: OuterStep())
         spec.codec = ErrorFeedback(try BlockQuantizer(.int4, block: 256))
         spec.stop = StopRule(steps: 400)
         let wire = WireScale(elements: 1_000_000_000, bytesPerElement: 2)
         let result = try CosimStudy(spec, clock: WorkerClock(), wire: wire).run()
-        XCTAssertEqual(try XCTUnwrap(result.bytesRatio), 400, accuracy: 60)
+        #expect(try abs(unwrapped(result.bytesRatio) - (400)) <= 60)
         spec.codec = nil
-        XCTAssertEqual(try XCTUnwrap(CosimStudy(spec, clock: WorkerClock(), wire: wire).run().bytesRatio), 100, accuracy: 1e-9)
+        #expect(try abs(unwrapped(CosimStudy(spec, clock: WorkerClock(), wire: wire).run().bytesRatio) - (100)) <= 1e-9)
     }
 
     /// A chain is learnt towards its entropy from above; a text below what pairs of bytes tell.
-    func testLanguageModelsLearn() throws {
+    @Test func languageModelsLearn() throws {
         var spec = CosimSpec(proxy: ProxySpec(task: .markov(vocabulary: 8, sharpness: 2)), workers: 2)
         spec.proxy.model = .gpt(layers: 1, hidden: 16, heads: 2, sequence: 16, experts: nil, keptKeys: nil)
         spec.optimizer = .adamW()
@@ -74,13 +74,13 @@ final class StudyTests: XCTestCase {
         spec.stop = StopRule(steps: 250)
         spec.seeds = 1
         let markov = try CosimStudy(spec, clock: WorkerClock()).run()
-        let excess = try XCTUnwrap(markov.excessLoss)
-        XCTAssertGreaterThan(excess, -0.05)
-        XCTAssertLessThan(excess, 0.12)
-        XCTAssertTrue(markov.points[0].loss.mean > markov.finalLoss + 0.3)
+        let excess = try unwrapped(markov.excessLoss)
+        #expect(excess > -0.05)
+        #expect(excess < 0.12)
+        #expect(markov.points[0].loss.mean > markov.finalLoss + 0.3)
     }
 
-    func testEveryTaskHasAGradient() throws {
+    @Test func everyTaskHasAGradient() throws {
         var images = MLP.Batch(inputs: [], labels: [])
         var draws = SeededDraws(seed: 1)
         for label in 0..<24 {
@@ -100,17 +100,19 @@ final class StudyTests: XCTestCase {
             let parameters = task.initialParameters(seed: 1)
             var gradient: [[Float]] = []
             let loss = try task.gradient(parameters, Samples(seed: 1, first: 0, count: 4), into: &gradient)
-            XCTAssertEqual(gradient.map(\.count), task.shapes.map { $0.reduce(1, *) })
-            XCTAssertTrue(loss.isFinite && gradient.joined().contains { $0 != 0 })
-            XCTAssertTrue(try task.loss(parameters).isFinite)
+            #expect(gradient.map(\.count) == task.shapes.map { $0.reduce(1, *) })
+            #expect(loss.isFinite && gradient.joined().contains { $0 != 0 })
+            #expect(try task.loss(parameters).isFinite)
         }
-        XCTAssertThrowsError(try ProxySpec(task: .markov(vocabulary: 6, sharpness: 1), model: .mlp(hidden: [2])).singlePrecision())
+        #expect(throws: (any Error).self) {
+            _ = try ProxySpec(task: .markov(vocabulary: 6, sharpness: 1), model: .mlp(hidden: [2])).singlePrecision()
+        }
         let text = try TextSource(SampleText.make())
-        XCTAssertLessThan(text.bigramLoss, 2.5)
-        XCTAssertGreaterThan(text.bigramLoss, 1)
+        #expect(text.bigramLoss < 2.5)
+        #expect(text.bigramLoss > 1)
     }
 
-    func testStatesAreKept() throws {
+    @Test func statesAreKept() throws {
         let store = MemoryStore()
         var spec = CosimSpec(proxy: quadratic, workers: 2)
         spec.stop = StopRule(steps: 50)
@@ -119,12 +121,12 @@ final class StudyTests: XCTestCase {
         var study = CosimStudy(spec, clock: WorkerClock())
         let whole = try study.run()
         study.store = store
-        XCTAssertEqual(try study.run().points, whole.points)
+        #expect(try study.run().points == whole.points)
         let saves = store.saves
-        XCTAssertGreaterThan(saves, 5)
+        #expect(saves > 5)
         // Everything is there: nothing is trained again.
-        XCTAssertEqual(try study.run().points, whole.points)
-        XCTAssertEqual(store.saves, saves)
+        #expect(try study.run().points == whole.points)
+        #expect(store.saves == saves)
     }
 }
 
@@ -140,7 +142,7 @@ private final class MemoryStore: StateStore, @unchecked Sendable {
 
 extension StudyTests {
     /// A phase with half the tokens takes less than half the time (attention is quadratic), and positions it does not have stay where they are.
-    func testShorterSequencesMakeShorterSteps() throws {
+    @Test func shorterSequencesMakeShorterSteps() throws {
         let model = ProxySpec.Model.gpt(layers: 1, hidden: 16, heads: 2, sequence: 32, experts: nil, keptKeys: nil)
         var spec = CosimSpec(proxy: ProxySpec(task: .markov(vocabulary: 8, sharpness: 2), model: model), workers: 2)
         spec.rate = .init(0.01)
@@ -150,13 +152,13 @@ extension StudyTests {
         let whole = try CosimStudy(spec, clock: WorkerClock()).run()
         spec.proxy.phases = [.init(end: 0.5, sequence: 16), .init(end: 1)]
         let phased = try CosimStudy(spec, clock: WorkerClock()).run()
-        XCTAssertEqual(whole.seconds, 40, accuracy: 1e-9)
-        XCTAssertLessThan(phased.seconds, 30)
-        XCTAssertGreaterThan(phased.seconds, 28)
-        XCTAssertEqual(try XCTUnwrap(phased.points.last).tokens, 0.75 * (try XCTUnwrap(whole.points.last)).tokens, accuracy: 1e-6)
+        #expect(abs(whole.seconds - (40)) <= 1e-9)
+        #expect(phased.seconds < 30)
+        #expect(phased.seconds > 28)
+        #expect(try abs(unwrapped(phased.points.last).tokens - (0.75 * (try unwrapped(whole.points.last)).tokens)) <= 1e-6)
         spec.proxy.phases = [.init(end: 1)]
-        XCTAssertEqual(try CosimStudy(spec, clock: WorkerClock()).run().points, whole.points)
+        #expect(try CosimStudy(spec, clock: WorkerClock()).run().points == whole.points)
         spec.proxy.phases = [.init(end: 0.5, sequence: 64), .init(end: 1)]
-        XCTAssertThrowsError(try CosimStudy(spec, clock: WorkerClock()).run())
+        #expect(throws: (any Error).self) { _ = try CosimStudy(spec, clock: WorkerClock()).run() }
     }
 }

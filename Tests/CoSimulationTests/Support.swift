@@ -1,4 +1,5 @@
 import CoSimulation
+import Testing
 import Training
 
 /// The reference case of all closed forms: curvature 1, rate 0.1, noise variance 1, many independent coordinates.
@@ -46,3 +47,6 @@ extension Double {
     static func cosine(_ x: Double) -> Double { cos(x) }
     static func sine(_ x: Double) -> Double { sin(x) }
 }
+
+/// The value; the test ends where there is none.
+func unwrapped<Value>(_ value: Value?) throws -> Value { try #require(value) }
