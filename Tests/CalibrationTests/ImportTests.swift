@@ -61,7 +61,7 @@ struct NCCLTestsTests {
     func labelsOfLaunchers(label: String) throws {
         let text = (Self.header + "\n" + Self.row).split(separator: "\n").map { label + $0 }.joined(separator: "\n")
         let found = try parse(text)
-        #expect(found.count == 2 && found[0].seconds == 50e-6, "\(label)")
+        #expect(found.count == 2 && abs(found[0].seconds - 50e-6) < 1e-12, "\(label)")
         #expect(found[0].key.shape == .collective(bytes: 1_048_576, ranks: 4, perNode: 2))
     }
 

@@ -10,7 +10,8 @@ import Testing
         #expect(fitted("\u{1B}[1mabcdefghijkl\u{1B}[0m", width: 10) == "\u{1B}[1mabcdefghi…\u{1B}[0m")
         #expect(fitted("short\n\nlines", width: 80) == "short\n\nlines")
         for width in 10...40 {
-            let text = fitted("a  b  c  d  e  f  g  h  i  j  k\nthe quick brown fox jumps over the lazy dog again and again incomprehensibilities", width: width)
+            let sentence = "the quick brown fox jumps over the lazy dog again and again incomprehensibilities"
+            let text = fitted("a  b  c  d  e  f  g  h  i  j  k\n" + sentence, width: width)
             #expect(text.split(separator: "\n").allSatisfy { $0.count <= width })
         }
     }
