@@ -153,7 +153,7 @@ import Testing
                     .asynchronous(), workers: tau + 1, dimension: 1, noise: 0, start: 1, rate: factor * limit, steps: 3000)
                 let points = try run.run(seed: 1).points
                 let (middle, last) = (points[points.count / 2].loss, points[points.count - 1].loss)
-                #expect(last > middle == grows, "staleness \(tau), \(factor) of the limit: \(middle) then \(last)")
+                #expect((last > middle) == grows, "staleness \(tau), \(factor) of the limit: \(middle) then \(last)")
             }
         }
     }

@@ -34,10 +34,10 @@ import Testing
     @Test func oneWorkerIsSerial() throws {
         let serial = try run(.synchronous(), workers: 1)
         for method: SynchronizationMethod in [.asynchronous(), .local(period: .steps(1)), .grouped(delay: 0), .synchronous(balance: true)] {
-            #expect(try losses(try run(method, workers: 1)) == losses(serial), "\(method)")
+            #expect(try losses(run(method, workers: 1)) == losses(serial), "\(method)")
         }
         // An update is a meeting here, five steps each.
-        #expect(try losses(try run(.local(period: .steps(5)), workers: 1) { $0.evaluate = 1 }) == losses(serial))
+        #expect(try losses(run(.local(period: .steps(5)), workers: 1) { $0.evaluate = 1 }) == losses(serial))
         // Every worker in one group never leaves the others.
         let together = try run(.synchronous(), workers: 4)
         let grouped = try run(.local(period: .steps(5), groups: [[0, 1, 2, 3]]), workers: 4) { $0.evaluate = 1 }
@@ -46,9 +46,9 @@ import Testing
 
     @Test func periodOneIsAllReduce() throws {
         let together = try run(.synchronous(), workers: 4)
-        #expect(try losses(try run(.local(period: .steps(1)), workers: 4)) == losses(together))
-        #expect(try losses(try run(.local(period: .steps(1), outer: OuterStep(rate: 1, momentum: 0)), workers: 4)) == losses(together))
-        #expect(try losses(try run(.grouped(delay: 0), workers: 4)) == losses(together))
+        #expect(try losses(run(.local(period: .steps(1)), workers: 4)) == losses(together))
+        #expect(try losses(run(.local(period: .steps(1), outer: OuterStep(rate: 1, momentum: 0)), workers: 4)) == losses(together))
+        #expect(try losses(run(.grouped(delay: 0), workers: 4)) == losses(together))
     }
 
     @Test func sendingEverythingIsUncompressed() throws {
