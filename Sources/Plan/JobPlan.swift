@@ -133,9 +133,10 @@ private struct Planning {
         }
         let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
         let flow = GradientFlow(job: job, behaviour: behaviour)
+        let memory = memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape)
+        remark(on: memory)
         return Plan(
-            job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
-            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape),
+            job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule, memory: memory,
             flow: flow, pieces: work.gradientPieces(job: job, behaviour: behaviour), reductions: flow.reductions(schedule),
             warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
@@ -246,6 +247,13 @@ private struct Planning {
         return (perForward, limit)
     }
 
+    private mutating func remark(on memory: MemoryEstimate) {
+        guard memory.fits, !memory.keepsMargin else { return }
+        warnings.append(
+            "the job needs \(fixed(memory.peak / 1e9, decimals: 1)) of the \(fixed(memory.capacity / 1e9, decimals: 1)) GB that a process can have of \(job.cluster.accelerator.name): less than layout.memory_margin (\(fixed(memory.margin * 100, decimals: 0)) %) stays free, and fragments may fill that"
+        )
+    }
+
     private func memory(_ placement: StagePlacement, _ shape: PipelineShape) -> MemoryEstimate {
         guard !job.cluster.pools.isEmpty else { return MemoryEstimate(job: job, placement: placement) }
         let estimates = job.poolClusters.map { cluster in
@@ -257,6 +265,7 @@ private struct Planning {
         var whole = MemoryEstimate(
             stages: pools.enumerated().map { estimates[$1].stages[$0] }, capacity: estimates.map(\.capacity).max() ?? 0)
         whole.capacities = pools.map { estimates[$0].capacity }
+        whole.margin = job.layout.memoryMargin
         return whole
     }
 }

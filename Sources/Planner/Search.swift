@@ -9,6 +9,8 @@ public struct SearchSettings: Sendable {
     public var keep = 10
     /// Threads; the answer does not depend on them.
     public var jobs = 1
+    /// How communication is played. As flows a step is never faster than in closed form, on which all bounds rest.
+    public var network = NetworkModel.auto
     /// After so many seconds the best found so far is the answer; nil: until it is proven. An answer cut short depends on the machine's speed.
     /// Bounds take at most half of it, so that something is left to simulate in.
     public var seconds: Double?
@@ -75,7 +77,8 @@ private struct SearchRun {
     init(space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings) {
         (self.space, self.objective, self.data, self.settings) = (space, objective, data, settings)
         start = clock.now
-        outcomes = Outcomes(evaluator: Evaluator(space: space, objective: objective, data: data), journal: settings.journal)
+        outcomes = Outcomes(
+            evaluator: Evaluator(space: space, objective: objective, data: data, network: settings.network), journal: settings.journal)
         result.space = space.choices.count
         result.recovered = settings.journal?.recovered ?? 0
     }
@@ -271,7 +274,8 @@ private struct SearchRun {
                 objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
             else { continue }
             result.ranked[place] = RankedLayout(
-                choice: whole.choices[index], index: index, value: objective.value(figures), bound: layout.bound, figures: figures)
+                choice: whole.choices[index], index: index, value: objective.value(figures),
+                bound: min(layout.bound, objective.value(figures)), figures: figures)
             result.refined += 1
         }
         result.simulated += found.count { $0 != nil }

@@ -40,8 +40,8 @@ public struct LayoutChoice: Sendable, Hashable {
 public struct SearchConstraints: Sendable, Hashable {
     public var recompute: [Recompute] = [.none, .selective, .full, .auto]
     public var zero = [0, 1, 2, 3]
-    /// Of those that `SearchSpace.schedules` lists.
-    public var schedules: [ScheduleKind] = [.oneForwardOneBackward, .interleaved, .zb1p]
+    /// Of those that `SearchSpace.schedules` lists; nil: those that the job's stack has.
+    public var schedules: [ScheduleKind]?
     /// Largest degrees; nil: as the model and the cluster allow.
     public var maxTensor: Int?
     public var maxPipeline: Int?
@@ -250,7 +250,7 @@ private struct Enumeration {
         guard pipeline > 1 else { return [(.oneForwardOneBackward, 1)] }
         let layers = job.model.layers
         var result: [(ScheduleKind, Int)] = []
-        for schedule in constraints.schedules where SearchSpace.schedules.contains(schedule) {
+        for schedule in constraints.schedules ?? job.offeredSchedules where SearchSpace.schedules.contains(schedule) {
             switch schedule {
             case .interleaved:
                 guard microBatches % pipeline == 0, layers / pipeline >= 2 else { continue }

@@ -46,7 +46,7 @@ struct ScenarioFile: Sendable, CustomTestStringConvertible {
             let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings)
             let bill = try scenario.prices.bill(for: result, job: plan.job)
             var report = RunReport(scenario: scenario, version: "", result: result, bill: bill)
-            report.suggestions = MemoryEstimate.suggestions(plan.job)
+            if !plan.memory.fits { report.suggestions = MemoryEstimate.fittingLayouts(plan.job, data: data) }
             return report
         }
     }

@@ -135,14 +135,32 @@ public struct StackTable: Sendable {
 
     /// Names people use for the same stack.
     private static let aliases = [
-        "megatron": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed", "llm-foundry": "llm-foundry-fsdp",
+        "megatron": "megatron-lm", "meta-llama3": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed", "llm-foundry": "llm-foundry-fsdp",
         "mosaic": "llm-foundry-fsdp", "fsdp": "fms-fsdp", "pytorch-fsdp": "fms-fsdp", "mlperf": "mlperf-nemo",
     ]
 
+    private func entry(of software: SoftwareStack) -> (name: String, entry: Entry) {
+        let name = entries[software.framework] != nil ? software.framework : Self.aliases[software.framework] ?? "generic"
+        return (name, entries[name] ?? Entry())
+    }
+
+    /// The software of a measured run that does not say which attention it had: what the stack ran in the days of the device.
+    public func published(_ software: SoftwareStack, on device: Accelerator) -> SoftwareStack {
+        let entry = entry(of: software).entry
+        guard software.flashAttention == nil, entry.flashFrom == .hopper, device.generation == .ampere else { return software }
+        var own = software
+        own.flashAttention = false
+        return own
+    }
+
+    /// Whether fused attention is assumed where releases of the stack differ in it.
+    public func assumesFlashAttention(_ software: SoftwareStack, on device: Accelerator) -> Bool {
+        software.flashAttention == nil && published(software, on: device) != software
+    }
+
     /// Fills in what the stack leaves open. `precision` and `isMoE` decide defaults that recipes tie to them.
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
-        let name = entries[software.framework] != nil ? software.framework : Self.aliases[software.framework] ?? "generic"
-        let entry = entries[name] ?? Entry()
+        let (name, entry) = entry(of: software)
         let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
         let routing = (software.routing ?? "").split(separator: "+").map(String.init)
@@ -151,7 +169,9 @@ public struct StackTable: Sendable {
             return rules.contains { $0.holds(release, device.generation, routing: routing, precision) }
         }
         let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
-        let flash = entry.flashAttention && (entry.flashFrom != .hopper || isModern)
+        // Releases of today run fused attention wherever there is a kernel for it; the first is for Ampere (arXiv:2205.14135).
+        let hasKernel = device.generation != .volta && device.generation != .pascal
+        let flash = entry.flashAttention && (entry.flashFrom == nil || hasKernel)
         return StackBehaviour(
             stack: name, era: era, flashAttention: software.flashAttention ?? flash,
             // MoE recipes run expert-tensor 1 and do not use the user-buffer overlap.

@@ -262,10 +262,8 @@ struct Legality {
             add("layout.virtual", "\(chunks) chunks need a pipeline", "write virtual: 1, or a pipeline of 2 or more")
         }
         if let order = layout.order { listed(order) } else { ordered(kind, chunks: chunks) }
-        if !job.allowsSharding(layout.zero, pipeline: layout.pipeline) {
-            add(
-                "layout.zero", "DeepSpeed's pipeline engine shards the optimizer only: each micro-batch would reduce the gradients anew",
-                "write zero: 1, or pipeline: 1")
+        if let refusal = StackOffers(job.software).refusal(zero: layout.zero, pipeline: layout.pipeline) {
+            add("layout.zero", refusal.reason, refusal.advice)
         }
         stages()
         if kind == .dualpipe, layout.pipeline > 1 {

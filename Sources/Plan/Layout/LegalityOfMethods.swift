@@ -2,14 +2,6 @@ import Cluster
 import Quantities
 import Workload
 
-extension Job {
-    /// Whether the stack shards this far under a pipeline. DeepSpeed's pipeline engine shards the optimizer only, since each micro-batch would
-    /// reduce the gradients anew.
-    public func allowsSharding(_ zero: Int, pipeline: Int) -> Bool {
-        zero < 2 || pipeline <= 1 || !software.framework.lowercased().contains("deepspeed")
-    }
-}
-
 /// Rules of single methods: folded schedules, grids, context exchange, offloading, pools.
 extension Legality {
     /// Two chunks a rank (arXiv:2405.15362), and micro-batches enough for DualPipe to fill both directions (arXiv:2412.19437).

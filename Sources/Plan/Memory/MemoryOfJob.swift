@@ -18,7 +18,7 @@ extension MemoryEstimate {
     }
 
     public init(job: Job, placement: StagePlacement) {
-        let capacity = Double(job.cluster.accelerator.memory.count)
+        let capacity = Double(job.cluster.accelerator.usable.count)
         if case .resnet(let depth, let imageSize) = job.model.kind {
             self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
         } else {
@@ -28,6 +28,7 @@ extension MemoryEstimate {
                 stages: placement.layers.indices.map { model.stage($0, of: placement, starts: starts, capacity: capacity) },
                 capacity: capacity)
         }
+        margin = job.layout.memoryMargin
     }
 
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
@@ -87,11 +88,14 @@ private struct StageMemory {
             return stage
         }
         guard job.training.recompute == .auto else { return filled(recomputedLayers(all, rank: rank)) }
+        // Where not even all layers recomputed leave the margin free, the capacity is what they have to fit.
+        let room = capacity * (1 - job.layout.memoryMargin)
+        let limit = filled(all).total <= room ? room : capacity
         // Each layer more that is recomputed leaves less to hold, so the first count that fits is the least.
         var (low, high) = (0, all)
         while low < high {
             let middle = (low + high) / 2
-            if filled(middle).total <= capacity { high = middle } else { low = middle + 1 }
+            if filled(middle).total <= limit { high = middle } else { low = middle + 1 }
         }
         var found = filled(low)
         found.recomputedLayers = low

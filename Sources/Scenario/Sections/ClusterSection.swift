@@ -157,8 +157,8 @@ enum ClusterSection {
                 "gpus_per_node", \.gpusPerNode, .integer(1...1024, example: 8), default: "the device's usual node, else 8",
                 "GPUs of a machine"),
             Field(
-                "domain", \.domain, .integer(1...10_000, example: 8), default: "gpus_per_node",
-                "GPUs that share one fast switch (72 in an NVL72)"),
+                "domain", \.domain, .integer(1...10_000, example: 8), default: "gpus_per_node; of a rack's device the rack",
+                "GPUs that share one fast switch (72 in an NVL72), or below gpus_per_node those under one bridge"),
             Field(
                 "intra_node", \.intraNode, linkSection("nvlink4"), "what joins the GPUs of a node; default: as the device is usually built"),
             Field("inter_node", \.interNode, networkSection, "what joins the nodes; default: as the device is usually built"),
@@ -303,7 +303,9 @@ enum ClusterSection {
     private static var networkSection: Section<NetworkDraft> {
         Section(
             linkFields("roce-400g").map { $0.within(\NetworkDraft.link) } + [
-                Field("nics_per_node", \.nics, .integer(1...1024, example: 8), default: "usual for the device", "network ports of a node"),
+                Field(
+                    "nics_per_node", \.nics, .integer(1...1024, example: 8), default: "usual for the device, as many a GPU",
+                    "network ports of a node"),
                 Field("topology", \.topology, topology, "how the switches are joined"),
             ])
     }
@@ -433,18 +435,44 @@ enum ClusterSection {
         guard let gpus = count(draft, perNode, item, &reader) else { return nil }
         let held = min(perNode, gpus)
         let intra = link(draft.intraNode, usual: preset?.intraNode ?? node?.intraNode, item, "intra_node", &reader)
-        let inter = gpus > held ? network(draft, usual: preset?.interNode ?? node?.interNode, item, &reader) : nil
+        let usualNode = (
+            gpus: preset?.gpusPerNode ?? node?.gpusPerNode ?? perNode, domain: preset?.domain ?? node?.domain ?? perNode
+        )
+        let domain = domain(draft, held: held, perNode: perNode, gpus: gpus, usual: usualNode)
+        let usualNetwork = (preset?.interNode ?? node?.interNode).map { $0.ports(forShare: (perNode, usualNode.gpus)) }
+        var inter = gpus > held ? network(draft, usual: usualNetwork, item, &reader) : nil
         guard let intra, reader.errors.count == before else { return nil }
-        if !flows { remarkOnTopology(draft.interNode.topology, &reader) }
-        let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
+        if gpus <= held, domain < held { inter = bridge(gpu, domain: domain, held: held, &reader) }
         var spec = ClusterSpec(
-            name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
+            name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: domain,
             intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
         spec.host = host(draft.host, usual: usualHost(gpu))
         spec.pools = pools
         spec.placement = draft.placement ?? .packed
+        if let reason = spec.idleOversubscription {
+            reader.remark(
+                "cluster.inter_node.topology.oversubscription \(significant(draft.interNode.topology.oversubscription)) cannot matter: \(reason)"
+            )
+        }
+        if !flows { remarkOnTopology(draft.interNode.topology, isIdle: spec.idleOversubscription != nil, &reader) }
         return spec
+    }
+
+    /// GPUs behind one fast switch: as written, else a rack's where the device comes in racks, else the node's own.
+    private static func domain(_ draft: Draft, held: Int, perNode: Int, gpus: Int, usual: (gpus: Int, domain: Int)) -> Int {
+        if let written = draft.domain { return min(written, gpus) }
+        guard held == perNode, usual.domain > usual.gpus else { return held }
+        return max(held, min(gpus, usual.domain))
+    }
+
+    /// What GPUs of one node that share no fast switch (pairs under an NVLink bridge) talk over: PCIe, a port for each.
+    private static func bridge(_ gpu: Accelerator, domain: Int, held: Int, _ reader: inout Reader) -> InterNode? {
+        let name = "pcie\(min(5, max(3, gpu.pcieGeneration)))"
+        guard let link = reader.library.links.find(name) else { return nil }
+        reader.remark(
+            "cluster.domain \(domain) is below the \(held) GPUs of the node: between the fast domains of the node they talk over \(name)")
+        return InterNode(link: link, nicsPerNode: held)
     }
 
     private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {
@@ -518,8 +546,8 @@ enum ClusterSection {
     }
 
     /// The closed form of collectives knows a network by its ports and their rate.
-    private static func remarkOnTopology(_ topology: Topology, _ reader: inout Reader) {
-        if topology.oversubscription > 1 {
+    private static func remarkOnTopology(_ topology: Topology, isIdle: Bool, _ reader: inout Reader) {
+        if topology.oversubscription > 1, !isIdle {
             reader.remark(
                 "cluster.inter_node.topology.oversubscription: the closed form of a collective does not know it; simulate.network: flow does"
             )
@@ -532,5 +560,15 @@ enum ClusterSection {
         guard topology.rails != nil || topology.levels != nil || topology.radix != nil else { return }
         reader.remark(
             "cluster.inter_node.topology: rails, levels and radix describe the network but do not change the closed form of a collective")
+    }
+}
+
+extension InterNode {
+    /// The ports of a node that has so many of the usual node's GPUs, at least one.
+    fileprivate func ports(forShare share: (gpus: Int, of: Int)) -> InterNode {
+        guard share.gpus < share.of else { return self }
+        var own = self
+        own.nicsPerNode = max(1, nicsPerNode * share.gpus / max(1, share.of))
+        return own
     }
 }

@@ -33,10 +33,11 @@ struct Run: ParsableCommand {
 func project(_ scenario: Scenario, from file: String, _ data: CalibrationData, onStep: StepObserver? = nil) throws -> RunReport {
     do {
         let plan = try scenario.job.plan(data)
-        let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings, onStep: onStep)
+        var result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings, onStep: onStep)
+        if let remark = plan.attentionRemark(scenario.job.software, data: data) { result.warnings.append(remark) }
         let bill = try scenario.prices.bill(for: result, job: plan.job)
         var report = RunReport(scenario: scenario, version: Orrery.version, result: result, bill: bill)
-        report.suggestions = MemoryEstimate.suggestions(plan.job)
+        if !plan.memory.fits { report.suggestions = MemoryEstimate.fittingLayouts(plan.job, data: data) }
         return report
     } catch let error as PlanError {
         throw ScenarioErrors(error.problems.map { fault(file, $0.keyPath, $0.reason, $0.suggestion) })

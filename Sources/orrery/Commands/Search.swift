@@ -35,7 +35,7 @@ struct Search: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
+        help: ArgumentHelp("Schedules to try, or all (default: those of 1f1b, interleaved, zb-1p and zb-v that the framework has).", valueName: "schedule")) var schedules: [String] =
             []
     @Option(
         parsing: .upToNextOption,
@@ -80,7 +80,10 @@ struct Search: ParsableCommand {
     func run() throws {
         let data = try CalibrationData.shipped()
         if isOfTables {
-            return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
+            // As validate predicts them.
+            var closed = settings()
+            closed.network = .alphaBeta
+            return try PublishedLayouts(settings: closed, constraints: constraints()).run(files, output: output, data: data)
         }
         // Not in validate(), which is asked before the parser complains of an unknown option, whose value looks like a second file.
         guard files.count == 1 else { throw ValidationError("\(files.count) scenarios are given; search takes one") }
@@ -94,6 +97,7 @@ struct Search: ParsableCommand {
         let result: SearchResult
         let space = SearchSpace(job: scenario.job, constraints: try constraints())
         var settings = settings()
+        settings.network = scenario.settings.network
         do {
             let goal = try goal(scenario)
             settings.journal = try journal.open(
@@ -138,9 +142,14 @@ struct Search: ParsableCommand {
     private func refusal(_ result: SearchResult, _ scenario: Scenario) -> String {
         let removed = result.removed
         let steps = Double(scenario.job.steps)
-        let capacity = rounded(scenario.job.cluster.accelerator.memory.baseValue / 1e9, 1)
+        let (device, margin) = (scenario.job.cluster.accelerator, scenario.job.layout.memoryMargin)
+        let capacity = rounded(device.usable.baseValue * (1 - margin) / 1e9, 1)
         var parts: [String] = []
-        if removed.memory > 0 { parts.append("\(removed.memory) need more than the \(capacity) GB of a GPU") }
+        if removed.memory > 0 {
+            parts.append(
+                "\(removed.memory) need more than \(capacity) GB of a GPU (what a process can have of it, less \(rounded(margin * 100, 1)) % for layout.memory_margin)"
+            )
+        }
         if removed.memoryLimit > 0 { parts.append("\(removed.memoryLimit) more than --memory \(rounded(memory ?? 0, 1)) GB") }
         if removed.deadline > 0 {
             let least = try? Quantities.Duration(seconds: result.least.seconds * steps)

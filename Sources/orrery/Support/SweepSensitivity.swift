@@ -41,7 +41,8 @@ struct SweepSensitivity {
 
     init(_ rows: [SweepRow], axes: [String], design: SampleDesign, response: SweepResponse, seed: UInt64) {
         (self.response, keys) = (response, axes)
-        let outputs = rows.map { $0.report.map(response.value) }
+        // What does not fit cannot be run, so it has no time; how much memory it would take is known.
+        let outputs = rows.map { row in row.report.flatMap { $0.valid || response == .memory ? response.value($0) : nil } }
         indices = SensitivityIndices(of: outputs, design: design, seed: seed)
         let sorted = outputs.prefix(2 * design.count).compactMap(\.self).sorted()
         percentiles = sorted.isEmpty ? [] : [0.05, 0.5, 0.95].map { sorted[Int(($0 * Double(sorted.count - 1)).rounded())] }
@@ -56,8 +57,10 @@ struct SweepSensitivity {
     /// A bootstrap of fewer rows draws the same few again and again, and its intervals say nothing.
     private static let fewestRows = 8
 
-    func text(rows: Int, possible: Int) -> String {
-        var lines = ["\(rows) runs, \(possible) of them possible"]
+    func text(rows: [SweepRow]) -> String {
+        let unfit = rows.count { $0.report?.valid == false }
+        let possible = rows.count { $0.report?.valid == true }
+        var lines = ["\(rows.count) runs, \(possible) of them possible" + (unfit > 0 ? ", \(unfit) need more memory than a GPU has" : "")]
         if percentiles.count == 3 {
             let (low, median, high) = (significant(percentiles[0]), significant(percentiles[1]), significant(percentiles[2]))
             lines.append("\(response.rawValue)\(response.unit): median \(median), 90 % between \(low) and \(high)")
