@@ -135,6 +135,7 @@ private struct Planning {
         let flow = GradientFlow(job: job, behaviour: behaviour)
         let memory = memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape)
         remark(on: memory)
+        warnings += IdleKeys(job: job, behaviour: behaviour, flow: flow, data: data).remarks
         return Plan(
             job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule, memory: memory,
             flow: flow, pieces: work.gradientPieces(job: job, behaviour: behaviour), reductions: flow.reductions(schedule),
@@ -318,6 +319,11 @@ struct PipelineShape {
 
     /// The rank that holds a virtual stage (DualPipe: the one in whose first chunk it is).
     func rank(of stage: Int) -> Int { foldsBack && stage >= ranks ? 2 * ranks - 1 - stage : stage % ranks }
+}
+
+extension Job {
+    /// The pipeline rank that holds a virtual stage (DualPipe: the one in whose first chunk it is).
+    public func pipelineRank(of stage: Int) -> Int { PipelineShape(job: self).rank(of: stage) }
 }
 
 extension StageCosts {

@@ -69,8 +69,11 @@ private struct SearchRun {
     private var order: [Int] = []
     /// Of `order`, those whose turn has come.
     private var position = 0
-    /// Layouts of `recompute: auto` whose bound knows the layers.
+    /// Layouts whose bound knows the layers that `recompute: auto` takes, and the links that flows share.
     private var raised: Set<Int> = []
+    /// Costs by process groups, for bounds that are raised.
+    private var shared: [LayoutChoice: SharedCosts] = [:]
+    private let onLinks: Bool
     private var front = ParetoFront<RankedLayout>()
     var result = SearchResult()
 
@@ -79,6 +82,9 @@ private struct SearchRun {
         start = clock.now
         outcomes = Outcomes(
             evaluator: Evaluator(space: space, objective: objective, data: data, network: settings.network), journal: settings.journal)
+        var simulation = SimulationSettings()
+        simulation.network = settings.network
+        onLinks = simulation.usesFlows(on: space.job.cluster)
         result.space = space.choices.count
         result.recovered = settings.journal?.recovered ?? 0
     }
@@ -178,15 +184,14 @@ private struct SearchRun {
         }
     }
 
-    /// Gives a layout of `recompute: auto` whose turn has come the bound of the layers that it takes, and its place in the order by that.
+    /// Gives a layout whose turn has come the bound of the layers that `recompute: auto` takes and of the links that its flows take, and its place in
+    /// the order by that.
     /// - Returns: whether its turn is later, or it is another layout by another name.
     private mutating func isRaised(_ index: Int) -> Bool {
-        guard space.choices[index].recompute == .auto, raised.insert(index).inserted else { return false }
-        if outcomes.evaluator.isRenamed(index) { return true }
-        var shared = SharedCosts(space: space, first: space.choices[index], data: data)
-        guard let bound = shared?.bound(space.choices[index], objective, findsLayers: true), objective.value(bound) > value(index) else {
-            return false
-        }
+        let choice = space.choices[index]
+        guard onLinks || choice.recompute == .auto, raised.insert(index).inserted else { return false }
+        if choice.recompute == .auto, outcomes.evaluator.isRenamed(index) { return true }
+        guard let bound = raisedBound(choice), objective.value(bound) > value(index) else { return false }
         bounds[index] = bound
         guard objective.value(bound).isFinite else { return false }
         // The first place of those left that is not before it.
@@ -198,6 +203,16 @@ private struct SearchRun {
         if low == position { return false }
         order.insert(index, at: low)
         return true
+    }
+
+    private mutating func raisedBound(_ choice: LayoutChoice) -> LayoutFigures? {
+        let group = choice.groups
+        guard var costs = shared[group] ?? SharedCosts(space: space, first: choice, data: data) else { return nil }
+        let bound = costs.bound(choice, objective, findsLayers: true, onLinks: onLinks)
+        // A few hundred groups are in use at a time; each holds the prices of its layouts.
+        if shared.count >= 256 { shared.removeAll() }
+        shared[group] = costs
+        return bound
     }
 
     private func value(_ index: Int) -> Double { bounds[index].map(objective.value) ?? .infinity }

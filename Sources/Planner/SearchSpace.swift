@@ -36,6 +36,16 @@ public struct LayoutChoice: Sendable, Hashable {
     }
 }
 
+extension LayoutChoice {
+    /// The process groups alone: equal for layouts that share them.
+    var groups: LayoutChoice {
+        var groups = LayoutChoice()
+        (groups.tensor, groups.context, groups.pipeline, groups.sequenceParallel) = (tensor, context, pipeline, sequenceParallel)
+        (groups.expert, groups.expertTensor) = (expert, expertTensor)
+        return groups
+    }
+}
+
 /// What a search may choose from. Lists are tried in their order; an illegal combination is left out.
 public struct SearchConstraints: Sendable, Hashable {
     public var recompute: [Recompute] = [.none, .selective, .full, .auto]
@@ -143,6 +153,7 @@ extension Job {
         job.layout.stageLayers = choice.stageLayers
         job.layout.stageDeal = choice.stageDeal
         if choice.zero == 0 { job.layout.shardGroup = nil }
+        if choice.zero != 3 { job.layout.reshardAfterForward = nil }
         job.training.microBatch = choice.microBatch
         job.training.recompute = choice.recompute
         return job

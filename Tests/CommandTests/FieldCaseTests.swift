@@ -36,7 +36,8 @@ enum FieldCase {
         #expect(traffic["nvlink"] as? Double == 0)
         #expect(abs((traffic["network"] as? Double ?? 0) / 26.95e9 - 1) < 0.01)
         let outcome = try Program.run(
-            "collective", "--cluster", FieldCase.path("field/one-gpu-per-node-cluster.yaml"), "--op", "all_reduce", "--ranks", "2", "--from",
+            "collective", "--cluster", FieldCase.path("field/one-gpu-per-node-cluster.yaml"), "--op", "all_reduce", "--ranks", "2",
+            "--from",
             "1250M", "--to", "1250M", "--json")
         let rows = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
         // 1.25 GB out and in at 1.25 GB/s: a second, and no bus faster than the port.

@@ -135,7 +135,8 @@ public struct StackTable: Sendable {
 
     /// Names people use for the same stack.
     private static let aliases = [
-        "megatron": "megatron-lm", "meta-llama3": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed", "llm-foundry": "llm-foundry-fsdp",
+        "megatron": "megatron-lm", "meta-llama3": "megatron-lm", "megatron-core": "megatron-lm", "deepspeed": "megatron-deepspeed",
+        "llm-foundry": "llm-foundry-fsdp",
         "mosaic": "llm-foundry-fsdp", "fsdp": "fms-fsdp", "pytorch-fsdp": "fms-fsdp", "mlperf": "mlperf-nemo",
     ]
 
@@ -151,6 +152,16 @@ public struct StackTable: Sendable {
         var own = software
         own.flashAttention = false
         return own
+    }
+
+    /// Whether a release decides anything of a stack, and whether the routing of tokens does.
+    public func knowsReleases(of software: SoftwareStack) -> Bool {
+        let entry = entry(of: software).entry
+        return !entry.eras.isEmpty || !entry.moeGraphs.isEmpty || !entry.moeFused.isEmpty
+    }
+    public func knowsRouting(of software: SoftwareStack) -> Bool {
+        let entry = entry(of: software).entry
+        return (entry.moeGraphs + entry.moeFused).contains { $0.routing != nil }
     }
 
     /// Whether fused attention is assumed where releases of the stack differ in it.

@@ -41,7 +41,10 @@ extension Catalogue {
             device.peaks[precision].map { "\(significant($0 / 1e12)) TF" } ?? "-"
         }
         return [device.name, device.generation.rawValue, "\(device.computeUnits)"] + peaks
-            + [device.memory.description, device.usable.description, device.memoryBandwidth.description, device.boardPower.description, device.source]
+            + [
+                device.memory.description, device.usable.description, device.memoryBandwidth.description, device.boardPower.description,
+                device.source,
+            ]
     }
     private static func row(_ node: NodeType) -> [String] {
         [

@@ -111,10 +111,16 @@ public struct CostModel: Sendable {
         }
     }
 
+    /// As the layout asks for it, else as the stack does; overlap without a word on how is the framework's own decomposition.
+    private var tensorOverlap: SoftwareStack.TensorOverlap {
+        guard let wanted = job.layout.overlap.tensor else { return behaviour.tensorOverlap }
+        return !wanted ? .none : behaviour.tensorOverlap == .none ? .async : behaviour.tensorOverlap
+    }
+
     /// Share of a tensor-parallel collective that overlap with its product leaves on the path. User buffers pass the tensor round in as many chunks
     /// as there are ranks and hide all but the first, so larger groups leave less; the constant is that of four ranks.
     private var tensorShare: Double {
-        switch behaviour.tensorOverlap {
+        switch tensorOverlap {
         case .none: 1
         case .async: min(1, constants[.tensorAsyncExposed])
         case .userBuffer: min(1, constants[.tensorExposed] * power(4 / Double(max(2, job.layout.tensor)), constants[.tensorChunks]))
@@ -151,7 +157,7 @@ public struct CostModel: Sendable {
                 if Self.isRepeated(op) { cost.elementwise += piece }
                 cost.forward += piece
                 cost.forwardKernels += kernels
-                if let module = RecomputedModules(of: op), again.contains(module) {
+                if !again.isDisjoint(with: RecomputedModules(of: op)) {
                     cost.recompute += piece
                     cost.recomputeKernels += kernels
                 }
@@ -169,7 +175,12 @@ public struct CostModel: Sendable {
 
     /// Whether the backward pass sends again what a forward op sends; `full`: its layer is recomputed as a whole.
     func repeats(_ op: Op, full: Bool) -> Bool {
-        full || job.training.recompute == .selective && behaviour.selective == .half && Self.isRepeated(op)
+        if full { return true }
+        switch job.training.recompute {
+        case .selective: return behaviour.selective == .half && Self.isRepeated(op)
+        case .modules(let chosen): return !chosen.isDisjoint(with: RecomputedModules(of: op))
+        default: return false
+        }
     }
 
     /// Whether op-level selective recomputation does a forward op again whatever it keeps of the products.
@@ -181,7 +192,8 @@ public struct CostModel: Sendable {
         }
     }
 
-    private static func flops(_ op: Op) -> Double {
+    /// FLOPs that an op computes.
+    public static func flops(_ op: Op) -> Double {
         switch op.work {
         case .gemm(let gemm): gemm.flops
         case .attention(let core): core.fullFLOPs * core.visible * (op.pass == .forward ? 1 : 2.5)
@@ -228,15 +240,24 @@ public struct CostModel: Sendable {
 }
 
 extension RecomputedModules {
-    /// The module that a forward op belongs to, by the name that the layer builder gives it; nil for one that is never left out.
-    init?(of op: Op) {
-        guard op.pass == .forward else { return nil }
+    /// The modules whose recomputation does a forward op again, by the name and the part that the layer builder gives it.
+    public init(of op: Op) {
+        self = []
+        guard op.pass == .forward else { return }
         switch op.name {
-        case "norm", "latent norm": self = .norms
-        case "q up", "kv up", "rotary": self = .latentUp
-        case "activation": self = .activation
-        default: return nil
+        case "norm", "latent norm": insert(.norms)
+        case "q up", "kv up", "rotary": insert(.latentUp)
+        case "activation":
+            insert(.activation)
+            if op.part == .elementwise { insert(.mlp) }
+        default: break
         }
+        switch op.part {
+        case .mlp: insert(.mlp)
+        case .router, .experts: insert(.moe)
+        default: break
+        }
+        if case .attention = op.work { insert(.attentionCore) }
     }
 }
 

@@ -46,10 +46,17 @@ public struct RecomputedModules: OptionSet, Sendable, Hashable {
     public static let latentUp = RecomputedModules(rawValue: 2)
     /// Outputs of the MLP's and the experts' activation function.
     public static let activation = RecomputedModules(rawValue: 4)
+    /// All of the MLP behind its input.
+    public static let mlp = RecomputedModules(rawValue: 8)
+    /// All of the mixture of experts behind its input: router, exchange, experts.
+    public static let moe = RecomputedModules(rawValue: 16)
+    /// Softmax(QK^T)V between its inputs and its output.
+    public static let attentionCore = RecomputedModules(rawValue: 32)
 
     /// Names in a scenario, in the order in which they are written out.
     public static let names: [(name: String, value: RecomputedModules)] = [
-        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation),
+        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation), ("mlp", .mlp), ("moe", .moe),
+        ("core-attention", .attentionCore),
     ]
     public var description: String { Self.names.filter { contains($0.value) }.map(\.name).joined(separator: ", ") }
 }
@@ -127,6 +134,8 @@ public struct Layout: Sendable, Hashable {
     public var expertDispatch = ExpertDispatch()
     /// Micro-batches of a replica in each pool of the cluster, where replicas stand in pools of different speed; empty: all run the same.
     public var batchShares: [Int] = []
+    /// Whether FSDP drops gathered parameters behind the forward pass, and gathers and reduces for each micro-batch; nil: as the stack does.
+    public var reshardAfterForward: Bool?
     /// Share of a GPU's usable memory that searches and suggestions leave free, and above which a run is remarked on.
     public var memoryMargin = 0.05
     /// The pool whose replicas set the pace.
@@ -156,7 +165,19 @@ public struct PrecisionPolicy: Sendable, Hashable {
     public var reduce: Precision?
     /// Format in which inputs of matrix products and activation functions are kept for the backward pass; nil: as the stack does.
     public var activations: Precision?
+    /// Format of the optimizer's moments; nil: as the rule keeps them, fp32.
+    public var moments: Precision?
     public init(compute: Precision) { self.compute = compute }
+}
+
+/// How the loss is computed from the last hidden states.
+public enum LossKind: Sendable, Hashable {
+    /// As the stack does: the logits of a micro-batch stand at once.
+    case whole
+    /// In so many parts of the micro-batch's tokens, whose logits stand one after the other.
+    case chunks(Int)
+    /// Head and cross entropy in one kernel that never writes the logits out (Liger, arXiv:2410.10989; cut cross entropy, arXiv:2411.09009).
+    case fused
 }
 
 /// What is trained, for how long, and with which numerics.
@@ -174,6 +195,7 @@ public struct TrainingSpec: Sendable, Hashable {
     public var precision = PrecisionPolicy(compute: .bf16)
     public var recompute = Recompute.none
     public var optimizer = OptimizerKind.adamw
+    public var loss = LossKind.whole
     /// How gradients are sent between replicas; nil: as they are.
     public var compression: GradientCompression?
     public var length = Length.oneStep

@@ -137,6 +137,11 @@ struct Legality {
                 "layout.shard_group", "groups of \(group) do not divide the \(job.data * layout.context) replicas",
                 "write all, or a divisor of \(job.data * layout.context)")
         }
+        if layout.zero != 3, layout.reshardAfterForward != nil {
+            add(
+                "layout.reshard_after_forward", "with zero: \(layout.zero) parameters are not gathered for each pass",
+                "write zero: 3, or remove the key")
+        }
         if layout.zero == 0, layout.shardGroup != nil {
             add("layout.shard_group", "nothing is sharded with zero: 0", "write zero: 1, 2 or 3, or remove shard_group")
         }

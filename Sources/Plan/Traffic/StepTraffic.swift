@@ -26,35 +26,12 @@ extension Plan {
     /// Bytes that a GPU sends to its counterpart of a neighbouring stage.
     public var hopBytes: Double { job.hopBytes }
 
-    // MARK: collectives of a pass
-
     /// The collectives inside a pass of a virtual stage, equal kinds added up; what the backward pass computes again moves its traffic again.
-    public func collectives(of stage: Int, forward: Bool) -> [GroupTraffic] {
-        var repeated = work.fullLayers(job)[stage]
-        let units = work.stages[stage].map { unit in
-            guard work.isLayer(unit), repeated > 0 else { return (unit, false) }
-            repeated -= 1
-            return (unit, true)
-        }
-        return passCollectives(of: units, forward: forward)
-    }
+    public func collectives(of stage: Int, forward: Bool) -> [GroupTraffic] { model.collectives(of: stage, in: work, forward: forward) }
 
     /// The same of one unit (an index into `work.units`), where layers are gathered and computed one by one.
     public func collectives(ofUnit unit: Int, forward: Bool) -> [GroupTraffic] {
-        passCollectives(of: [(unit, work.isLayer(unit) && work.fullLayers(job).contains { $0 > 0 })], forward: forward)
-    }
-
-    private func passCollectives(of units: [(unit: Int, isFull: Bool)], forward: Bool) -> [GroupTraffic] {
-        var list: [GroupTraffic] = []
-        for (unit, isFull) in units {
-            for op in work.ops[unit] {
-                guard case .communication(let communication) = op.work else { continue }
-                let isForward = op.pass == .forward
-                guard forward == isForward || isForward && model.repeats(op, full: isFull) else { continue }
-                list.append(model.traffic(of: communication))
-            }
-        }
-        return GroupTraffic.merged(list.filter { $0.bytes > 0 && $0.seconds > 0 })
+        model.collectives(ofUnit: unit, in: work, forward: forward)
     }
 
     // MARK: collectives of a step
@@ -129,5 +106,36 @@ extension Job {
     /// (arXiv:2104.04473 section 4.1) and DeepSpeed do.
     public var hopBytes: Double {
         Double(sharding.tokens) * Double(model.hidden) * sharding.activationBytes / Double(max(1, layout.tensor))
+    }
+}
+
+extension CostModel {
+    /// The collectives inside a pass of a virtual stage, equal kinds added up; what the backward pass computes again moves its traffic again.
+    public func collectives(of stage: Int, in work: StageWork, forward: Bool) -> [GroupTraffic] {
+        var repeated = work.fullLayers(job)[stage]
+        let units = work.stages[stage].map { unit in
+            guard work.isLayer(unit), repeated > 0 else { return (unit, false) }
+            repeated -= 1
+            return (unit, true)
+        }
+        return passCollectives(of: units, in: work, forward: forward)
+    }
+
+    /// The same of one unit (an index into `work.units`), where layers are gathered and computed one by one.
+    public func collectives(ofUnit unit: Int, in work: StageWork, forward: Bool) -> [GroupTraffic] {
+        passCollectives(of: [(unit, work.isLayer(unit) && work.fullLayers(job).contains { $0 > 0 })], in: work, forward: forward)
+    }
+
+    private func passCollectives(of units: [(unit: Int, isFull: Bool)], in work: StageWork, forward: Bool) -> [GroupTraffic] {
+        var list: [GroupTraffic] = []
+        for (unit, isFull) in units {
+            for op in work.ops[unit] {
+                guard case .communication(let communication) = op.work else { continue }
+                let isForward = op.pass == .forward
+                guard forward == isForward || isForward && repeats(op, full: isFull) else { continue }
+                list.append(traffic(of: communication))
+            }
+        }
+        return GroupTraffic.merged(list.filter { $0.bytes > 0 && $0.seconds > 0 })
     }
 }

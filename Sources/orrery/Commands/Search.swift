@@ -35,8 +35,10 @@ struct Search: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Schedules to try, or all (default: those of 1f1b, interleaved, zb-1p and zb-v that the framework has).", valueName: "schedule")) var schedules: [String] =
-            []
+        help: ArgumentHelp(
+            "Schedules to try, or all (default: those of 1f1b, interleaved, zb-1p and zb-v that the framework has).", valueName: "schedule")
+    ) var schedules: [String] =
+        []
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
