@@ -119,12 +119,12 @@ struct SharedCosts {
         // Which layers `auto` takes is found when the layout's turn comes; none is the least.
         if choice.recompute == .auto { job.training.recompute = findsLayers ? job.fewestRecomputed.policy : .none }
         guard let (costs, work) = costs(choice, job: job) else { return LayoutFigures(seconds: .infinity) }
-        let extra = onLinks ? extra(choice, job: job, work: work, costs: costs) : .none
+        let extra = onLinks ? linkExtra(job, work: work, costs: costs) : LinkExtra.none
         return objective.bound(
             StepBound(job: job, behaviour: behaviour, work: work, costs: costs, extra: extra), job: job, modelFLOPs: modelFLOPs)
     }
 
-    private mutating func extra(_ choice: LayoutChoice, job: Job, work: StageWork, costs: StageCosts) -> LinkExtra {
+    private mutating func linkExtra(_ job: Job, work: StageWork, costs: StageCosts) -> LinkExtra {
         if floor == nil { floor = .some((try? plain.plan(data)).flatMap { try? LinkFloor(plan: $0) }) }
         guard var links = floor ?? nil, let groups = groups(copies: job.layout.parameterCopies) else { return .none }
         let flow = GradientFlow(job: job, behaviour: behaviour)

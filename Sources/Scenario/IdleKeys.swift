@@ -10,8 +10,14 @@ enum IdleScenarioKeys {
         let keys: [(path: String, isIdle: Bool, why: String)] = [
             ("model.image_size", isTransformer, "the model reads tokens, not pictures"),
             ("model.norm_bias", isTransformer && job.model.norm != .layer, "the model's norms are RMS norms, which have gains only"),
-            ("cluster.storage", tree.entry(at: ["conditions", "checkpoint"]) == nil, "no checkpoints are written; conditions.checkpoint says when"),
-            ("simulate.detail", true, "every level of detail gives the same step; a trace shows stages, and layers where they are gathered one by one"),
+            (
+                "cluster.storage", tree.entry(at: ["conditions", "checkpoint"]) == nil,
+                "no checkpoints are written; conditions.checkpoint says when"
+            ),
+            (
+                "simulate.detail", true,
+                "every level of detail gives the same step; a trace shows stages, and layers where they are gathered one by one"
+            ),
             (
                 "cluster.host", job.layout.offload == .none && isWritten("cluster.host"),
                 "nothing is offloaded; layout.offload says what is"
@@ -19,7 +25,8 @@ enum IdleScenarioKeys {
         ]
         var remarks = keys.filter { $0.isIdle && isWritten($0.path) }.map { "\($0.path) changes nothing: \($0.why)" }
         if case .scalar("rail_optimized", _)? = tree.entry(at: ["cluster", "inter_node", "topology", "kind"])?.value.content {
-            remarks.append("cluster.inter_node.topology.kind rail_optimized: a fat tree with a plane for each port of a node, which is the default")
+            remarks.append(
+                "cluster.inter_node.topology.kind rail_optimized: a fat tree with a plane for each port of a node, which is the default")
         }
         return remarks
     }

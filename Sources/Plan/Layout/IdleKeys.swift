@@ -44,7 +44,10 @@ struct IdleKeys {
         let overlap = job.layout.overlap
         var list: [String] = []
         let states: [(key: String, isWritten: Bool, needs: Bool, why: String)] = [
-            ("overlap.grad_reduce", overlap.gradReduce != nil, flow.hasReplicas, "there is one copy of the parameters, and nothing to reduce"),
+            (
+                "overlap.grad_reduce", overlap.gradReduce != nil, flow.hasReplicas,
+                "there is one copy of the parameters, and nothing to reduce"
+            ),
             ("overlap.param_gather", overlap.paramGather != nil, flow.hasReplicas && job.layout.zero > 0, "no parameters are gathered"),
             ("overlap.tensor", overlap.tensor != nil, job.layout.tensor > 1, "there is one tensor rank"),
             ("overlap.pipeline", overlap.pipeline != nil, job.layout.pipeline > 1, "there is one pipeline rank"),
@@ -52,7 +55,8 @@ struct IdleKeys {
         for state in states where state.isWritten && !state.needs { list.append("layout.\(state.key) changes nothing: \(state.why)") }
         guard flow.gathersByUnit else { return list }
         let unit = "with zero: \(job.layout.zero) parameters and gradients travel layer by layer, always beside the neighbouring layers"
-        for (key, value) in [("grad_reduce", overlap.gradReduce), ("param_gather", overlap.paramGather)] where value != nil && flow.hasReplicas {
+        for (key, value) in [("grad_reduce", overlap.gradReduce), ("param_gather", overlap.paramGather)]
+        where value != nil && flow.hasReplicas {
             list.append("layout.overlap.\(key) changes nothing: \(unit)")
         }
         if job.layout.bucket != Layout().bucket || job.layout.bucketing != .fixed {

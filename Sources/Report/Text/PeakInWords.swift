@@ -1,7 +1,6 @@
-import Calibration
 import Cluster
+import Plan
 import Quantities
-import Workload
 
 extension RunReport {
     /// The dense peak of a GPU that MFU is counted against, of the format that is computed in, FLOP/s; mean over pools.

@@ -119,8 +119,8 @@ enum TrainingSection {
         struct Draft { var chunks = 1 }
         return Section<Draft>([
             Field("chunks", \.chunks, .integer(1...1_000_000, example: 8), default: "1", "parts of the micro-batch's tokens")
-        ]).kind(Draft(), name: "{chunks: n}").map { .chunks($0.chunks) }
-            .abbreviated(by: Kind<LossName>.choice.map { $0 == .fused ? .fused : .whole })
+        ]).kind(Draft(), name: "{chunks: n}").map { LossKind.chunks($0.chunks) }
+            .abbreviated(by: Kind<LossName>.choice.map { $0 == .fused ? LossKind.fused : LossKind.whole })
     }
 
     private static var optimizer: Kind<OptimizerKind> {
@@ -142,7 +142,7 @@ enum TrainingSection {
             if item.tree["sequence"] == nil, !isCNN {
                 if let usual = usualSequence, usual > 0 {
                     draft.spec.sequence = usual
-                    reader.remark("training.sequence is not given: \(usual), the model's own")
+                    reader.remark("training.sequence is not given: \(usual), the model's own longest, is taken")
                 } else if usualSequence != nil {
                     reader.report(
                         item.tree.place, "\(item.path).sequence", "the key is missing", "write sequence: with the tokens of a sequence")
