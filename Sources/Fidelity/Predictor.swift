@@ -12,7 +12,8 @@ public struct PreparedRun: Sendable {
 
     /// - Throws: `PreparationError` with the reason why the run cannot be modelled.
     public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
-        guard let job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
+        guard var job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
+        job.software = data.stacks.published(job.software, on: job.cluster.accelerator)
         self.run = run
         do throws(Faults) {
             let first = try job.plan(data)

@@ -115,9 +115,11 @@ private struct Planning {
         }
         let profile = ProfileKey(cluster: job.cluster, behaviour: behaviour)
         let flow = GradientFlow(job: job, behaviour: behaviour)
+        let memory = memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape)
+        remark(on: memory)
+        warnings += IdleKeys(job: job, behaviour: behaviour, flow: flow, data: data).remarks
         return Plan(
-            job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule,
-            memory: memory(StagePlacement(schedule: schedule, stageLayers: stageLayers), shape),
+            job: job, behaviour: behaviour, profile: profile, model: model, work: work, costs: costs, schedule: schedule, memory: memory,
             flow: flow, pieces: work.gradientPieces(job: job, behaviour: behaviour), reductions: flow.reductions(schedule),
             warnings: warnings + (job.training.compression?.remarks(job) ?? []),
             expectedError: data.profiles.residual[behaviour.stack] ?? data.profiles.residual["generic"] ?? 0.2,
@@ -228,6 +230,13 @@ private struct Planning {
         return (perForward, limit)
     }
 
+    private mutating func remark(on memory: MemoryEstimate) {
+        guard memory.fits, !memory.keepsMargin else { return }
+        warnings.append(
+            "the job needs \(fixed(memory.peak / 1e9, decimals: 1)) of the \(fixed(memory.capacity / 1e9, decimals: 1)) GB that a process can have of \(job.cluster.accelerator.name): less than layout.memory_margin (\(fixed(memory.margin * 100, decimals: 0)) %) stays free, and fragments may fill that"
+        )
+    }
+
     private func memory(_ placement: StagePlacement, _ shape: PipelineShape) -> MemoryEstimate {
         guard !job.cluster.pools.isEmpty else { return MemoryEstimate(job: job, placement: placement) }
         let estimates = job.poolClusters.map { cluster in
@@ -239,6 +248,7 @@ private struct Planning {
         var whole = MemoryEstimate(
             stages: pools.enumerated().map { estimates[$1].stages[$0] }, capacity: estimates.map(\.capacity).max() ?? 0)
         whole.capacities = pools.map { estimates[$0].capacity }
+        whole.margin = job.layout.memoryMargin
         return whole
     }
 }
@@ -291,6 +301,11 @@ struct PipelineShape {
 
     /// The rank that holds a virtual stage (DualPipe: the one in whose first chunk it is).
     func rank(of stage: Int) -> Int { foldsBack && stage >= ranks ? 2 * ranks - 1 - stage : stage % ranks }
+}
+
+extension Job {
+    /// The pipeline rank that holds a virtual stage (DualPipe: the one in whose first chunk it is).
+    public func pipelineRank(of stage: Int) -> Int { PipelineShape(job: self).rank(of: stage) }
 }
 
 extension StageCosts {

@@ -1,6 +1,8 @@
 import Calibration
 import Plan
 import Quantities
+import Simulation
+import Synchronization
 import Workload
 
 /// Lower bounds of all layouts of a space.
@@ -55,10 +57,7 @@ struct Bounds {
         return groups
     }
 
-    private static func sharesGroups(_ a: LayoutChoice, _ b: LayoutChoice) -> Bool {
-        a.tensor == b.tensor && a.context == b.context && a.pipeline == b.pipeline && a.expert == b.expert
-            && a.expertTensor == b.expertTensor && a.sequenceParallel == b.sequenceParallel
-    }
+    private static func sharesGroups(_ a: LayoutChoice, _ b: LayoutChoice) -> Bool { a.groups == b.groups }
 }
 
 /// Costs that layouts of one set of process groups share: only micro-batch and stages change the work, only recomputation and sharding its price.
@@ -84,6 +83,8 @@ struct SharedCosts {
     /// Process groups where each stage has two copies; made when first asked for.
     private var twinGroups: GroupShapes??
     private let plain: Job
+    /// What the links let flows do; made when first asked for, nil where the network cannot be laid out.
+    private var floor: LinkFloor??
     private var latest: (micro: Int, layers: [Int], work: StageWork)?
     private var priced: [Price: (costs: StageCosts, work: StageWork)] = [:]
 
@@ -105,14 +106,30 @@ struct SharedCosts {
         modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
     }
 
-    /// - Parameter findsLayers: whether `recompute: auto` is resolved, which takes an estimate of the memory.
-    mutating func bound(_ choice: LayoutChoice, _ objective: Objective, findsLayers: Bool = false) -> LayoutFigures {
+    /// - Parameters:
+    ///   - findsLayers: whether `recompute: auto` is resolved, which takes an estimate of the memory.
+    ///   - onLinks: whether the step is played as flows, whose links take more time than the closed form knows.
+    mutating func bound(
+        _ choice: LayoutChoice, _ objective: Objective, findsLayers: Bool = false, onLinks: Bool = false
+    ) -> LayoutFigures {
         var job = job.laidOut(choice)
         // Which layers `auto` takes is found when the layout's turn comes; none is the least.
         if choice.recompute == .auto { job.training.recompute = findsLayers ? job.fewestRecomputed.policy : .none }
         guard let (costs, work) = costs(choice, job: job) else { return LayoutFigures(seconds: .infinity) }
+        let extra = onLinks ? linkExtra(job, work: work, costs: costs) : LinkExtra.none
         return objective.bound(
-            StepBound(job: job, behaviour: behaviour, work: work, costs: costs), job: job, modelFLOPs: modelFLOPs)
+            StepBound(job: job, behaviour: behaviour, work: work, costs: costs, extra: extra), job: job, modelFLOPs: modelFLOPs)
+    }
+
+    private mutating func linkExtra(_ job: Job, work: StageWork, costs: StageCosts) -> LinkExtra {
+        if floor == nil { floor = .some((try? plain.plan(data)).flatMap { try? LinkFloor(plan: $0) }) }
+        guard var links = floor ?? nil, let groups = groups(copies: job.layout.parameterCopies) else { return .none }
+        let flow = GradientFlow(job: job, behaviour: behaviour)
+        let extra = LinkExtra(
+            &links, costs: costs, traffic: PassTraffic(job: job, work: work, model: model.laidOut(job.deployment, groups: groups)),
+            byUnit: flow.gathersByUnit)
+        floor = links
+        return extra
     }
 
     private mutating func costs(_ choice: LayoutChoice, job: Job) -> (StageCosts, StageWork)? {

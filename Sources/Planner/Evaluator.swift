@@ -17,11 +17,12 @@ struct Evaluator {
     let space: SearchSpace
     let objective: Objective
     let data: CalibrationData
+    let network: NetworkModel
     private let behaviour: StackBehaviour
 
-    init(space: SearchSpace, objective: Objective, data: CalibrationData) {
+    init(space: SearchSpace, objective: Objective, data: CalibrationData, network: NetworkModel = .alphaBeta) {
         let job = space.job
-        (self.space, self.objective, self.data) = (space, objective, data)
+        (self.space, self.objective, self.data, self.network) = (space, objective, data, network)
         behaviour = data.stacks.behaviour(
             of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.precision.compute)
     }
@@ -49,11 +50,11 @@ struct Evaluator {
         // Where an order is searched, only the plan knows what it holds; what is far beyond needs none.
         let slack = choice.pipeline > 1 && choice.schedule.searchesOrder ? 1.25 : 1
         let memory = memory(of: job)
-        guard memory.peak <= memory.capacity * slack else { return .unfit }
+        guard memory.peak <= memory.capacity * (1 - memory.margin) * slack else { return .unfit }
         guard memory.peak <= (space.constraints.memory ?? .infinity) * slack else { return .overLimit }
         guard let plan = try? job.plan(data) else { return .impossible }
         // The order itself may hold more than the rule that the schedule goes by.
-        guard plan.memory.fits else { return .unfit }
+        guard plan.memory.keepsMargin else { return .unfit }
         guard plan.memory.peak <= space.constraints.memory ?? .infinity else { return .overLimit }
         guard let figures = try? figures(of: plan) else { return .impossible }
         return .figures(figures)
@@ -78,11 +79,12 @@ struct Evaluator {
     /// The objective's figures of the undisturbed step.
     func figures(of plan: Plan) throws(Fault) -> LayoutFigures {
         var figures: LayoutFigures
-        if objective.needsTimeOnly, plan.job.training.dataLoading == nil {
+        var settings = SimulationSettings()
+        settings.network = network
+        if objective.needsTimeOnly, plan.job.training.dataLoading == nil, !settings.usesFlows(on: plan.job.cluster) {
             let seconds = try StepReplay(plan: plan).seconds(costs: plan.costs)
             figures = objective.figures(seconds: seconds, breakdown: [:], hfu: 0, job: plan.job)
         } else {
-            var settings = SimulationSettings()
             settings.timeline = false
             let result = try simulate(plan, settings: settings)
             figures = objective.figures(
@@ -146,7 +148,7 @@ struct Outcomes {
 
     /// Goes on with layouts that stand behind those of the space.
     mutating func extend(_ space: SearchSpace) {
-        evaluator = Evaluator(space: space, objective: evaluator.objective, data: evaluator.data)
+        evaluator = Evaluator(space: space, objective: evaluator.objective, data: evaluator.data, network: evaluator.network)
     }
 
     /// - Returns: [indices]; nil where `isOver` said so first.

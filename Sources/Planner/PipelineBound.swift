@@ -58,7 +58,13 @@ struct PipelineBound {
     var chunks: Int { ranks.map(\.stages.count).max() ?? 1 }
     var leastCompute: Double { ranks.map(\.compute).min() ?? 0 }
 
-    init(job: Job, flow: GradientFlow, passes: StagePasses, costs: StageCosts, pieces: [Int]) {
+    private let countsGathers: Bool
+
+    /// - Parameter countsGathers: whether what is gathered ahead holds the first passes up.
+    init(
+        job: Job, flow: GradientFlow, passes: StagePasses, costs: StageCosts, extra: LinkExtra, pieces: [Int], countsGathers: Bool
+    ) {
+        self.countsGathers = countsGathers
         let count = max(1, job.layout.pipeline)
         // Each direction of DualPipe has half of the micro-batches, and every rank a stage of either.
         isTwin = count > 1 && job.layout.schedule == .dualpipe
@@ -72,24 +78,26 @@ struct PipelineBound {
         default: (inFlight, isStrict) = (nil, false)
         }
         self.pieces = costs.stages.indices.map { pieces.indices.contains($0) ? Double(max(1, pieces[$0])) : 16 }
-        gathers = flow.gathersAhead ? costs.data.map(\.gather) : costs.data.map { _ in 0 }
-        reduces = costs.data.map(\.reduce)
+        gathers = costs.data.indices.map {
+            flow.gathersAhead && countsGathers ? costs.data[$0].gather + extra.gather.extra($0) : 0
+        }
+        reduces = costs.data.indices.map { costs.data[$0].reduce + extra.reduce.extra($0) }
         ranks = Array(repeating: Rank(), count: count)
         func rank(of stage: Int) -> Int { folds && stage >= count ? 2 * count - 1 - stage : stage % count }
         for stage in costs.stages.indices {
-            for at in isTwin ? [stage, count - 1 - stage] : [rank(of: stage)] { add(stage, to: at, costs: costs) }
-            hops.append(stage > 0 && rank(of: stage - 1) != rank(of: stage) ? costs.hop : 0)
+            for at in isTwin ? [stage, count - 1 - stage] : [rank(of: stage)] { add(stage, to: at, costs: costs, extra: extra) }
+            hops.append(stage > 0 && rank(of: stage - 1) != rank(of: stage) ? costs.hop + extra.hop : 0)
         }
         for at in ranks.indices { ranks[at].work = max(ranks[at].work, ranks[at].moving) }
         if flow.overlaps {
-            let most = ranks.map { $0.reduce * passes.reductions + (flow.gathersAhead ? $0.gather : 0) }.max() ?? 0
-            exposedData = most * costs.dataExposed
+            // In closed form, however the collectives are played.
+            exposedData = ranks.map { rank in rank.stages.reduce(0) { $0 + passes.exposed.extra($1) } }.max() ?? 0
         }
         descend()
         ascend()
     }
 
-    private mutating func add(_ stage: Int, to at: Int, costs: StageCosts) {
+    private mutating func add(_ stage: Int, to at: Int, costs: StageCosts, extra: LinkExtra) {
         let traffic = costs.data[stage]
         ranks[at].stages.append(stage)
         ranks[at].chain += micro * (passes.forward[stage] + passes.backward[stage])
@@ -98,8 +106,8 @@ struct PipelineBound {
         ranks[at].stream += micro * passes.stream[stage]
         ranks[at].moving += micro * passes.moving[stage]
         ranks[at].optimizer += costs.optimizer[stage]
-        ranks[at].gather += traffic.gather
-        ranks[at].reduce += traffic.reduce
+        ranks[at].gather += traffic.gather + extra.gather.extra(stage)
+        ranks[at].reduce += traffic.reduce + extra.reduce.extra(stage)
     }
 
     /// When the first micro-batch has gone down, and come back, at the earliest.
@@ -239,7 +247,7 @@ struct PipelineBound {
             let behind = isTwin ? drain[lowest] : drain[lowest] + leaving(0)
             longest = max(longest, rest + behind + top.optimizer - start)
             // Where units are gathered, the stream is busy with the first before the first pass.
-            if at == 0, !isTwin { longest = max(longest, ready(rank) + rank.optimizer - max(start, passes.gather)) }
+            if at == 0, !isTwin, countsGathers { longest = max(longest, ready(rank) + rank.optimizer - max(start, passes.gather)) }
         }
         return longest
     }

@@ -10,6 +10,8 @@ public struct SearchSettings: Sendable {
     public var keep = 10
     /// Threads; the answer does not depend on them.
     public var jobs = 1
+    /// How communication is played. As flows a step is never faster than in closed form, on which all bounds rest.
+    public var network = NetworkModel.auto
     /// After so many seconds the best found so far is the answer; nil: until it is proven. An answer cut short depends on the machine's speed.
     /// Bounds take at most half of it, so that something is left to simulate in.
     public var seconds: Double?
@@ -70,15 +72,22 @@ private struct SearchRun {
     private var order: [Int] = []
     /// Of `order`, those whose turn has come.
     private var position = 0
-    /// Layouts of `recompute: auto` whose bound knows the layers.
+    /// Layouts whose bound knows the layers that `recompute: auto` takes, and the links that flows share.
     private var raised: Set<Int> = []
+    /// Costs by process groups, for bounds that are raised.
+    private var shared: [LayoutChoice: SharedCosts] = [:]
+    private let onLinks: Bool
     private var front = ParetoFront<RankedLayout>()
     var result = SearchResult()
 
     init(space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings) {
         (self.space, self.objective, self.data, self.settings) = (space, objective, data, settings)
         start = clock.now
-        outcomes = Outcomes(evaluator: Evaluator(space: space, objective: objective, data: data), journal: settings.journal)
+        outcomes = Outcomes(
+            evaluator: Evaluator(space: space, objective: objective, data: data, network: settings.network), journal: settings.journal)
+        var simulation = SimulationSettings()
+        simulation.network = settings.network
+        onLinks = simulation.usesFlows(on: space.job.cluster)
         result.space = space.choices.count
         result.recovered = settings.journal?.recovered ?? 0
     }
@@ -179,15 +188,14 @@ private struct SearchRun {
         }
     }
 
-    /// Gives a layout of `recompute: auto` whose turn has come the bound of the layers that it takes, and its place in the order by that.
+    /// Gives a layout whose turn has come the bound of the layers that `recompute: auto` takes and of the links that its flows take, and its place in
+    /// the order by that.
     /// - Returns: whether its turn is later, or it is another layout by another name.
     private mutating func isRaised(_ index: Int) -> Bool {
-        guard space.choices[index].recompute == .auto, raised.insert(index).inserted else { return false }
-        if outcomes.evaluator.isRenamed(index) { return true }
-        var shared = SharedCosts(space: space, first: space.choices[index], data: data)
-        guard let bound = shared?.bound(space.choices[index], objective, findsLayers: true), objective.value(bound) > value(index) else {
-            return false
-        }
+        let choice = space.choices[index]
+        guard onLinks || choice.recompute == .auto, raised.insert(index).inserted else { return false }
+        if choice.recompute == .auto, outcomes.evaluator.isRenamed(index) { return true }
+        guard let bound = raisedBound(choice), objective.value(bound) > value(index) else { return false }
         bounds[index] = bound
         guard objective.value(bound).isFinite else { return false }
         // The first place of those left that is not before it.
@@ -199,6 +207,16 @@ private struct SearchRun {
         if low == position { return false }
         order.insert(index, at: low)
         return true
+    }
+
+    private mutating func raisedBound(_ choice: LayoutChoice) -> LayoutFigures? {
+        let group = choice.groups
+        guard var costs = shared[group] ?? SharedCosts(space: space, first: choice, data: data) else { return nil }
+        let bound = costs.bound(choice, objective, findsLayers: true, onLinks: onLinks)
+        // A few hundred groups are in use at a time; each holds the prices of its layouts.
+        if shared.count >= 256 { shared.removeAll() }
+        shared[group] = costs
+        return bound
     }
 
     private func value(_ index: Int) -> Double { bounds[index].map(objective.value) ?? .infinity }
@@ -275,7 +293,8 @@ private struct SearchRun {
                 objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
             else { continue }
             result.ranked[place] = RankedLayout(
-                choice: whole.choices[index], index: index, value: objective.value(figures), bound: layout.bound, figures: figures)
+                choice: whole.choices[index], index: index, value: objective.value(figures),
+                bound: min(layout.bound, objective.value(figures)), figures: figures)
             result.refined += 1
         }
         result.simulated += found.count { $0 != nil }

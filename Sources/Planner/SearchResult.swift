@@ -5,7 +5,7 @@ public struct RankedLayout: Sendable {
     public let index: Int
     /// Value of the objective: seconds, dollars or joules a step; of a Pareto search seconds.
     public let value: Double
-    /// What it cannot undercut; of a layout whose layers were dealt anew, what it could not before.
+    /// What it cannot undercut; of a layout whose layers were dealt anew, what it could not before, or `value` where that is less.
     public let bound: Double
     public let figures: LayoutFigures
 }

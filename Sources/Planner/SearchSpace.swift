@@ -36,12 +36,22 @@ public struct LayoutChoice: Sendable, Hashable {
     }
 }
 
+extension LayoutChoice {
+    /// The process groups alone: equal for layouts that share them.
+    var groups: LayoutChoice {
+        var groups = LayoutChoice()
+        (groups.tensor, groups.context, groups.pipeline, groups.sequenceParallel) = (tensor, context, pipeline, sequenceParallel)
+        (groups.expert, groups.expertTensor) = (expert, expertTensor)
+        return groups
+    }
+}
+
 /// What a search may choose from. Lists are tried in their order; an illegal combination is left out.
 public struct SearchConstraints: Sendable, Hashable {
     public var recompute: [Recompute] = [.none, .selective, .full, .auto]
     public var zero = [0, 1, 2, 3]
-    /// Of those that `SearchSpace.schedules` lists.
-    public var schedules: [ScheduleKind] = [.oneForwardOneBackward, .interleaved, .zb1p]
+    /// Of those that `SearchSpace.schedules` lists; nil: those that the job's stack has.
+    public var schedules: [ScheduleKind]?
     /// Largest degrees; nil: as the model and the cluster allow.
     public var maxTensor: Int?
     public var maxPipeline: Int?
@@ -143,6 +153,7 @@ extension Job {
         job.layout.stageLayers = choice.stageLayers
         job.layout.stageDeal = choice.stageDeal
         if choice.zero == 0 { job.layout.shardGroup = nil }
+        if choice.zero != 3 { job.layout.reshardAfterForward = nil }
         job.training.microBatch = choice.microBatch
         job.training.recompute = choice.recompute
         return job
@@ -250,7 +261,7 @@ private struct Enumeration {
         guard pipeline > 1 else { return [(.oneForwardOneBackward, 1)] }
         let layers = job.model.layers
         var result: [(ScheduleKind, Int)] = []
-        for schedule in constraints.schedules where SearchSpace.schedules.contains(schedule) {
+        for schedule in constraints.schedules ?? job.offeredSchedules where SearchSpace.schedules.contains(schedule) {
             switch schedule {
             case .interleaved:
                 guard microBatches % pipeline == 0, layers / pipeline >= 2 else { continue }

@@ -10,11 +10,15 @@ struct StepBound {
     /// Kernel seconds of the least busy rank.
     let leastCompute: Double
 
-    init(job: Job, behaviour: StackBehaviour, work: StageWork, costs: StageCosts) {
+    /// - Parameter extra: what the links add where the step is played as flows.
+    init(job: Job, behaviour: StackBehaviour, work: StageWork, costs: StageCosts, extra: LinkExtra = .none) {
         let flow = GradientFlow(job: job, behaviour: behaviour)
-        let passes = StagePasses(job: job, flow: flow, work: work, costs: costs)
+        let pieces = work.gradientPieces(job: job, behaviour: behaviour)
+        let passes = StagePasses(job: job, flow: flow, work: work, costs: costs, extra: extra, pieces: pieces)
+        // Without a common start of the optimizer a span counts from a rank's own first gather, which flows may stretch more than another's.
         let pipeline = PipelineBound(
-            job: job, flow: flow, passes: passes, costs: costs, pieces: work.gradientPieces(job: job, behaviour: behaviour))
+            job: job, flow: flow, passes: passes, costs: costs, extra: extra, pieces: pieces,
+            countsGathers: behaviour.optimizerSynchronises || !extra.isPlayed)
         let core = behaviour.optimizerSynchronises ? pipeline.synchronised() : pipeline.unsynchronised()
         // The simulation rounds each task to a nanosecond.
         let tasks = Double(job.microBatches) * 4 * Double(work.stages.reduce(0) { max($0, $1.count) } * pipeline.chunks)
@@ -47,26 +51,29 @@ struct StagePasses {
     var firstBackward: [Double] = []
     /// Longest gather of a unit.
     var gather = 0.0
+    /// What overlap leaves of each stage's collectives on the path.
+    var exposed: [Double] = []
     /// Exchange with experts and sends within the passes that a pass in the other direction may hide, of all passes of a micro-batch.
     var moving: [Double] = []
 
-    init(job: Job, flow: GradientFlow, work: StageWork, costs: StageCosts) {
-        let micro = Double(max(1, job.microBatches))
+    init(job: Job, flow: GradientFlow, work: StageWork, costs: StageCosts, extra: LinkExtra, pieces: [Int]) {
         // DualPipe's passes may stand side by side, each computing while the other's tokens travel.
         let hides = job.layout.pipeline > 1 && (job.layout.schedule == .dualpipe || job.layout.schedule == .dualpipeV)
         splits = job.layout.pipeline > 1 && job.layout.schedule.splitsBackward && !flow.gathersByUnit
         reductions = Double(flow.leastReductions(job))
         for stage in costs.stages.indices {
             guard !flow.gathersByUnit else {
-                addUnits(work.stages[stage], flow: flow, costs: costs)
+                addUnits(work.stages[stage], flow: flow, costs: costs, extra: extra)
                 continue
             }
             let passes = costs.stages[stage]
-            let traffic = costs.data[stage]
+            let overlap = OverlapCost(
+                of: stage, costs: costs, flow: flow, reductions: reductions, pieces: pieces[stage], microBatches: job.microBatches,
+                splits: splits)
+            exposed.append(flow.overlaps ? overlap.exposed : 0)
             func slowed(_ seconds: Double, beside communication: Double) -> Double {
-                seconds + costs.overlapSlowdown * min(seconds, communication / micro)
+                seconds + overlap.slowdown * min(seconds, communication)
             }
-            let reduced = flow.reducesInPieces ? traffic.reduce * reductions : 0
             if hides {
                 let parts = [passes.forward, passes.backward, passes.weight].map { pass in
                     let moved = pass.seconds[.expertComm] + pass.seconds[.pipelineComm]
@@ -81,9 +88,11 @@ struct StagePasses {
                 continue
             }
             moving.append(0)
-            forward.append(slowed(passes.forward.total, beside: flow.gathersAhead ? traffic.gather : 0))
-            backward.append(splits ? passes.backward.total : slowed(passes.backward.total + passes.weight.total, beside: reduced))
-            weight.append(splits ? slowed(passes.weight.total, beside: reduced) : 0)
+            forward.append(slowed(passes.forward.total, beside: overlap.besideForward) + extra.forward.extra(stage))
+            backward.append(
+                (splits ? passes.backward.total : slowed(passes.backward.total + passes.weight.total, beside: overlap.besideGradient))
+                    + extra.backward.extra(stage))
+            weight.append(splits ? slowed(passes.weight.total, beside: overlap.besideGradient) : 0)
             compute.append(Self.kernels(passes))
             stream.append(0)
         }
@@ -92,18 +101,22 @@ struct StagePasses {
     /// Units are gathered one ahead: the third one's gather starts behind the first one's pass, so a pass takes as long as the first and the last
     /// unit and what is gathered between them, if that is more than all units. Reductions queue among the gathers, each behind the gather of the
     /// unit after the next.
-    private mutating func addUnits(_ units: [Int], flow: GradientFlow, costs: StageCosts) {
+    private mutating func addUnits(_ units: [Int], flow: GradientFlow, costs: StageCosts, extra: LinkExtra) {
         var sums = (forward: 0.0, backward: 0.0, compute: 0.0, stream: 0.0)
         var ends = (forward: 0.0, backward: 0.0)
         var between = (forward: 0.0, first: 0.0, backward: 0.0)
         var reduces = 0.0
         for (at, unit) in units.enumerated() {
             let passes = costs.units[unit]
-            let traffic = costs.unitData[unit]
-            let gathered = flow.gathersAgain ? traffic.gather : 0
+            var traffic = costs.unitData[unit]
+            let beside = flow.gathersAgain ? traffic.gather : 0
             let (front, back) = (passes.forward.total, passes.backward.total + passes.weight.total)
-            let forward = front + costs.shardedSlowdown * min(front, gathered)
-            let backward = back + costs.shardedSlowdown * min(back, gathered + traffic.reduce)
+            let forward = front + costs.shardedSlowdown * min(front, beside) + extra.unitForward.extra(unit)
+            let reduced = flow.keepsGathered ? 0 : traffic.reduce
+            let backward = back + costs.shardedSlowdown * min(back, beside + reduced) + extra.unitBackward.extra(unit)
+            traffic.gather += extra.unitGather.extra(unit)
+            traffic.reduce += extra.unitReduce.extra(unit)
+            let gathered = flow.gathersAgain ? traffic.gather : 0
             sums.forward += forward
             sums.backward += backward
             if at == 0 || at == units.count - 1 {
@@ -118,7 +131,7 @@ struct StagePasses {
             if at == 0 { lastReduce.append(traffic.reduce) }
             reduces += traffic.reduce
             sums.compute += Self.kernels(passes)
-            sums.stream += traffic.reduce + 2 * gathered
+            sums.stream += (flow.keepsGathered ? 0 : traffic.reduce) + 2 * gathered
             gather = max(gather, traffic.gather)
         }
         moving.append(0)
@@ -133,7 +146,7 @@ struct StagePasses {
         weight.append(0)
         compute.append(sums.compute)
         stream.append(sums.stream)
-        streamReduce.append(reduces)
+        streamReduce.append(flow.keepsGathered ? 0 : reduces)
     }
 
     private static func kernels(_ passes: StageCosts.Passes) -> Double {

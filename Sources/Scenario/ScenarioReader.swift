@@ -117,6 +117,7 @@ struct ScenarioReader {
         if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
         if let job, mayCheck {
             check(job, conditions, tree)
+            for remark in IdleScenarioKeys.remarks(job, tree) { reader.remark(remark) }
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
         }
         guard let job, reader.errors.isEmpty else { return nil }

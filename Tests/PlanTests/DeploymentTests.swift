@@ -52,7 +52,7 @@ struct DeploymentTests {
             #expect(memory.family == family && memory.context == context, "\(name)")
         }
         #expect(StackTable.memory(of: "nemo").gradientBytes == 2 && StackTable.memory(of: "megatron-lm").gradientBytes == 4)
-        #expect(StackTable.memory(of: "torchtitan").repeatsHalf && StackTable.memory(of: "megatron-deepspeed").pipelineZero == 1)
+        #expect(StackTable.memory(of: "torchtitan").repeatsHalf)
         var pipelined = try job()
         pipelined.software = SoftwareStack(framework: "deepspeed")
         #expect(!pipelined.allowsSharding(2, pipeline: 2) && pipelined.allowsSharding(2, pipeline: 1))

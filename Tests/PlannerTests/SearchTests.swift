@@ -150,7 +150,7 @@ struct BoundTests {
         for choice in stride(from: 0, to: space.choices.count, by: max(1, space.choices.count / 30)) {
             guard let plan = try? space.job(space.choices[choice]).plan(data) else { continue }
             let isUnfit = if case .unfit = evaluator.outcome(space.choices[choice]) { true } else { false }
-            #expect(isUnfit == !plan.memory.fits, "\(space.choices[choice])")
+            #expect(isUnfit == !plan.memory.keepsMargin, "\(space.choices[choice])")
         }
     }
 }

@@ -34,7 +34,7 @@ struct TerminalTests {
           software  megatron-lm core-0.8   seed 1, scenario 1f3a9c5e77d20b64, orrery 0.1.0
 
           Step time   5 s                     p5 4.9 s, p95 5.15 s, n 200
-          MFU         43.0 %                  causal count 40.0 %, HFU 43.0 %
+          MFU         43.0 %                  of 989 bf16 TFLOP/s; causal count 40.0 %, HFU 43.0 %
           Throughput  3.355 M tokens/s        204.8 a GPU
           Compute     425 TFLOP/s a GPU       425 executed, compute busy 78.0 %
 

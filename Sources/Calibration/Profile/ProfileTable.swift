@@ -149,6 +149,9 @@ public struct ProfileTable: Sendable {
             })
     }
 
+    /// Whether some constant is known for a named state of the machines.
+    public func knows(environment: String) -> Bool { adjustments.contains { $0.scope == .environment(environment) } }
+
     /// Adjustments that apply to a key, with what each leaves uncertain; the base of an estimate's error.
     public func uncertainty(for key: ProfileKey) -> [Adjustment] { adjustments.filter { key.scopes.contains($0.scope) } }
 }

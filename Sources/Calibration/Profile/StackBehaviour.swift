@@ -82,6 +82,7 @@ public struct StackTable: Sendable {
     /// Parts of the names of frameworks without an entry, with the entry whose memory they keep.
     private let memoryOf: [(part: String, entry: String)]
     private let memories: [String: StackMemory]
+    let offers: [StackOffer]
 
     public static let shared: Result<StackTable, CalibrationError> = Result { () throws(CalibrationError) in
         try StackTable(yaml: String(decoding: PackageResources.stacks_yaml, as: UTF8.self))
@@ -100,7 +101,7 @@ public struct StackTable: Sendable {
         let families = root["memory_families"]?.mapping ?? [:]
         var entries: [String: Entry] = [:]
         var memories: [String: StackMemory] = [:]
-        for (key, value) in root where !["names", "memory_of", "memory_families"].contains(key.string) {
+        for (key, value) in root where !["names", "memory_of", "memory_families", "offers"].contains(key.string) {
             guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
                 throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
             }
@@ -128,6 +129,9 @@ public struct StackTable: Sendable {
         guard entries["generic"] != nil else { throw CalibrationError("stacks.yaml: the entry generic is missing") }
         self.entries = entries
         self.memories = memories
+        var offers: [StackOffer] = []
+        for node in root["offers"]?.sequence ?? [] { offers.append(try StackOffer(node)) }
+        self.offers = offers
         aliases = Dictionary(Self.words(root["names"])) { first, _ in first }
         memoryOf = Self.words(root["memory_of"]).map { (part: $0.0, entry: $0.1) }
         for (name, target) in Self.words(root["names"]) + Self.words(root["memory_of"]) where entries[target] == nil {
@@ -173,10 +177,38 @@ public struct StackTable: Sendable {
         return table.memories[name ?? "generic"] ?? StackMemory()
     }
 
+    private func entry(of software: SoftwareStack) -> (name: String, entry: Entry) {
+        let name = entry(of: software.framework) ?? "generic"
+        return (name, entries[name] ?? Entry())
+    }
+
+    /// The software of a measured run that does not say which attention it had: what the stack ran in the days of the device.
+    public func published(_ software: SoftwareStack, on device: Accelerator) -> SoftwareStack {
+        let entry = entry(of: software).entry
+        guard software.flashAttention == nil, entry.flashFrom == .hopper, device.generation == .ampere else { return software }
+        var own = software
+        own.flashAttention = false
+        return own
+    }
+
+    /// Whether a release decides anything of a stack, and whether the routing of tokens does.
+    public func knowsReleases(of software: SoftwareStack) -> Bool {
+        let entry = entry(of: software).entry
+        return !entry.eras.isEmpty || !entry.moeGraphs.isEmpty || !entry.moeFused.isEmpty
+    }
+    public func knowsRouting(of software: SoftwareStack) -> Bool {
+        let entry = entry(of: software).entry
+        return (entry.moeGraphs + entry.moeFused).contains { $0.routing != nil }
+    }
+
+    /// Whether fused attention is assumed where releases of the stack differ in it.
+    public func assumesFlashAttention(_ software: SoftwareStack, on device: Accelerator) -> Bool {
+        software.flashAttention == nil && published(software, on: device) != software
+    }
+
     /// Fills in what the stack leaves open. `precision` and `isMoE` decide defaults that recipes tie to them.
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
-        let name = entry(of: software.framework) ?? "generic"
-        let entry = entries[name] ?? Entry()
+        let (name, entry) = entry(of: software)
         let isModern = device.generation != .ampere && ![.volta, .turing, .pascal].contains(device.generation)
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
         let routing = (software.routing ?? "").split(separator: "+").map(String.init)
@@ -185,7 +217,9 @@ public struct StackTable: Sendable {
             return rules.contains { $0.holds(release, device.generation, routing: routing, precision) }
         }
         let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
-        let flash = entry.flashAttention && (entry.flashFrom != .hopper || isModern)
+        // Releases of today run fused attention wherever there is a kernel for it; the first is for Ampere (arXiv:2205.14135).
+        let hasKernel = device.generation != .volta && device.generation != .pascal
+        let flash = entry.flashAttention && (entry.flashFrom == nil || hasKernel)
         return StackBehaviour(
             stack: name, era: era, flashAttention: software.flashAttention ?? flash,
             // MoE recipes run expert-tensor 1 and do not use the user-buffer overlap.

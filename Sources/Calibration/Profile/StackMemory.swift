@@ -33,8 +33,6 @@ public struct StackMemory: Sendable, Hashable {
     public var unfusedAttention = false
     /// Selective recomputation repeats every second matrix product.
     public var repeatsHalf = false
-    /// The highest ZeRO stage that works under a pipeline.
-    public var pipelineZero = 3
 
     init() {}
 
@@ -63,7 +61,6 @@ public struct StackMemory: Sendable, Hashable {
         dropout = value("dropout")?.bool ?? false
         unfusedAttention = !entry.flashAttention
         repeatsHalf = entry.selectiveHalf
-        pipelineZero = value("pipeline_zero")?.int ?? 3
     }
 }
 

@@ -43,6 +43,10 @@ public struct Accelerator: Sendable, Hashable {
     /// Dense peaks (no structured sparsity), FLOP/s. A format the device lacks is absent.
     public var peaks: [Precision: Double]
     public var memory: Bytes
+    /// Share of `memory` that the driver leaves to a process; the rest is its own, and on some boards the error correction's.
+    public var usableShare = 1.0
+    /// Bytes of `memory` that a process can have.
+    public var usable: Bytes { Bytes(Int64((Double(memory.count) * usableShare).rounded(.down))) }
     /// Bytes a second of device memory, nominal.
     public var memoryBandwidth: Bandwidth
     public var l2: Bytes

@@ -30,6 +30,13 @@ extension Catalogue {
                 memory: try entry.quantity("memory"), memoryBandwidth: try entry.quantity("memory_bandwidth"), l2: try entry.quantity("l2"),
                 pcieGeneration: try entry.integer("pcie"), boardPower: try entry.quantity("power"), achievable: achievable?.flopsPerSecond,
                 source: "")
+            if entry.has("usable") {
+                let usable: Bytes = try entry.quantity("usable")
+                guard usable.count > 0, usable.count <= device.memory.count else {
+                    throw entry.malformed("usable", "must be above zero and at most the memory")
+                }
+                device.usableShare = Double(usable.count) / Double(device.memory.count)
+            }
             device.source = entry.citation
             result.append(device)
         }

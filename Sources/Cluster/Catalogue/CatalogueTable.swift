@@ -15,7 +15,7 @@ extension Catalogue {
     public static func table(_ section: CatalogueTable.Section) throws(CatalogueError) -> CatalogueTable {
         switch section {
         case .gpus:
-            let header = ["gpu", "generation", "units", "bf16", "fp8", "nvfp4", "memory", "bandwidth", "power", "source"]
+            let header = ["gpu", "generation", "units", "bf16", "fp8", "nvfp4", "memory", "usable", "bandwidth", "power", "source"]
             return CatalogueTable(header: header, rows: try accelerators().map(row))
         case .links:
             let header = ["link", "fabric", "bandwidth", "latency", "source"]
@@ -43,7 +43,10 @@ extension Catalogue {
             device.peaks[precision].map { "\(significant($0 / 1e12)) TF" } ?? "-"
         }
         return [device.name, device.generation.rawValue, "\(device.computeUnits)"] + peaks
-            + [device.memory.description, device.memoryBandwidth.description, device.boardPower.description, device.source]
+            + [
+                device.memory.description, device.usable.description, device.memoryBandwidth.description, device.boardPower.description,
+                device.source,
+            ]
     }
     private static func row(_ node: NodeType) -> [String] {
         [

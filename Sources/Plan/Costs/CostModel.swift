@@ -111,10 +111,16 @@ public struct CostModel: Sendable {
         }
     }
 
+    /// As the layout asks for it, else as the stack does; overlap without a word on how is the framework's own decomposition.
+    private var tensorOverlap: SoftwareStack.TensorOverlap {
+        guard let wanted = job.layout.overlap.tensor else { return behaviour.tensorOverlap }
+        return !wanted ? .none : behaviour.tensorOverlap == .none ? .async : behaviour.tensorOverlap
+    }
+
     /// Share of a tensor-parallel collective that overlap with its product leaves on the path. User buffers pass the tensor round in as many chunks
     /// as there are ranks and hide all but the first, so larger groups leave less; the constant is that of four ranks.
     private var tensorShare: Double {
-        switch behaviour.tensorOverlap {
+        switch tensorOverlap {
         case .none: 1
         case .async: min(1, constants[.tensorAsyncExposed])
         case .userBuffer: min(1, constants[.tensorExposed] * power(4 / Double(max(2, deployment.layout.tensor)), constants[.tensorChunks]))
@@ -149,7 +155,7 @@ public struct CostModel: Sendable {
                 if Recomputation.isLight(op) { cost.elementwise += piece }
                 cost.forward += piece
                 cost.forwardKernels += kernels
-                if let module = RecomputedModules(of: op), again.contains(module) {
+                if !again.isDisjoint(with: RecomputedModules(of: op)) {
                     cost.recompute += piece
                     cost.recomputeKernels += kernels
                 }
@@ -165,7 +171,8 @@ public struct CostModel: Sendable {
         return cost
     }
 
-    private static func flops(_ op: Op) -> Double {
+    /// FLOPs that an op computes.
+    public static func flops(_ op: Op) -> Double {
         switch op.work {
         case .gemm(let gemm): gemm.flops
         case .attention(let core): core.fullFLOPs * core.visible * (op.pass == .forward ? 1 : 2.5)

@@ -1,4 +1,5 @@
 import Calibration
+import Cluster
 import Training
 import Workload
 
@@ -32,13 +33,18 @@ public struct OptimizerDemand: Sendable, Hashable {
     public let clipBytes: Double
     let side: Int
 
-    public init(_ kind: OptimizerKind, model: Architecture) {
+    /// - Parameter moments: format of the state that the rule keeps an element in single precision; nil: fp32.
+    public init(_ kind: OptimizerKind, model: Architecture, moments: Precision? = nil) {
         side = max(256, model.hidden)
         let shape = [side, side]
         let count = Double(side * side)
         let cost = kind.rule.cost(for: shape)
-        stateBytes = kind.rule.stateBytesPerParameter(for: shape)
-        updateBytes = cost.bytes / count
+        let whole = kind.rule.stateBytesPerParameter(for: shape)
+        // What is kept in single precision, and what the moments' own format leaves out of it, read and written.
+        let wide = Double(kind.rule.momentBytes(for: shape)) / count
+        let saved = wide * (1 - (moments?.bytes ?? 4) / 4)
+        stateBytes = whole - saved
+        updateBytes = cost.bytes / count - 2 * saved
         productFLOPs = cost.productFLOPs / count
         clipBytes = NormClipper<Float>.cost(count: side * side).bytes / count
     }
@@ -59,6 +65,8 @@ public struct OptimizerDemand: Sendable, Hashable {
 }
 
 extension Job {
-    /// Bytes of fp32 optimizer state per parameter beside the master copy, as the rule that runs states them.
-    public var stateBytesPerParameter: Double { OptimizerDemand(training.optimizer, model: model).stateBytes }
+    /// Bytes of optimizer state per parameter beside the master copy, as the rule that runs states them.
+    public var stateBytesPerParameter: Double { optimizerDemand.stateBytes }
+
+    var optimizerDemand: OptimizerDemand { OptimizerDemand(training.optimizer, model: model, moments: training.precision.moments) }
 }

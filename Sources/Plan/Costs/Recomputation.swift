@@ -22,7 +22,9 @@ struct Recomputation {
     private var takesHalf: Bool { policy == .selective && behaviour.selective == .half }
 
     /// Whether the backward pass sends again what a forward op sends; `full`: its layer is recomputed as a whole.
-    func repeats(_ op: Op, full: Bool) -> Bool { full || takesHalf && Self.isLight(op) }
+    func repeats(_ op: Op, full: Bool) -> Bool {
+        full || takesHalf && Self.isLight(op) || !modules.isDisjoint(with: RecomputedModules(of: op))
+    }
 
     /// Whether op-level selective recomputation does a forward op again whatever it keeps of the products.
     static func isLight(_ op: Op) -> Bool {
@@ -65,14 +67,23 @@ struct Recomputation {
 }
 
 extension RecomputedModules {
-    /// The module that a forward op belongs to; nil for one that is never left out.
-    init?(of op: Op) {
-        guard op.pass == .forward else { return nil }
+    /// The modules whose recomputation does a forward op again, by its role and its part of the layer.
+    public init(of op: Op) {
+        self = []
+        guard op.pass == .forward else { return }
         switch op.role {
-        case .norm: self = .norms
-        case .latentUp, .rotary: self = .latentUp
-        case .activation: self = .activation
-        case .other: return nil
+        case .norm: insert(.norms)
+        case .latentUp, .rotary: insert(.latentUp)
+        case .activation:
+            insert(.activation)
+            if op.part == .elementwise { insert(.mlp) }
+        case .other: break
         }
+        switch op.part {
+        case .mlp: insert(.mlp)
+        case .router, .experts: insert(.moe)
+        default: break
+        }
+        if case .attention = op.work { insert(.attentionCore) }
     }
 }

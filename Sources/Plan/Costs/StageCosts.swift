@@ -63,7 +63,7 @@ public struct StageCosts: Sendable {
         hop = Self.hop(job, model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
         let full = work.fullLayers(job)
-        let demand = OptimizerDemand(job.training.optimizer, model: job.model)
+        let demand = job.optimizerDemand
         let offload = HostCosts(job, model)
         for (stage, units) in work.stages.enumerated() {
             var sum = Sum()

@@ -11,6 +11,8 @@ public struct PrecisionPolicy: Sendable, Hashable {
     public var reduce: Precision?
     /// Format in which inputs of matrix products and activation functions are kept for the backward pass; nil: as the stack does.
     public var activations: Precision?
+    /// Format of the optimizer's moments; nil: as the rule keeps them, fp32.
+    public var moments: Precision?
     public init(compute: Precision) { self.compute = compute }
 
     /// Matrix products take 32-bit operands.

@@ -96,6 +96,10 @@ public struct Layout: Sendable, Hashable {
     public var expertDispatch = ExpertDispatch()
     /// Micro-batches of a replica in each pool of the cluster, where replicas stand in pools of different speed; empty: all run the same.
     public var batchShares: [Int] = []
+    /// Whether FSDP drops gathered parameters behind the forward pass, and gathers and reduces for each micro-batch; nil: as the stack does.
+    public var reshardAfterForward: Bool?
+    /// Share of a GPU's usable memory that searches and suggestions leave free, and above which a run is remarked on.
+    public var memoryMargin = 0.05
     /// The pool whose replicas set the pace.
     public var pacingPool = 0
     public init() {}

@@ -125,6 +125,11 @@ struct Legality {
                 "layout.shard_group", "groups of \(group) do not divide the \(job.data * layout.context) replicas",
                 "write all, or a divisor of \(job.data * layout.context)")
         }
+        if layout.zero != 3, layout.reshardAfterForward != nil {
+            add(
+                "layout.reshard_after_forward", "with zero: \(layout.zero) parameters are not gathered for each pass",
+                "write zero: 3, or remove the key")
+        }
         if layout.zero == 0, layout.shardGroup != nil {
             add("layout.shard_group", "nothing is sharded with zero: 0", "write zero: 1, 2 or 3, or remove shard_group")
         }
@@ -247,10 +252,8 @@ struct Legality {
             add("layout.virtual", "\(chunks) chunks need a pipeline", "write virtual: 1, or a pipeline of 2 or more")
         }
         if let order = layout.order { listed(order) } else { ordered(kind, chunks: chunks) }
-        if !job.allowsSharding(layout.zero, pipeline: layout.pipeline) {
-            add(
-                "layout.zero", "DeepSpeed's pipeline engine shards the optimizer only: each micro-batch would reduce the gradients anew",
-                "write zero: 1, or pipeline: 1")
+        if let refusal = StackOffers(job.software).refusal(zero: layout.zero, pipeline: layout.pipeline) {
+            add("layout.zero", refusal.reason, refusal.advice)
         }
         stages()
         if kind == .dualpipe, layout.pipeline > 1 {

@@ -3,13 +3,6 @@ import Cluster
 import Quantities
 import Workload
 
-extension Job {
-    /// Whether the stack shards this far under a pipeline.
-    public func allowsSharding(_ zero: Int, pipeline: Int) -> Bool {
-        pipeline <= 1 || zero <= StackTable.memory(of: software.framework).pipelineZero
-    }
-}
-
 /// Rules of single methods: folded schedules, grids, context exchange, offloading, pools.
 extension Legality {
     /// Two chunks a rank (arXiv:2405.15362), and micro-batches enough for DualPipe to fill both directions (arXiv:2412.19437).

@@ -66,6 +66,7 @@ extension Plan {
         let pools = job.cluster.pools
         let text = pools.indices.map { "\(pools[$0].gpus) x \(pools[$0].accelerator.name): \(shares[$0])" }.joined(separator: ", ")
         var estimate = MemoryEstimate(stages: plans.flatMap(\.memory.stages), capacity: plans.map(\.memory.capacity).max() ?? 0)
+        estimate.margin = job.layout.memoryMargin
         estimate.capacities = plans.flatMap { plan in plan.memory.stages.map { _ in plan.memory.capacities?.first ?? plan.memory.capacity }
         }
         return Plan(

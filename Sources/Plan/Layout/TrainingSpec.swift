@@ -24,12 +24,29 @@ public struct RecomputedModules: OptionSet, Sendable, Hashable {
     public static let latentUp = RecomputedModules(rawValue: 2)
     /// Outputs of the MLP's and the experts' activation function.
     public static let activation = RecomputedModules(rawValue: 4)
+    /// All of the MLP behind its input.
+    public static let mlp = RecomputedModules(rawValue: 8)
+    /// All of the mixture of experts behind its input: router, exchange, experts.
+    public static let moe = RecomputedModules(rawValue: 16)
+    /// Softmax(QK^T)V between its inputs and its output.
+    public static let attentionCore = RecomputedModules(rawValue: 32)
 
     /// Names in a scenario, in the order in which they are written out.
     public static let names: [(name: String, value: RecomputedModules)] = [
-        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation),
+        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation), ("mlp", .mlp), ("moe", .moe),
+        ("core-attention", .attentionCore),
     ]
     public var description: String { Self.names.filter { contains($0.value) }.map(\.name).joined(separator: ", ") }
+}
+
+/// How the loss is computed from the last hidden states.
+public enum LossKind: Sendable, Hashable {
+    /// As the stack does: the logits of a micro-batch stand at once.
+    case whole
+    /// In so many parts of the micro-batch's tokens, whose logits stand one after the other.
+    case chunks(Int)
+    /// Head and cross entropy in one kernel that never writes the logits out (Liger, arXiv:2410.10989; cut cross entropy, arXiv:2411.09009).
+    case fused
 }
 
 /// What is trained, for how long, and with which numerics.
@@ -46,6 +63,7 @@ public struct TrainingSpec: Sendable, Hashable {
     public var sequence = 1
     public var recompute = Recompute.none
     public var optimizer = OptimizerKind.adamw
+    public var loss = LossKind.whole
     /// How gradients are sent between replicas; nil: as they are.
     public var compression: GradientCompression?
     public var length = Length.oneStep

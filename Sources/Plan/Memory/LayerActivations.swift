@@ -12,8 +12,8 @@ public struct LayerActivations: Sendable, Hashable {
         public var bytes: Double
         /// Part of softmax(QK^T)V between its inputs and its output: what selective recomputation drops.
         public var isAttentionCore: Bool
-        /// The module whose recomputation makes it again.
-        public var module: RecomputedModules?
+        /// The modules whose recomputation makes it again.
+        public var modules: RecomputedModules
     }
     public private(set) var tensors: [Tensor] = []
     /// Bytes of the layer's input, all that full recomputation keeps.
@@ -34,8 +34,10 @@ public struct LayerActivations: Sendable, Hashable {
         if isExpert, let moe = job.model.moe { addExperts(moe, shape) } else { addMLP(width: Double(job.model.ffn), shape) }
     }
 
-    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false, from module: RecomputedModules? = nil) {
-        if bytes > 0 { tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core, module: module)) }
+    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false, from modules: RecomputedModules = []) {
+        guard bytes > 0 else { return }
+        let all = core ? modules.union(.attentionCore) : modules
+        tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core, modules: all))
     }
 
     private mutating func addAttention(_ job: Job, _ x: LayerShape) {
@@ -95,8 +97,8 @@ public struct LayerActivations: Sendable, Hashable {
         add("MLP norm input", x.e * x.h * x.local)
         add("MLP input", x.linear * x.h * x.local, from: .norms)
         let projections: Double = x.gated ? 2 : 1
-        add("activation input", x.ahead * projections * width * x.split)
-        add("down-projection input", x.linear * width * x.split, from: .activation)
+        add("activation input", x.ahead * projections * width * x.split, from: .mlp)
+        add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp])
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
     }
@@ -106,21 +108,21 @@ public struct LayerActivations: Sendable, Hashable {
         add("MLP norm input", x.e * x.h * x.local)
         add("router input", x.e * x.h * x.local, from: .norms)
         // fp32 logits and probabilities, and the routing map.
-        add("router logits and map", 9 * Double(moe.experts) * x.local)
+        add("router logits and map", 9 * Double(moe.experts) * x.local, from: .moe)
         let projections: Double = x.gated ? 2 : 1
         let load = max(1, moe.imbalance) * Double(moe.active) * (moe.capacity.map { min($0, 1.0e3) } ?? 1)
         // Within an expert-tensor group tokens are gathered and the inner width is cut.
         let routed = x.expertTokens * load
         let inner = Double(moe.ffn) / Double(x.expertTensor)
-        add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor))
-        add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor))
-        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor), from: .activation)
+        add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor), from: .moe)
+        add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor), from: .moe)
+        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor), from: [.activation, .moe])
         // For the gradient of the routing weights. Where these are applied in the activation function, as Megatron-Core's memory-efficient permutation
         // does, recomputing that gives the gradient without them.
-        add("expert outputs before weighting", x.e * x.h * routed, from: .activation)
+        add("expert outputs before weighting", x.e * x.h * routed, from: [.activation, .moe])
         let shared = Double(moe.sharedFFN ?? moe.shared * moe.ffn)
-        add("shared expert activation input", x.ahead * projections * shared * x.split)
-        add("shared expert down-projection input", x.linear * shared * x.split, from: .activation)
+        add("shared expert activation input", x.ahead * projections * shared * x.split, from: .moe)
+        add("shared expert down-projection input", x.linear * shared * x.split, from: [.activation, .moe])
         workspace = max(workspace, x.e * ((projections + 1) * inner * Double(x.expertTensor) + x.h) * routed)
     }
 
@@ -140,7 +142,7 @@ public struct LayerActivations: Sendable, Hashable {
     }
 
     private func bytes(of modules: RecomputedModules) -> Double {
-        tensors.reduce(0) { sum, tensor in sum + (tensor.module.map { modules.contains($0) } == true ? tensor.bytes : 0) }
+        tensors.reduce(0) { $0 + ($1.modules.isDisjoint(with: modules) ? 0 : $1.bytes) }
     }
 }
 

@@ -31,7 +31,10 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
         }
     }
     public var stages: [Stage]
+    /// Bytes that the driver leaves to a process.
     public var capacity: Double
+    /// Share of the capacity that a layout should leave free: what allocators cannot join together, and what no estimate knows.
+    public var margin = 0.0
     /// Bytes of each stage's own device, where a cluster has several kinds: [stages].
     public var capacities: [Double]?
     public init(stages: [Stage], capacity: Double) {
@@ -42,6 +45,11 @@ public struct MemoryEstimate: Sendable, Hashable, Codable {
     public var fits: Bool {
         guard let capacities, capacities.count == stages.count else { return peak <= capacity }
         return zip(stages, capacities).allSatisfy { $0.total <= $1 }
+    }
+    /// Whether the margin stays free on top of that.
+    public var keepsMargin: Bool {
+        guard let capacities, capacities.count == stages.count else { return peak <= capacity * (1 - margin) }
+        return zip(stages, capacities).allSatisfy { $0.total <= $1 * (1 - margin) }
     }
     /// The largest stage's bytes as `measure` counts them.
     public func peak(_ measure: MemoryMeasure) -> Double { stages.map { $0.total(measure) }.max() ?? 0 }

@@ -18,7 +18,7 @@ extension MemoryEstimate {
     }
 
     public init(job: Job, placement: StagePlacement) {
-        let capacity = Double(job.cluster.accelerator.memory.count)
+        let capacity = Double(job.cluster.accelerator.usable.count)
         if case .resnet(let depth, let imageSize) = job.model.kind {
             self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
         } else {
@@ -28,6 +28,7 @@ extension MemoryEstimate {
                 stages: placement.layers.indices.map { model.stage($0, of: placement, starts: starts, capacity: capacity) },
                 capacity: capacity)
         }
+        margin = job.layout.memoryMargin
     }
 
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
@@ -84,11 +85,14 @@ private struct StageMemory {
             return stage
         }
         guard job.training.recompute == .auto else { return filled(recomputedLayers(all, rank: rank)) }
+        // Where not even all layers recomputed leave the margin free, the capacity is what they have to fit.
+        let room = capacity * (1 - job.layout.memoryMargin)
+        let limit = filled(all).total <= room ? room : capacity
         // Each layer more that is recomputed leaves less to hold, so the first count that fits is the least.
         var (low, high) = (0, all)
         while low < high {
             let middle = (low + high) / 2
-            if filled(middle).total <= capacity { high = middle } else { low = middle + 1 }
+            if filled(middle).total <= limit { high = middle } else { low = middle + 1 }
         }
         var found = filled(low)
         found.recomputedLayers = low
@@ -178,12 +182,21 @@ private struct StageMemory {
     /// Logits of one micro-batch, vocabulary-parallel, at the worse of two moments.
     private var loss: Double {
         let tensor = Double(max(1, job.layout.tensor))
-        let elements = Double(job.model.vocab) * shape.tokens / tensor
+        var parts = 1.0
+        // The gradient of the last hidden states, which parts of the loss fill one after the other.
+        var gathered = 0.0
+        switch job.training.loss {
+        case .whole: break
+        case .chunks(let count): (parts, gathered) = (Double(max(1, count)), count > 1 ? shape.e * shape.h * shape.tokens : 0)
+        // A kernel's tile of logits is nothing beside the rest.
+        case .fused: (parts, gathered) = (.infinity, shape.e * shape.h * shape.tokens)
+        }
+        let elements = Double(job.model.vocab) * shape.tokens / tensor / parts
         // Unfused: 16-bit logits, their fp32 copy and its exponentials.
         let forward = elements * (shape.e + (traits.fusedLoss ? 0 : 8))
         // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
         let backward = elements * shape.e + 4 * Double(job.model.vocab) * shape.h / tensor
-        return max(forward, traits.family == .megatron ? backward : 0)
+        return gathered + max(forward, traits.family == .megatron ? backward : 0)
     }
 }
 
@@ -214,9 +227,11 @@ struct StateBytes {
 
     func parameters(_ weights: StageWeights) -> Double {
         if job.layout.offload == .parameters { return 0 }
-        if traits.keepsOnlyMasters(job) { return 4 * sharded(weights, job.layout.zero >= 3) }
+        if traits.keepsOnlyMasters(job) { return masterBytes * sharded(weights, job.layout.zero >= 3) }
         return traits.weightBytes(job.precision.compute) * sharded(weights, job.layout.zero >= 3)
     }
+
+    private var masterBytes: Double { job.precision.master?.bytes ?? 4 }
 
     func gradients(_ weights: StageWeights) -> Double {
         if gradientsLeave { return 0 }
@@ -239,8 +254,10 @@ struct StateBytes {
     func optimizer(_ weights: StageWeights) -> Double {
         if job.layout.offload != .none { return 0 }
         let compute = job.precision.compute
-        let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
-        let master = hasMaster ? job.precision.master?.bytes ?? 4 : 0
+        // A master in the very format that is computed with is the parameter itself (pure 16-bit training).
+        let isOne = job.precision.master == compute
+        let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job) && !isOne
+        let master = hasMaster ? masterBytes : 0
         return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)
     }
 
@@ -278,6 +295,8 @@ struct StateBytes {
             return buckets + tables
         default:
             guard job.layout.zero >= 3, shard > 1 else { return 0 }
+            // Whole parameters in the format computed with, and whole gradients in the one they are added up in.
+            if job.keepsGathered { return (2 + traits.gradientBytes(job)) * all }
             // The unit at work and the one prefetched, in the format computed with; and the whole gradient of the unit at work.
             return 2 * 2 * weights.largestLayer + (traits.keepsOnlyMasters(job) ? 4 : 2) * weights.largestLayer
         }

@@ -3,65 +3,72 @@ import Cluster
 import Quantities
 import Workload
 
+/// A change of layout or training that makes a job fit.
+public struct MemorySuggestion: Sendable {
+    /// Scenario keys with their values: "layout.zero: 1 and training.micro_batch: 1".
+    public var text: String
+    /// Keys that change, in order.
+    public var keys: [String]
+    public var job: Job
+    /// Bytes on the fullest GPU, and what a process can have of it.
+    public var peak: Double
+    public var capacity: Double
+}
+
 extension MemoryEstimate {
-    /// Changes of layout or training that make the job fit, each evaluated with this same model and named with the peak that follows.
+    /// Changes that make the job fit with its margin free, each evaluated with this same model.
     /// Single changes first, cheapest in time first; pairs where fewer than `limit` single ones suffice; then the finest cut, then more GPUs.
-    /// Empty where the job fits already.
-    public static func suggestions(_ job: Job, limit: Int = 4) -> [String] {
+    /// Empty where the job fits already; one without keys where nothing helps.
+    public static func suggestions(_ job: Job, limit: Int = 4) -> [MemorySuggestion] {
         guard !MemoryEstimate(job: job).fits else { return [] }
         let singles = changes(job)
         var found = evaluate(singles)
-        if found.count < limit {
-            let failing = singles.filter { !MemoryEstimate(job: $0.job).fits }
+        if Set(found.map(\.keys)).count < limit {
+            let failing = singles.filter { !MemoryEstimate(job: $0.job).keepsMargin }
             found += evaluate(
                 failing.flatMap { first in
-                    changes(first.job).filter { $0.key != first.key }.map { second in
-                        Change(key: second.key, text: "\(first.text) and \(second.text)", job: second.job)
+                    changes(first.job).filter { $0.keys != first.keys }.map { second in
+                        Change(keys: (first.keys + second.keys).sorted(), text: "\(first.text) and \(second.text)", job: second.job)
                     }
                 })
         }
         if found.isEmpty { found = evaluate(widest(job).map { [$0] } ?? []) }
         if found.isEmpty { found = moreGPUs(job) }
-        // Two orders of the same pair lead to the same peak.
-        var seen: Set<String> = []
-        return Array(found.filter { seen.insert($0.components.sorted().joined(separator: " ")).inserted }.prefix(limit)).map(\.text)
-    }
-
-    private struct Suggestion {
-        var components: [String]
-        var text: String
+        return found
     }
 
     private struct Change {
-        /// What is changed, as its key path in a scenario.
-        var key: String
+        /// What is changed, as key paths in a scenario.
+        var keys: [String]
         var text: String
         var job: Job
     }
 
-    private static func evaluate(_ changes: [Change]) -> [Suggestion] {
+    private static func evaluate(_ changes: [Change]) -> [MemorySuggestion] {
         changes.compactMap { change in
             let estimate = MemoryEstimate(job: change.job)
-            guard estimate.fits else { return nil }
-            // What must fit: without the cache that the allocator gives back under pressure.
-            let needed = estimate.stages.map { $0.total(.allocated) + $0.context }.max() ?? 0
-            let peak = "peak \(fixed(needed / 1e9, decimals: 1)) GB of \(fixed(estimate.capacity / 1e9, decimals: 1)) GB"
-            return Suggestion(components: change.text.split(separator: " and ").map(String.init), text: "\(change.text): \(peak)")
+            guard estimate.keepsMargin else { return nil }
+            return MemorySuggestion(
+                text: change.text, keys: change.keys, job: change.job, peak: estimate.peak, capacity: estimate.capacity)
         }
     }
 
     /// Twice, four times ... as many GPUs, cut as finely as that allows.
-    private static func moreGPUs(_ job: Job) -> [Suggestion] {
+    private static func moreGPUs(_ job: Job) -> [MemorySuggestion] {
         for factor in [2, 4, 8, 16, 32, 64] {
             var larger = job
             larger.cluster.gpus = job.cluster.gpus * factor
+            // One node has no network; more of them have what is usual for the device.
+            if larger.cluster.interNode == nil {
+                larger.cluster.interNode = (try? Catalogue.usualNode(for: job.cluster.accelerator.name))?.interNode
+            }
             guard var change = widest(larger) else { continue }
             change.text = "cluster.gpus: \(larger.cluster.gpus) with \(change.text)"
             let found = evaluate([change])
             if !found.isEmpty { return found }
         }
         let text = "no cut over 64 times as many GPUs makes it fit: take GPUs with more memory, or a smaller model"
-        return [Suggestion(components: [], text: text)]
+        return [MemorySuggestion(text: text, keys: [], job: job, peak: 0, capacity: 0)]
     }
 
     /// Legal single changes, those that cost least time first.
@@ -70,7 +77,7 @@ extension MemoryEstimate {
         func add(_ key: String, _ value: some CustomStringConvertible, _ edit: (inout Job) -> Void) {
             var changed = job
             edit(&changed)
-            if isLegal(changed) { found.append(Change(key: key, text: "\(key): \(value)", job: changed)) }
+            if changed.problems().isEmpty { found.append(Change(keys: [key], text: "\(key): \(value)", job: changed)) }
         }
         let layout = job.layout
         if !MemoryTraits(job).flash { add("software.flash_attention", true) { $0.software.flashAttention = true } }
@@ -82,12 +89,18 @@ extension MemoryEstimate {
             add("training.micro_batch", half) { $0.training.microBatch = half }
             if half > 1 { add("training.micro_batch", 1) { $0.training.microBatch = 1 } }
         }
-        if layout.zero < 3, job.data > 1, layout.pipeline == 1 { add("layout.zero", 3) { $0.layout.zero = 3 } }
+        for zero in [2, 3] where layout.zero < zero && job.data > 1 { add("layout.zero", zero) { $0.layout.zero = zero } }
         for factor in [2, 4, 8] where layout.tensor * factor <= job.cluster.domain {
             add("layout.tensor", layout.tensor * factor) {
                 $0.layout.tensor *= factor
                 $0.layout.data = nil
                 $0.layout.sequenceParallel = true
+            }
+        }
+        for factor in [2, 4, 8] where job.training.sequence / (layout.context * factor) >= 2048 {
+            add("layout.context", layout.context * factor) {
+                $0.layout.context *= factor
+                $0.layout.data = nil
             }
         }
         for factor in [2, 4, 8] {
@@ -114,32 +127,19 @@ extension MemoryEstimate {
             stride(from: job.cluster.domain, through: 1, by: -1).first { tensor in
                 var trial = base
                 trial.layout.tensor = tensor
-                return isLegal(trial)
+                return trial.problems().isEmpty
             } ?? job.layout.tensor
         var fitting: Change?
         for pipeline in 1...max(1, job.model.layers) {
             var trial = base
             trial.layout.pipeline = pipeline
-            guard isLegal(trial), MemoryEstimate(job: trial).fits else { continue }
+            guard trial.problems().isEmpty, MemoryEstimate(job: trial).keepsMargin else { continue }
             let text =
                 "layout.tensor: \(trial.layout.tensor), layout.pipeline: \(pipeline), layout.zero: \(trial.layout.zero), "
                 + "training.micro_batch: 1 and training.recompute: full"
-            fitting = Change(key: "layout", text: text, job: trial)
+            fitting = Change(keys: ["layout"], text: text, job: trial)
             break
         }
         return fitting
-    }
-
-    private static func isLegal(_ job: Job) -> Bool {
-        let layout = job.layout
-        let ranks = layout.tensor * layout.pipeline * layout.context
-        guard ranks > 0, job.cluster.gpus % ranks == 0, ranks * job.data <= job.cluster.gpus else { return false }
-        guard job.model.kind == .transformer || ranks == 1 else { return false }
-        guard job.model.heads % layout.tensor == 0, layout.tensor <= job.model.kvHeads || job.model.kvHeads == 1 else { return false }
-        guard layout.pipeline * layout.virtual <= job.model.layers else { return false }
-        guard (job.data * layout.tensor * layout.context) % max(1, layout.expert * layout.expertTensor) == 0 else { return false }
-        let perRound = job.data * job.training.microBatch
-        guard perRound > 0, job.training.globalBatch % perRound == 0, job.training.globalBatch >= perRound else { return false }
-        return layout.virtual == 1 || job.microBatches % layout.pipeline == 0
     }
 }

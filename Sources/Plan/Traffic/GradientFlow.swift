@@ -15,6 +15,8 @@ public struct GradientFlow: Sendable, Hashable {
     public let gathersByUnit: Bool
     /// Gathered again for each micro-batch and pass.
     public let gathersAgain: Bool
+    /// Layer by layer, but gathered and reduced once a step: whole parameters and gradients stay while a pipeline's micro-batches pass.
+    public let keepsGathered: Bool
     /// Gradients that are kept in shards (ZeRO-2 with a pipeline) leave when a rank turns to another of its chunks, not once a step; with one chunk, where
     /// that would mean to hold them all, after every micro-batch. The whole gradients of the chunk at work are left to the allocator's reserve.
     public let reducesEveryPass: Bool
@@ -38,7 +40,8 @@ public struct GradientFlow: Sendable, Hashable {
         fetches = layout.offload == .parameters && offloads
         offloadsEveryPass = offloads && job.addsGradientsOnHost
         gathersByUnit = fetches || hasReplicas && (layout.zero == 3 || layout.zero == 2 && layout.pipeline == 1)
-        gathersAgain = layout.zero == 3 || fetches
+        keepsGathered = hasReplicas && !fetches && job.keepsGathered
+        gathersAgain = layout.zero == 3 && !keepsGathered || fetches
         let staysWhole = hasReplicas && !gathersByUnit
         reducesEveryPass = staysWhole && layout.zero == 2
         reducesInPieces = staysWhole && (layout.zero == 2 || layout.overlap.gradReduce ?? behaviour.dataOverlap)
@@ -52,7 +55,7 @@ public struct GradientFlow: Sendable, Hashable {
     /// [virtual stages] how often each rank that holds a stage reduces its gradients in a step.
     func reductions(_ schedule: PipelineSchedule) -> [Int] {
         var counts = [Int](repeating: 1, count: schedule.virtualStages)
-        guard gathersByUnit || reducesEveryPass else { return counts }
+        guard gathersByUnit && !keepsGathered || reducesEveryPass else { return counts }
         for (rank, stages) in schedule.virtualStage.enumerated() {
             let leaves = gathersByUnit ? schedule.ranks[rank].map { $0.kind == .backward } : schedule.gradientRuns(rank: rank)
             for (chunk, stage) in stages.enumerated() {
@@ -77,6 +80,14 @@ public struct GradientFlow: Sendable, Hashable {
 }
 
 extension Job {
+    /// FSDP that keeps what it gathered until the step's end. torchtitan does so under a pipeline, whose micro-batches would each gather all layers anew
+    /// (`reshard_after_forward: default`, and gradient synchronisation in the last backward only, as torch.distributed.pipelining has it).
+    public var keepsGathered: Bool {
+        guard layout.zero == 3 else { return false }
+        let isPipelined = layout.pipeline > 1 && software.framework.lowercased().contains("torchtitan")
+        return !(layout.reshardAfterForward ?? !isPipelined)
+    }
+
     /// Offloaded gradients go to the host as they are made and are added up there: where they are sharded, or there is but one copy of the parameters.
     public var addsGradientsOnHost: Bool { layout.offload != .none && (layout.zero >= 2 || replicas == 1) }
 }

@@ -26,36 +26,14 @@ extension Plan {
     /// Bytes that a GPU sends to its counterpart of a neighbouring stage.
     public var hopBytes: Double { job.hopBytes }
 
-    // MARK: collectives of a pass
+    private var passes: PassTraffic { PassTraffic(job: job, work: work, model: model) }
 
     /// The collectives inside a pass of a virtual stage, equal kinds added up; what the backward pass computes again moves its traffic again.
-    public func collectives(of stage: Int, forward: Bool) -> [GroupTraffic] {
-        var repeated = work.fullLayers(job)[stage]
-        let units = work.stages[stage].map { unit in
-            guard work.isLayer(unit), repeated > 0 else { return (unit, false) }
-            repeated -= 1
-            return (unit, true)
-        }
-        return passCollectives(of: units, forward: forward)
-    }
+    public func collectives(of stage: Int, forward: Bool) -> [GroupTraffic] { passes.collectives(of: stage, forward: forward) }
 
     /// The same of one unit (an index into `work.units`), where layers are gathered and computed one by one.
     public func collectives(ofUnit unit: Int, forward: Bool) -> [GroupTraffic] {
-        passCollectives(of: [(unit, work.isLayer(unit) && work.fullLayers(job).contains { $0 > 0 })], forward: forward)
-    }
-
-    private func passCollectives(of units: [(unit: Int, isFull: Bool)], forward: Bool) -> [GroupTraffic] {
-        let recomputation = Recomputation(job.training.recompute, model: model)
-        var list: [GroupTraffic] = []
-        for (unit, isFull) in units {
-            for op in work.ops[unit] {
-                guard case .communication(let communication) = op.work else { continue }
-                let isForward = op.pass == .forward
-                guard forward == isForward || isForward && recomputation.repeats(op, full: isFull) else { continue }
-                list.append(model.traffic(of: communication))
-            }
-        }
-        return GroupTraffic.merged(list.filter { $0.bytes > 0 && $0.seconds > 0 })
+        passes.collectives(ofUnit: unit, forward: forward)
     }
 
     // MARK: collectives of a step
@@ -127,5 +105,47 @@ extension Plan {
             add(.pipeline, bytes * (1 - crossing), bytes * crossing)
         }
         return sums
+    }
+}
+
+/// The collectives inside the passes of a step.
+public struct PassTraffic: Sendable {
+    public let job: Job
+    public let work: StageWork
+    public let model: CostModel
+    private let recomputation: Recomputation
+
+    public init(job: Job, work: StageWork, model: CostModel) {
+        (self.job, self.work, self.model) = (job, work, model)
+        recomputation = Recomputation(job.training.recompute, model: model)
+    }
+
+    /// Those of a virtual stage, equal kinds added up; what the backward pass computes again moves its traffic again.
+    public func collectives(of stage: Int, forward: Bool) -> [GroupTraffic] {
+        var repeated = work.fullLayers(job)[stage]
+        let units = work.stages[stage].map { unit in
+            guard work.isLayer(unit), repeated > 0 else { return (unit, false) }
+            repeated -= 1
+            return (unit, true)
+        }
+        return collectives(of: units, forward: forward)
+    }
+
+    /// The same of one unit (an index into `work.units`), where layers are gathered and computed one by one.
+    public func collectives(ofUnit unit: Int, forward: Bool) -> [GroupTraffic] {
+        collectives(of: [(unit, work.isLayer(unit) && work.fullLayers(job).contains { $0 > 0 })], forward: forward)
+    }
+
+    private func collectives(of units: [(unit: Int, isFull: Bool)], forward: Bool) -> [GroupTraffic] {
+        var list: [GroupTraffic] = []
+        for (unit, isFull) in units {
+            for op in work.ops[unit] {
+                guard case .communication(let communication) = op.work else { continue }
+                let isForward = op.pass == .forward
+                guard forward == isForward || isForward && recomputation.repeats(op, full: isFull) else { continue }
+                list.append(model.traffic(of: communication))
+            }
+        }
+        return GroupTraffic.merged(list.filter { $0.bytes > 0 && $0.seconds > 0 })
     }
 }

@@ -15,6 +15,8 @@ public struct PairedDifference: Sendable, Hashable {
     /// The same had the two been run on random numbers of their own (Welch's approximation).
     public let unpairedHalfWidth: Double
     public let correlation: Double
+    /// Whether any seed gave another number than the rest.
+    public let isRandom: Bool
 
     /// - Returns: nil for fewer than two pairs, lists of different lengths, or values that are no numbers.
     public init?(_ a: [Double], _ b: [Double]) {
@@ -22,11 +24,16 @@ public struct PairedDifference: Sendable, Hashable {
         count = a.count
         let n = Double(a.count)
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / n }
-        func variance(_ values: [Double], _ mean: Double) -> Double { values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1) }
-        let (meanA, meanB) = (mean(a), mean(b))
+        func variance(_ values: [Double], _ mean: Double) -> Double {
+            // The mean of equal numbers may differ from them by rounding.
+            guard let first = values.first, values.contains(where: { $0 != first }) else { return 0 }
+            return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
+        }
+        isRandom = [a, b].contains { values in values.contains { $0 != values[0] } }
+        let (meanA, meanB) = isRandom ? (mean(a), mean(b)) : (a[0], b[0])
         (self.meanA, self.meanB) = (meanA, meanB)
         let differences = zip(a, b).map { $1 - $0 }
-        difference = mean(differences)
+        difference = isRandom ? mean(differences) : b[0] - a[0]
         let (varianceA, varianceB) = (variance(a, meanA), variance(b, meanB))
         halfWidth = gsl_cdf_tdist_Pinv(0.975, n - 1) * (variance(differences, difference) / n).squareRoot()
         let (shareA, shareB) = (varianceA / n, varianceB / n)

@@ -36,6 +36,17 @@ extension PairedAnswer {
     public var text: String {
         if let dollars { return weeksText(dollars) }
         func signed(_ value: Double) -> String { (value < 0 ? "-" : "+") + significant(abs(value)) }
+        guard paired.isRandom else {
+            let change =
+                paired.difference == 0
+                ? "no difference" : "B is \(paired.difference < 0 ? "faster" : "slower") by \(significant(abs(share.value))) %"
+            return """
+                A  \(names[0]): \(significant(paired.meanA, digits: 6)) s a step
+                B  \(names[1]): \(significant(paired.meanB, digits: 6)) s a step
+                B - A  \(signed(paired.difference)) s: \(change); all \(paired.count) seeds give the same times, so nothing is random and one run of each says all
+
+                """
+        }
         let verdict =
             !paired.isSignificant
             ? "no difference is shown by \(paired.count) seeds"

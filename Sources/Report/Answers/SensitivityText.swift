@@ -6,8 +6,10 @@ extension SweepSensitivity {
     /// A bootstrap of fewer rows draws the same few again and again, and its intervals say nothing.
     private static let fewestRows = 8
 
-    func text(rows: Int, possible: Int) -> String {
-        var lines = ["\(rows) runs, \(possible) of them possible"]
+    func text(rows: [SweepRow]) -> String {
+        let unfit = rows.count { $0.report?.valid == false }
+        let possible = rows.count { $0.report?.valid == true }
+        var lines = ["\(rows.count) runs, \(possible) of them possible" + (unfit > 0 ? ", \(unfit) need more memory than a GPU has" : "")]
         if percentiles.count == 3 {
             let (low, median, high) = (significant(percentiles[0]), significant(percentiles[1]), significant(percentiles[2]))
             lines.append("\(response.rawValue)\(response.unit): median \(median), 90 % between \(low) and \(high)")

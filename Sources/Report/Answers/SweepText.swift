@@ -23,7 +23,7 @@ extension SweepAnswer {
     }
 
     public var text: String {
-        if let sensitivity { return sensitivity.text(rows: rows.count, possible: rows.count { $0.report != nil }) }
+        if let sensitivity { return sensitivity.text(rows: rows) }
         let names = keys
         let short = names.map { key in key.split(separator: ".").last.map(String.init) ?? key }
         var table = [short + ["step s", "samples/s", "MFU %", "memory GB", "USD"] + (scaling == nil ? [] : ["speedup", "efficiency %"])]

@@ -39,7 +39,11 @@ struct RunSections {
                 step.timeS.isSingle
                     ? report.expectedError
                     : "p5 \(time(step.timeS.p5)) · p95 \(time(step.timeS.p95))"
-            ), ("MFU", percent(step.mfu), "causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"),
+            ),
+            (
+                "MFU", percent(step.mfu),
+                "\(report.peakInWords)\(report.sixteenBitInWords) · causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"
+            ),
             (
                 "Throughput", counted(byTokens ? step.tokensPerS : step.samplesPerS) + (byTokens ? " tokens/s" : " samples/s"),
                 "\(significant(step.modelTFLOPsPerGPU)) TFLOP/s a GPU"

@@ -2,9 +2,12 @@ import Quantities
 import Studies
 
 extension RunAnswer {
-    /// A row per run with the best of each column marked by a star; the second column is the step time over the first run's.
+    /// A row per run with the best of each column marked by a star; the second column is the step time over that of the first run that fits.
     public static func comparison(of reports: [RunAnswer], style: TextStyle) -> String {
-        guard let first = reports.first else { return "no runs to compare\n" }
+        guard let top = reports.first else { return "no runs to compare\n" }
+        // A run that cannot be is no measure for the others.
+        let first = reports.first { $0.result.memory.fits } ?? top
+        let isTop = top.result.memory.fits || first.scenario == top.scenario
         let columns = ComparisonColumn.all(reports)
         let widths = columns.map { column in
             max(column.title.count, reports.map { column.text($0, first).count }.max() ?? 0) + column.margin.count
@@ -27,7 +30,7 @@ extension RunAnswer {
         let unfit = reports.contains { !$0.result.memory.fits }
         lines.append(
             style.paint(
-                "  * best of the runs\(unfit ? " that fit; ✗ needs more memory than a GPU has" : ""); x is the step time over the first run's",
+                "  * best of the runs\(unfit ? " that fit; ✗ needs more memory than a GPU has" : ""); x is the step time over \(isTop ? "the first run's" : "that of the first that fits")",
                 .dim))
         return lines.joined(separator: "\n") + "\n"
     }

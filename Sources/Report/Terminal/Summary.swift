@@ -71,16 +71,19 @@ extension RunAnswer {
         let spread = step.timeS.isSingle ? "" : "p5 \(time(step.timeS.p5)), p95 \(time(step.timeS.p95)), n \(step.timeS.n)"
         let rate = job.training.sequence > 1 ? step.tokensPerS : step.samplesPerS
         let perGPU = job.training.sequence > 1 ? step.tokensPerSPerGPU : step.samplesPerS / Double(max(1, job.cluster.gpus))
-        return [
+        var lines = [
             figure(
                 "Step time", time(step.timeS.mean),
                 spread.isEmpty ? expectedError : spread, style),
-            figure("MFU", percent(step.mfu), "causal count \(percent(step.mfuCausal)), HFU \(percent(step.hfu))", style),
+            figure(
+                "MFU", percent(step.mfu), "\(peakInWords); causal count \(percent(step.mfuCausal)), HFU \(percent(step.hfu))", style),
             figure("Throughput", "\(counted(rate)) \(unit)", "\(significant(perGPU)) a GPU", style),
             figure(
                 "Compute", "\(significant(step.modelTFLOPsPerGPU)) TFLOP/s a GPU",
                 "\(significant(step.hardwareTFLOPsPerGPU)) executed, compute busy \(percent(step.utilization))", style),
-        ].joined(separator: "\n")
+        ]
+        if let mfu16 { lines.insert(figure("", percent(mfu16), "of the 16-bit peak", style), at: 2) }
+        return lines.joined(separator: "\n")
     }
 
     private func figure(_ name: String, _ value: String, _ remark: String, _ style: TextStyle) -> String {

@@ -43,8 +43,8 @@ enum ClusterSection {
                 "gpus_per_node", \.gpusPerNode, .integer(1...1024, example: 8), default: "the device's usual node, else 8",
                 "GPUs of a machine"),
             Field(
-                "domain", \.domain, .integer(1...10_000, example: 8), default: "gpus_per_node",
-                "GPUs that share one fast switch (72 in an NVL72)"),
+                "domain", \.domain, .integer(1...10_000, example: 8), default: "gpus_per_node; of a rack's device the rack",
+                "GPUs that share one fast switch (72 in an NVL72), or below gpus_per_node those under one bridge"),
             Field(
                 "intra_node", \.intraNode, LinkSection.section("nvlink4"),
                 "what joins the GPUs of a node; default: as the device is usually built"),
@@ -123,18 +123,44 @@ enum ClusterSection {
         guard let gpus = count(draft, perNode, item, &reader) else { return nil }
         let held = min(perNode, gpus)
         let intra = LinkSection.link(draft.intraNode, usual: preset?.intraNode ?? node?.intraNode, item, "intra_node", &reader)
-        let inter = gpus > held ? NetworkSection.network(draft.interNode, usual: preset?.interNode ?? node?.interNode, item, &reader) : nil
+        let usualNode = (
+            gpus: preset?.gpusPerNode ?? node?.gpusPerNode ?? perNode, domain: preset?.domain ?? node?.domain ?? perNode
+        )
+        let domain = domain(draft, held: held, perNode: perNode, gpus: gpus, usual: usualNode)
+        let usualNetwork = (preset?.interNode ?? node?.interNode).map { $0.ports(forShare: (perNode, usualNode.gpus)) }
+        var inter = gpus > held ? NetworkSection.network(draft.interNode, usual: usualNetwork, item, &reader) : nil
         guard let intra, reader.errors.count == before else { return nil }
-        if !flows { NetworkSection.remarkOnTopology(draft.interNode.topology, &reader) }
-        let domain = draft.domain ?? (held == perNode ? min(gpus, preset?.domain ?? node?.domain ?? held) : held)
+        if gpus <= held, domain < held { inter = bridge(gpu, domain: domain, held: held, &reader) }
         var spec = ClusterSpec(
-            name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: max(held, domain),
+            name: draft.preset?.name ?? "\(gpu.name) x \(gpus)", accelerator: gpu, gpus: gpus, gpusPerNode: held, domain: domain,
             intraNode: intra, interNode: inter, hostPower: draft.hostPower ?? preset?.hostPower ?? node?.hostPower,
             storageWrite: draft.storage.write ?? draft.preset?.storageWrite, storageRead: draft.storage.read ?? draft.preset?.storageRead)
         spec.host = HostSection.host(draft.host, usual: HostSection.usual(gpu))
         spec.pools = pools
         spec.placement = draft.placement ?? .packed
+        if let reason = spec.idleOversubscription {
+            reader.remark(
+                "cluster.inter_node.topology.oversubscription \(significant(draft.interNode.topology.oversubscription)) cannot matter: \(reason)"
+            )
+        }
+        if !flows { NetworkSection.remarkOnTopology(draft.interNode.topology, isIdle: spec.idleOversubscription != nil, &reader) }
         return spec
+    }
+
+    /// GPUs behind one fast switch: as written, else a rack's where the device comes in racks, else the node's own.
+    private static func domain(_ draft: Draft, held: Int, perNode: Int, gpus: Int, usual: (gpus: Int, domain: Int)) -> Int {
+        if let written = draft.domain { return min(written, gpus) }
+        guard held == perNode, usual.domain > usual.gpus else { return held }
+        return max(held, min(gpus, usual.domain))
+    }
+
+    /// What GPUs of one node that share no fast switch (pairs under an NVLink bridge) talk over: PCIe, a port for each.
+    private static func bridge(_ gpu: Accelerator, domain: Int, held: Int, _ reader: inout Reader) -> InterNode? {
+        let name = "pcie\(min(5, max(3, gpu.pcieGeneration)))"
+        guard let link = reader.library.links.find(name) else { return nil }
+        reader.remark(
+            "cluster.domain \(domain) is below the \(held) GPUs of the node: between the fast domains of the node they talk over \(name)")
+        return InterNode(link: link, nicsPerNode: held)
     }
 
     private static func missing(_ key: String, _ advice: String, _ item: Item, _ reader: inout Reader) {
@@ -163,5 +189,15 @@ enum ClusterSection {
             return nil
         }
         return gpus
+    }
+}
+
+extension InterNode {
+    /// The ports of a node that has so many of the usual node's GPUs, at least one.
+    fileprivate func ports(forShare share: (gpus: Int, of: Int)) -> InterNode {
+        guard share.gpus < share.of else { return self }
+        var own = self
+        own.nicsPerNode = max(1, nicsPerNode * share.gpus / max(1, share.of))
+        return own
     }
 }

@@ -53,6 +53,13 @@ enum LayoutSection {
                 "gradients that are reduced together; groups: tensors below 16 MB one by one in the backward pass, larger ones alone beside it"
             ),
             Field(
+                "reshard_after_forward", \.reshardAfterForward, .flag, default: "true; false for torchtitan with a pipeline",
+                "with zero 3: gathered parameters are dropped behind the forward pass; else parameters and gradients stay whole until the step's end"
+            ),
+            Field(
+                "memory_margin", \.memoryMargin, .ratio(0...0.9, example: "5%"), default: "5%",
+                "share of a GPU's usable memory that searches and suggestions leave free; a run that leaves less is remarked on"),
+            Field(
                 "offload", \.offloading, offload, default: "none",
                 "state that lives on the host: optimizer (arXiv:2101.06840) or parameters too (arXiv:2104.07857), in memory or on drives"),
         ]

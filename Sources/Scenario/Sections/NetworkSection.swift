@@ -101,7 +101,9 @@ enum NetworkSection {
     static var section: Section<Draft> {
         Section(
             LinkSection.fields("roce-400g").map { $0.within(\Draft.link) } + [
-                Field("nics_per_node", \.nics, .integer(1...1024, example: 8), default: "usual for the device", "network ports of a node"),
+                Field(
+                    "nics_per_node", \.nics, .integer(1...1024, example: 8), default: "usual for the device, as many a GPU",
+                    "network ports of a node"),
                 Field("topology", \.topology, topology, "how the switches are joined"),
             ])
     }
@@ -218,8 +220,8 @@ enum NetworkSection {
     }
 
     /// The closed form of collectives knows a network by its ports and their rate.
-    static func remarkOnTopology(_ topology: Topology, _ reader: inout Reader) {
-        if topology.oversubscription > 1 {
+    static func remarkOnTopology(_ topology: Topology, isIdle: Bool, _ reader: inout Reader) {
+        if topology.oversubscription > 1, !isIdle {
             reader.remark(
                 "cluster.inter_node.topology.oversubscription: the closed form of a collective does not know it; simulate.network: flow does"
             )

@@ -42,6 +42,9 @@ enum TrainingSection {
                 ),
                 Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
                 Field(
+                    "loss", \.spec.loss, loss, default: "whole",
+                    "whole: logits of a micro-batch at once; chunks: in parts, one after the other; fused: never written out"),
+                Field(
                     "compression", \.compression, CompressionSection.kind, default: "none",
                     "codec of the gradients between replicas, its size taken by really encoding; for zero 0 and 1"),
                 Field(
@@ -69,13 +72,17 @@ enum TrainingSection {
 
     private enum RecomputeName: String, CaseIterable { case none, selective, full, auto }
     private enum ModuleName: String, CaseIterable {
-        case norms, activation
+        case norms, activation, mlp, moe
         case latentUp = "mla-up"
+        case attentionCore = "core-attention"
         var value: RecomputedModules {
             switch self {
             case .norms: .norms
             case .activation: .activation
             case .latentUp: .latentUp
+            case .mlp: .mlp
+            case .moe: .moe
+            case .attentionCore: .attentionCore
             }
         }
     }
@@ -87,8 +94,9 @@ enum TrainingSection {
         let section = Section<Draft>([
             Field("layers", \.layers, .integer(0...10_000), default: "none", "layers of each stage that are recomputed in full"),
             Field(
-                "modules", \.modules, Kind.list(of: .choice, atMost: 3), default: "none",
-                "parts of every layer whose outputs are recomputed"),
+                "modules", \.modules, Kind.list(of: .choice, atMost: 6), default: "none",
+                "parts of every layer that are recomputed: outputs of norms and activation functions, products of MLA's latents, or all of mlp, moe or core-attention behind its input"
+            ),
         ])
         let short = Kind<RecomputeName>.choice.map { name -> Recompute in
             switch name {
@@ -114,6 +122,15 @@ enum TrainingSection {
                 return nil
             }
         }.abbreviated(by: short)
+    }
+
+    private enum LossName: String, CaseIterable { case whole, fused }
+    private static var loss: Kind<LossKind> {
+        struct Draft { var chunks = 1 }
+        return Section<Draft>([
+            Field("chunks", \.chunks, .integer(1...1_000_000, example: 8), default: "1", "parts of the micro-batch's tokens")
+        ]).kind(Draft(), name: "{chunks: n}").map { LossKind.chunks($0.chunks) }
+            .abbreviated(by: Kind<LossName>.choice.map { $0 == .fused ? LossKind.fused : LossKind.whole })
     }
 
     private static var optimizer: Kind<OptimizerKind> {
@@ -170,6 +187,7 @@ enum PrecisionSection {
         var master: Precision?
         var reduce: Precision?
         var activations: Precision?
+        var moments: Precision?
     }
     /// Formats that training computes in.
     static let formats: [Precision] = [.bf16, .fp32, .tf32, .fp16, .fp8, .mxfp8, .nvfp4]
@@ -179,18 +197,22 @@ enum PrecisionSection {
         let section = Section<Draft>([
             Field("compute", \.compute, .choice(formats), default: "bf16", "format of the matrix products"),
             Field("gradients", \.gradients, .choice(wide), default: "software's", "format that gradients are kept in"),
-            Field("master", \.master, .choice(wide), default: "fp32", "format of the master copy of the parameters"),
+            Field(
+                "master", \.master, .choice(wide), default: "fp32",
+                "format of the master copy of the parameters; that of 16-bit compute: the parameters themselves, no copy"),
             Field("reduce", \.reduce, .choice(wide + [.fp8]), default: "that of gradients", "format that gradients are sent in"),
             Field(
                 "activations", \.activations, .choice([.bf16, .fp16, .fp8]), default: "software's",
                 "format in which inputs of matrix products and activation functions are kept"),
+            Field("moments", \.moments, .choice(wide + [.fp8]), default: "the optimizer's, fp32", "format of the optimizer's moments"),
         ])
-        return section.kind(Draft(), name: "{compute:, gradients:, master:, reduce:, activations:}").map { draft in
+        return section.kind(Draft(), name: "{compute:, gradients:, master:, reduce:, activations:, moments:}").map { draft in
             var policy = PrecisionPolicy(compute: draft.compute ?? .bf16)
             policy.gradients = draft.gradients
             policy.master = draft.master
             policy.reduce = draft.reduce
             policy.activations = draft.activations
+            policy.moments = draft.moments
             return policy
         }.abbreviated(by: Kind<Precision>.choice(formats).map { PrecisionPolicy(compute: $0) })
     }

@@ -38,11 +38,26 @@ struct StepAccount {
         case .perRank(let counts):
             return (model - head) / 3 * min(1, Double(counts.reduce(0, +)) / Double(max(1, job.model.layers)))
         // What the dropped outputs take: norms and activations no products, the up-projections of MLA theirs.
-        case .modules(let chosen): return chosen.contains(.latentUp) ? 2 * latentUpParameters * Double(job.model.layers) * tokens : 0
+        case .modules(let chosen):
+            let latents = chosen.contains(.latentUp) ? 2 * latentUpParameters * Double(job.model.layers) * tokens : 0
+            return latents + model / 3 * share(of: chosen.intersection([.mlp, .moe, .attentionCore]))
         case .selective:
             if plan.behaviour.selective == .half { return (model - head - attention) / 3 * plan.model.constants[.selectiveShare] }
             return plan.behaviour.flashAttention ? 0 : attention / 3
         }
+    }
+
+    /// Share of the forward pass's FLOPs that lie in some modules.
+    private func share(of modules: RecomputedModules) -> Double {
+        guard !modules.isEmpty else { return 0 }
+        var (whole, own) = (0.0, 0.0)
+        for unit in plan.work.stages.joined() {
+            for op in plan.work.ops[unit] where op.pass == .forward {
+                whole += CostModel.flops(op)
+                if !modules.isDisjoint(with: RecomputedModules(of: op)) { own += CostModel.flops(op) }
+            }
+        }
+        return whole > 0 ? own / whole : 0
     }
 
     /// Parameters of the products that make queries, keys and values from the latents, of a layer.

@@ -331,6 +331,7 @@ private struct Builder {
             var done = [[TaskID]](repeating: [], count: lanes)
             // A unit's reduction queues behind the gather of the unit after the next, which is issued before it (backward prefetch).
             var waitingReduction: (unit: Int, computed: [TaskID])?
+            let last = Self.lastGradients(of: schedule.ranks[rank], chunks: schedule.chunks, splits: false)
             for instruction in schedule.ranks[rank] where instruction.kind != .weight {
                 let stage = schedule.virtualStage[rank][instruction.chunk]
                 let isForward = instruction.kind == .forward
@@ -364,7 +365,8 @@ private struct Builder {
                         if index == units.count - 1 { send(instruction, at: at, from: task) }
                     }
                     if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }
-                    waitingReduction = isForward ? nil : (unit, computed)
+                    let reduces = !isForward && (!plan.flow.keepsGathered || last[instruction.chunk] == instruction.microBatch)
+                    waitingReduction = reduces ? (unit, computed) : nil
                 }
             }
             if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }

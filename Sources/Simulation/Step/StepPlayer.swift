@@ -80,14 +80,10 @@ struct StepPlayer {
         var most = 0.0
         for rank in 0..<graph.ranks {
             var sum = 0.0
-            for stage in plan.ownStages(of: rank) {
-                sum +=
-                    times.costs.data[stage].reduce * Double(plan.reductions[stage])
-                    + (plan.flow.gathersAhead ? times.costs.data[stage].gather : 0)
-            }
+            for stage in plan.ownStages(of: rank) { sum += times.overlap(stage).exposed }
             most = max(most, sum)
         }
-        return most * times.costs.dataExposed
+        return most
     }
 
     private func total(of core: Int64) throws(Fault) -> Int64 {

@@ -88,19 +88,19 @@ struct TaskTimes {
     func cost(_ task: StepTask) -> PassCost {
         switch task {
         case .forward(let stage):
-            return slowed(costs.stages[stage].forward, beside: plan.flow.gathersAhead ? costs.data[stage].gather / passes : 0)
+            return slowed(costs.stages[stage].forward, by: overlap(stage).slowdown, beside: overlap(stage).besideForward)
         case .backward(let stage):
             var both = costs.stages[stage].backward
             guard !plan.schedule.splitsBackward else { return both }
             both += costs.stages[stage].weight
-            return slowed(both, beside: besideReduction(stage))
+            return slowed(both, by: overlap(stage).slowdown, beside: overlap(stage).besideGradient)
         case .fullBackward(let stage):
             var both = costs.stages[stage].backward
             both += costs.stages[stage].weight
-            return slowed(both, beside: besideReduction(stage))
+            return slowed(both, by: overlap(stage).slowdown, beside: overlap(stage).besideGradient)
         case .pair(let forward, let backward): return overlapped(forward: forward, backward: backward)
         case .weight(let stage):
-            return slowed(costs.stages[stage].weight, beside: besideReduction(stage))
+            return slowed(costs.stages[stage].weight, by: overlap(stage).slowdown, beside: overlap(stage).besideGradient)
         case .firstPiece(let stage): return cost(.forward(stage: stage)) * (1 / Double(pieces[stage]))
         case .lastPiece(let stage):
             var whole = plan.schedule.splitsBackward ? cost(.weight(stage: stage)) : cost(.backward(stage: stage))
@@ -115,11 +115,13 @@ struct TaskTimes {
         case .unitFetch(let unit): return communication(.offloadComm, costs.unitHost[unit].fetch)
         case .unitOffload(let unit): return communication(.offloadComm, costs.unitHost[unit].down)
         case .unitForward(let unit, let gathers):
-            return slowed(costs.units[unit].forward, beside: gathers ? costs.unitData[unit].gather : 0)
+            return slowed(costs.units[unit].forward, by: costs.shardedSlowdown, beside: gathers ? costs.unitData[unit].gather : 0)
         case .unitBackward(let unit, let gathers):
             var both = costs.units[unit].backward
             both += costs.units[unit].weight
-            return slowed(both, beside: costs.unitData[unit].reduce + (gathers ? costs.unitData[unit].gather : 0))
+            // Reduced once a step, it runs beside one of many passes.
+            let reduced = plan.flow.keepsGathered ? 0 : costs.unitData[unit].reduce
+            return slowed(both, by: costs.shardedSlowdown, beside: reduced + (gathers ? costs.unitData[unit].gather : 0))
         case .unitGather(let unit): return communication(.dataComm, costs.unitData[unit].gather)
         case .unitReduce(let unit): return communication(.dataComm, costs.unitData[unit].reduce)
         case .optimizer(let rank):
@@ -131,10 +133,11 @@ struct TaskTimes {
         }
     }
 
-    /// Seconds of a stage's reduction that run beside one of its gradient passes.
-    private func besideReduction(_ stage: Int) -> Double {
-        guard plan.flow.reducesInPieces else { return 0 }
-        return costs.data[stage].reduce * Double(plan.reductions[stage]) / passes
+    /// What overlap costs a stage.
+    func overlap(_ stage: Int) -> OverlapCost {
+        OverlapCost(
+            of: stage, costs: costs, flow: plan.flow, reductions: Double(plan.reductions[stage]), pieces: pieces[stage],
+            microBatches: plan.schedule.microBatches, splits: plan.schedule.splitsBackward)
     }
 
     /// The exchange with experts and the sends of one direction hide behind the computation of the other; the kernels that move them slow it
@@ -157,9 +160,6 @@ struct TaskTimes {
         return result
     }
 
-    /// A stage's collectives run beside whichever micro-batches pass meanwhile, so what they slow is spread over all of them.
-    private var passes: Double { Double(max(1, plan.schedule.microBatches)) }
-
     private func communication(_ activity: Activity, _ seconds: Double) -> PassCost {
         var cost = PassCost()
         cost.seconds[activity] = seconds
@@ -167,9 +167,8 @@ struct TaskTimes {
     }
 
     /// Compute loses a share of the time for which collectives run beside it: their kernels take compute units and memory bandwidth.
-    private func slowed(_ cost: PassCost, beside communication: Double) -> PassCost {
+    private func slowed(_ cost: PassCost, by slowdown: Double, beside communication: Double) -> PassCost {
         let total = cost.total
-        let slowdown = plan.flow.gathersByUnit ? costs.shardedSlowdown : costs.overlapSlowdown
         guard communication > 0, total > 0, slowdown > 0 else { return cost }
         return cost * (1 + slowdown * min(total, communication) / total)
     }

@@ -57,13 +57,14 @@ extension Study {
         settings.jobs = jobs
         return try scenario.locatingFaults {
             let plan = try scenario.job.plan(data)
-            let step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
+            var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
+            if let remark = plan.attentionRemark(scenario.job.software, data: data) { step.warnings.append(remark) }
             if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step) }
             let run = RunSummary(undisturbed: plan.job, stepS: step.step.timeS.mean)
             let usage = try Usage(of: run, step: step, job: plan.job, stored: scenario.prices.stored)
             let bill = try scenario.prices.bill(for: usage)
             var answer = RunAnswer(scenario: scenario, result: step, run: run, bill: bill)
-            answer.suggestions = MemoryEstimate.suggestions(plan.job)
+            if !plan.memory.fits { answer.suggestions = MemoryEstimate.fittingLayouts(plan.job, data: data) }
             return answer
         }
     }

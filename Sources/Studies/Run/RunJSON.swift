@@ -54,13 +54,14 @@ extension RunAnswer {
     }
 
     private func step(_ step: StepResult, spread: Bool) -> JSONValue {
-        .object([
-            ("time_s", distribution(step.timeS, spread: spread)), ("tokens_per_s", .number(step.tokensPerS)),
-            ("tokens_per_s_per_gpu", .number(step.tokensPerSPerGPU)), ("samples_per_s", .number(step.samplesPerS)),
-            ("model_tflops_per_gpu", .number(step.modelTFLOPsPerGPU)), ("hardware_tflops_per_gpu", .number(step.hardwareTFLOPsPerGPU)),
-            ("mfu", .number(step.mfu)), ("hfu", .number(step.hfu)), ("mfu_causal", .number(step.mfuCausal)),
-            ("utilization", .number(step.utilization)),
-        ])
+        .object(
+            [
+                ("time_s", distribution(step.timeS, spread: spread)), ("tokens_per_s", .number(step.tokensPerS)),
+                ("tokens_per_s_per_gpu", .number(step.tokensPerSPerGPU)), ("samples_per_s", .number(step.samplesPerS)),
+                ("model_tflops_per_gpu", .number(step.modelTFLOPsPerGPU)), ("hardware_tflops_per_gpu", .number(step.hardwareTFLOPsPerGPU)),
+                ("mfu", .number(step.mfu)), ("hfu", .number(step.hfu)), ("mfu_causal", .number(step.mfuCausal)),
+                ("utilization", .number(step.utilization)),
+            ] + (mfu16.map { [("mfu_16bit", .number($0))] } ?? []))
     }
 
     private func distribution(_ value: Distribution, spread: Bool) -> JSONValue {

@@ -44,7 +44,7 @@ extension Study {
         answer.outcome = outcome
         answer.result.warnings += remarks(outcome)
         answer.result.assumptions += resolved.assumptions.map { Assumption(subject: $0.subject, value: $0.value, source: $0.source) }
-        answer.suggestions = MemoryEstimate.suggestions(job)
+        if !step.memory.fits { answer.suggestions = MemoryEstimate.fittingLayouts(job, data: data) }
         return answer
     }
 

@@ -44,9 +44,14 @@ public struct SearchQuestion: Sendable {
     /// Which constraint removed how many layouts, where none is left.
     func refusal(_ result: SearchResult) -> String {
         let removed = result.removed
-        let capacity = fixed(scenario.job.cluster.accelerator.memory.baseValue / 1e9, decimals: 1)
+        let margin = scenario.job.layout.memoryMargin
+        let capacity = fixed(scenario.job.cluster.accelerator.usable.baseValue * (1 - margin) / 1e9, decimals: 1)
         var parts: [String] = []
-        if removed.memory > 0 { parts.append("\(removed.memory) need more than the \(capacity) GB of a GPU") }
+        if removed.memory > 0 {
+            parts.append(
+                "\(removed.memory) need more than \(capacity) GB of a GPU (what a process can have of it, less \(fixed(margin * 100, decimals: 1)) % for layout.memory_margin)"
+            )
+        }
         if removed.memoryLimit > 0 {
             parts.append("\(removed.memoryLimit) more than --memory \(fixed((constraints.memory ?? 0) / 1e9, decimals: 1)) GB")
         }

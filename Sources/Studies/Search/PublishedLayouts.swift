@@ -22,6 +22,8 @@ public struct PublishedLayouts: Sendable {
             let prepared = try PreparedRun(run, data: data)
             self.run = prepared.run
             job = prepared.plan.job
+            // What was run did fit, however little it left free; the planner may do the same.
+            job.layout.memoryMargin = 0
             choice = LayoutChoice(of: job)
             seconds = try? prepared.seconds()
             fits = prepared.plan.memory.fits
@@ -117,7 +119,9 @@ extension Study {
         let choices = group.runs.map(\.choice)
         var constraints = constraints
         // What the authors ran is a schedule that their stack has.
-        for choice in choices where !constraints.schedules.contains(choice.schedule) { constraints.schedules.append(choice.schedule) }
+        var schedules = constraints.schedules ?? group.job.offeredSchedules
+        for choice in choices where !schedules.contains(choice.schedule) { schedules.append(choice.schedule) }
+        constraints.schedules = schedules
         let space = SearchSpace(job: group.job, constraints: constraints, others: choices)
         let result = try Planner.search(space, objective: .time, data: data, settings: settings)
         let best = result.ranked.first

@@ -16,9 +16,12 @@ public struct SweepAnswer: Sendable {
 
     public func value(_ row: SweepRow, _ key: String) -> String { row.point.last { $0.key == key }?.value ?? "" }
 
-    /// Throughput over that of the first run with the same other values, and that over the GPUs added.
+    /// Throughput over that of the first run with the same other values that fits, and that over the GPUs added.
     public func scale(_ row: SweepRow) -> (speedup: Double, efficiency: Double)? {
-        guard scaling != nil, let report = row.report, let first = rows.first(where: { isSibling($0, row) })?.report else { return nil }
+        guard scaling != nil, let report = row.report else { return nil }
+        let siblings = rows.filter { isSibling($0, row) }
+        // A run that does not fit is no base; where none fits, the first is as good as any.
+        guard let first = (siblings.first { $0.report?.valid == true } ?? siblings.first)?.report else { return nil }
         let (mine, base) = (report.result.step, first.result.step)
         let gpus = Double(report.job.cluster.gpus) / Double(first.job.cluster.gpus)
         let speedup = mine.samplesPerS / base.samplesPerS

@@ -39,7 +39,8 @@ public struct SweepSensitivity: Sendable {
 
     init(_ rows: [SweepRow], axes: [String], design: SampleDesign, response: SweepResponse, seed: UInt64) {
         (self.response, keys) = (response, axes)
-        let outputs = rows.map { $0.report.map(response.value) }
+        // What does not fit cannot be run, so it has no time; how much memory it would take is known.
+        let outputs = rows.map { row in row.report.flatMap { $0.valid || response == .memory ? response.value($0) : nil } }
         indices = SensitivityIndices(of: outputs, design: design, seed: seed)
         let sorted = outputs.prefix(2 * design.count).compactMap(\.self).sorted()
         percentiles = sorted.isEmpty ? [] : [0.05, 0.5, 0.95].map { sorted[Int(($0 * Double(sorted.count - 1)).rounded())] }

@@ -30,6 +30,12 @@ extension UpdateRule {
         return real * MemoryLayout<Scalar>.size + codedSlots(for: shape).reduce(0) { $0 + $1.length(n) }
     }
 
+    /// Of those bytes, what has an entry for each element in single precision: the moments, which could be kept in fewer bits.
+    public func momentBytes(for shape: [Int]) -> Int {
+        let n = shape.reduce(1, *)
+        return slots(for: shape).reduce(0) { $0 + ($1 == .elements ? n : 0) } * MemoryLayout<Scalar>.size
+    }
+
     /// Bytes of state a parameter, for a tensor of `shape`.
     public func stateBytesPerParameter(for shape: [Int]) -> Double {
         Double(stateBytes(for: shape)) / Double(max(1, shape.reduce(1, *)))

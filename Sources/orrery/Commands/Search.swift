@@ -34,8 +34,10 @@ struct Search: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Global batch, in place of the file's.", valueName: "sequences")) var batch: Int?
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Schedules to try, or all (default: 1f1b interleaved zb-1p).", valueName: "schedule")) var schedules: [String] =
-            []
+        help: ArgumentHelp(
+            "Schedules to try, or all (default: those of 1f1b, interleaved, zb-1p and zb-v that the framework has).", valueName: "schedule")
+    ) var schedules: [String] =
+        []
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
@@ -90,6 +92,7 @@ struct Search: ParsableCommand {
         var question = SearchQuestion(scenario, objective: objective, constraints: try constraints())
         (question.deadline, question.budget) = (deadline, budget)
         var settings = settings()
+        settings.network = scenario.settings.network
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
         let answer = try interruptible { isInterrupted in
             settings.isInterrupted = isInterrupted
@@ -115,8 +118,11 @@ struct Search: ParsableCommand {
             try Console.output(output.csv ? CSVRecords.text(rows) : rows.map(PublishedLayouts.line).joined())
         }
         try write(output.csv ? [header] : [header, header.map { _ in "---" }])
+        // As validate predicts them.
+        var closed = settings()
+        closed.network = .alphaBeta
         let answer = try output.study("searching", jobs: jobs.count) {
-            try $0.publishedLayouts(runs, settings: settings(), constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
+            try $0.publishedLayouts(runs, settings: closed, constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
         }
         if !output.csv { try Console.output(answer.summary) }
         if answer.rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
