@@ -103,7 +103,9 @@ public struct Op: Sendable, Hashable {
     }
     /// What an op is, as far as recomputation tells ops of a part apart.
     public enum Role: Sendable, Hashable, CaseIterable {
-        case other, norm
+        case other
+        /// Of a layer; those of the embedding and the head are never left out.
+        case norm
         /// Queries, keys or values made from a latent, and their rotation.
         case latentUp, rotary
         case activation

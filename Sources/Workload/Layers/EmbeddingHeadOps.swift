@@ -22,16 +22,16 @@ extension LayerBuilder {
                 communicate("tensor all-gather", .embedding, .inputGradient, gather)
             }
         }
-        if a.embeddingNorm { norm("embedding norm", rows: Double(residualTokens), width: a.hidden) }
+        if a.embeddingNorm { norm("embedding norm", rows: Double(residualTokens), width: a.hidden, role: .other) }
     }
 
     mutating func head() {
-        if a.finalNorm { norm("final norm", rows: Double(residualTokens), width: a.hidden) }
+        if a.finalNorm { norm("final norm", rows: Double(residualTokens), width: a.hidden, role: .other) }
         if a.maskedLMHead {
             let transform = GEMM(m: residualTokens, n: a.hidden, k: a.hidden, lowPrecision: false)
             products(Linear(name: "masked-LM transform", part: .head, gemm: transform), kernels: 1)
             activation(Double(residualTokens) * Double(a.hidden))
-            norm("masked-LM norm", rows: Double(residualTokens), width: a.hidden)
+            norm("masked-LM norm", rows: Double(residualTokens), width: a.hidden, role: .other)
         }
         if a.pooler {
             let pooler = GEMM(m: sharding.microBatch, n: a.hidden, k: a.hidden, lowPrecision: false)

@@ -26,6 +26,10 @@ extension LayerBuilder {
         exchange("expert combine", bytes: (there: dispatched, back: exchanged), isReduction: true)
         permutation("unpermute", elements: copies * Double(a.hidden))
         if moe.sharedWidth > 0 { mlp(width: moe.sharedWidth, part: .experts) }
+        if moe.sharedGate {
+            // A weight of each token for what the shared experts give it.
+            products(Linear(name: "shared gate", part: .router, gemm: GEMM(m: own, n: 1, k: a.hidden, lowPrecision: false)), kernels: 1)
+        }
     }
 
     /// Router product in high precision, softmax and top-k over fp32 scores, and the sort of tokens by expert: many small kernels.

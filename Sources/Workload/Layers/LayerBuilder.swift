@@ -154,9 +154,9 @@ struct LayerBuilder {
     }
 
     /// A norm over rows of `width`: reads x, writes y; backward reads dy and x for dx and writes it, and reads both again for the gain's gradient.
-    mutating func norm(_ name: String = "norm", rows: Double, width: Int) {
+    mutating func norm(_ name: String = "norm", rows: Double, width: Int, role: Op.Role = .norm) {
         let elements = rows * Double(width)
-        elementwise(name, Traffic(forward: 2 * elements, backward: 5 * elements, kernels: (1, 2), rowLength: width), role: .norm)
+        elementwise(name, Traffic(forward: 2 * elements, backward: 5 * elements, kernels: (1, 2), rowLength: width), role: role)
         guard grid > 1 else { return }
         // A row of the grid shares a token: mean and variance, and their gradients, are summed over it.
         let statistics = Communication(kind: .allReduce, group: .tensorRow, bytes: 8 * Double(tokens))
