@@ -54,8 +54,7 @@ extension CosimRequest {
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         var requests: [CosimRequest] = []
         for point in axes.points {
-            var variant = tree
-            for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
+            let variant = tree.with(point)
             var request = try read(variant, name: ScenarioDocument.stem(of: path))
             let values = point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value.written)" }
             if !values.isEmpty { request.name += " " + values.joined(separator: " ") }

@@ -168,10 +168,3 @@ private func faults<Value>(_ body: () throws -> Value) throws -> Value {
         throw InputError("\(error)")
     }
 }
-
-/// A document with sorted keys, a line each.
-private func prettyJSON(_ document: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(document), as: UTF8.self) + "\n"
-}
