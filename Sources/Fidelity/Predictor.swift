@@ -8,6 +8,8 @@ public struct PreparedRun: Sendable {
     public private(set) var run: MeasuredRun
     public let plan: Plan
     let graph: StepReplay
+    /// Seconds a step of what the plan does not hold: the exchange of workers that average now and then.
+    public let added: Double
 
     /// - Throws: `PreparationError` with the reason why the run cannot be modelled.
     public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
@@ -22,11 +24,12 @@ public struct PreparedRun: Sendable {
                 plan = first
             }
         } catch { throw PreparationError("\(error)") }
+        added = run.localUpdates.map { $0.exchangeSeconds(job) / Double($0.steps) } ?? 0
         do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
     }
 
     /// Seconds of the step under the constants that the plan was made with.
-    public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) }
+    public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) + added }
 
     /// The same run with another measured time.
     func timed(_ seconds: Double) -> PreparedRun {
@@ -37,7 +40,7 @@ public struct PreparedRun: Sendable {
 
     /// Seconds of the step under other constants, with the order of the schedule kept.
     public func seconds(_ constants: Constants) throws(SimulationError) -> Double {
-        try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants)))
+        try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants))) + added
     }
 }
 

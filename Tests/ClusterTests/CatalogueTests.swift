@@ -104,7 +104,7 @@ import Testing
             let rack = try ClusterSpec.measured(hardware: "gb200-186gb", gpus: gpus, gpusPerNode: 4, interNode: network)
             #expect(rack.spec.domain == domain && rack.warnings.isEmpty, "\(gpus)")
         }
-        for text in ["ib-hdr-200g", "ib-hdr-200g-x0", "ib-hdr-200g-xx", "ib-hdr-20g-x8", "a+b+c", "ib-hdr-200g-x8+none", "infiniband"] {
+        for text in ["ib-hdr", "ib-hdr-200g-x0", "ib-hdr-200g-xx", "a+b+c", "ib-hdr-200g-x8+none", "infiniband"] {
             #expect(throws: CatalogueError.self, "\(text)") {
                 try ClusterSpec.measured(hardware: "h100-sxm-80gb", gpus: 16, gpusPerNode: 8, interNode: text)
             }

@@ -143,7 +143,7 @@ public struct StackTable: Sendable {
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
         let name = entries[software.framework] != nil ? software.framework : Self.aliases[software.framework] ?? "generic"
         let entry = entries[name] ?? Entry()
-        let isModern = device.generation != .ampere && device.generation != .volta && device.generation != .pascal
+        let isModern = ![.pascal, .volta, .turing, .ampere].contains(device.generation)
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
         let routing = (software.routing ?? "").split(separator: "+").map(String.init)
         func holds(_ rules: [RecipeRule]) -> Bool {

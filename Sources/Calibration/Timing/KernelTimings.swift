@@ -51,7 +51,7 @@ public struct KernelTimings: Sendable {
         var start: Double
         init(_ generation: Generation) {
             switch generation {
-            case .pascal, .volta, .ampere, .cdna2: (smoothness, start) = (2, 8e-6)
+            case .pascal, .volta, .turing, .ampere, .cdna2, .tpu, .gaudi: (smoothness, start) = (2, 8e-6)
             case .ada: (smoothness, start) = (3, 2.4e-6)
             case .hopper, .cdna3: (smoothness, start) = (3, 3e-6)
             case .blackwell: (smoothness, start) = (5, 2e-6)
@@ -109,7 +109,7 @@ public struct KernelTimings: Sendable {
     /// products with m >= 512 and n, k >= 1,024 on Ampere, Hopper, Blackwell and Ada; memory-bound and fused attention forward on the same).
     public func isFitted(_ op: Op) -> Bool {
         switch accelerator.generation {
-        case .pascal, .volta, .cdna2, .cdna3: return false
+        case .pascal, .volta, .turing, .cdna2, .cdna3, .tpu, .gaudi: return false
         case .ampere, .ada, .hopper, .blackwell: break
         }
         switch op.work {

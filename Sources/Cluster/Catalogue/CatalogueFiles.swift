@@ -30,6 +30,8 @@ extension Catalogue {
                 memory: try entry.quantity("memory"), memoryBandwidth: try entry.quantity("memory_bandwidth"), l2: try entry.quantity("l2"),
                 pcieGeneration: try entry.integer("pcie"), boardPower: try entry.quantity("power"), achievable: achievable?.flopsPerSecond,
                 source: "")
+            if entry.has("chip") { device.chip = try entry.text("chip") }
+            if entry.has("peer_to_peer") { device.peerToPeer = try entry.text("peer_to_peer") == "true" }
             device.source = entry.citation
             result.append(device)
         }

@@ -20,7 +20,12 @@ extension MemoryEstimate {
     public init(job: Job, placement: StagePlacement) {
         let capacity = Double(job.cluster.accelerator.memory.count)
         if case .resnet(let depth, let imageSize) = job.model.kind {
-            self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
+            self.init(
+                stages: [
+                    ConvolutionMemory(
+                        depth: depth, imageSize: imageSize, groups: job.model.convolutionGroups, groupWidth: job.model.groupWidth
+                    ).stage(job, capacity: capacity)
+                ], capacity: capacity)
         } else {
             let model = StageMemory(job)
             let starts = StageMemory.firstLayers(placement)
@@ -181,11 +186,12 @@ private struct StageMemory {
     /// Logits of one micro-batch, vocabulary-parallel, at the worse of two moments.
     private var loss: Double {
         let tensor = Double(max(1, job.layout.tensor))
-        let elements = Double(job.model.vocab) * shape.tokens / tensor
+        let outputs = Double(job.model.outputs ?? job.model.vocab)
+        let elements = outputs * shape.tokens * job.model.scoredShare / tensor
         // Unfused: 16-bit logits, their fp32 copy and its exponentials.
         let forward = elements * (shape.e + (traits.fusedLoss ? 0 : 8))
         // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
-        let backward = elements * shape.e + 4 * Double(job.model.vocab) * shape.h / tensor
+        let backward = elements * shape.e + 4 * outputs * shape.h / tensor
         return max(forward, traits.family == .megatron ? backward : 0)
     }
 }

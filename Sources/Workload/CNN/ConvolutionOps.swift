@@ -52,7 +52,8 @@ private struct ConvolutionOps {
 
     mutating func convolve(_ c: ResNet.Convolution, needsInputGradient: Bool) {
         let gemm = GEMM(
-            m: clampedProduct(images, c.outputSize * c.outputSize), n: c.outputs, k: c.inputs * c.kernel * c.kernel, lowPrecision: false)
+            m: clampedProduct(images, c.outputSize * c.outputSize), n: c.outputs, k: c.inputs * c.kernel * c.kernel / max(1, c.groups),
+            lowPrecision: false)
         products("convolution", .convolution, gemm, needsInputGradient: needsInputGradient)
         // Training batch norm: one pass for the statistics, one read and write; backward two reads for the sums, then two reads and a write.
         memory("batch norm", forward: 3 * elements(c), backward: 5 * elements(c))

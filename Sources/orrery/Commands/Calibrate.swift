@@ -53,7 +53,7 @@ struct CalibrateFit: ParsableCommand {
         data.profiles = ProfileTable(adjustments: [], residual: [:], provenance: "")
         var runs: [PreparedRun] = []
         var rows: [ValidationRow] = []
-        for run in try measuredRuns(files) {
+        for run in try measuredRuns(files) where !run.isExcluded {
             do throws(PreparationError) { runs.append(try PreparedRun(run, data: data)) } catch {
                 rows.append(ValidationRow(run).failed("\(error)"))
             }

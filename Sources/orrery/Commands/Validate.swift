@@ -65,7 +65,7 @@ extension ValidationRow {
                 gpus: run.job?.cluster.gpus ?? run.integer("gpus"), layers: run.job?.model.layers ?? run.integer("layers"),
                 hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
                 globalBatch: training?.globalBatch ?? run.integer("global_batch")),
-            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.weight)
+            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.isExcluded ? 0 : run.weight)
     }
 
     /// A measured run and what the simulator says about it.
@@ -79,7 +79,7 @@ extension ValidationRow {
             var settings = SimulationSettings()
             settings.timeline = false
             let result = try simulate(plan, settings: settings)
-            let seconds = result.step.timeS.mean
+            let seconds = result.step.timeS.mean + prepared.added
             // The expected error is the standard error of the logarithm; 1.645 of them to each side hold 90 in 100.
             let spread = exp(1.645 * plan.expectedError)
             self = predicted(
