@@ -46,7 +46,7 @@ extension LayerBuilder {
     private mutating func output() {
         let vocab = ceilDivide(a.outputs ?? a.vocab, t)
         guard vocab > 0 else { return }
-        let tokens = max(1, Int((Double(tokens) * a.scoredShare).rounded()))
+        let tokens = a.scoredShare < 1 ? max(1, Int((Double(min(tokens, 1 << 52)) * a.scoredShare).rounded())) : tokens
         linear(Linear(name: "logits", part: .head, gemm: GEMM(m: tokens, n: vocab, k: a.hidden, lowPrecision: false), cut: .column))
         let logits = Double(tokens) * Double(vocab)
         addForward(Op("cross-entropy", .loss, .forward, .memory(MemoryPass(bytes: 14 * logits, rowLength: vocab)), kernels: 8))
