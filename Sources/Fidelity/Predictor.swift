@@ -28,8 +28,20 @@ public struct PreparedRun: Sendable {
         do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
     }
 
+    /// A job that nobody measured yet, as a run of unknown duration.
+    /// - Throws: `PreparationError` with the reason why it cannot be modelled.
+    public init(job: Job, named name: String, data: CalibrationData) throws(PreparationError) {
+        try self.init(MeasuredRun(job: job, id: name), data: data)
+    }
+
     /// Seconds of the step under the constants that the plan was made with.
     public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) + added }
+
+    /// How far the measured step may lie from the predicted one; settings that the table does not state or guesses widen it.
+    public func uncertainty(_ profiles: ProfileTable, priors: ConstantTable) -> StepUncertainty {
+        let heavy: Set = ["zero", "recompute", "tensor", "pipeline", "micro_batch", "precision", "hardware", "inter_node", "data_overlap"]
+        return plan.uncertainty(profiles, priors: priors, guessed: run.open.intersection(heavy).count)
+    }
 
     /// The same run with another measured time.
     func timed(_ seconds: Double) -> PreparedRun {

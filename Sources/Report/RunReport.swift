@@ -3,6 +3,27 @@ import Plan
 import Scenario
 import Simulation
 
+/// What the user's own measured runs changed of the calibration.
+public struct AnchoredReport: Sendable, Hashable {
+    public struct Shift: Sendable, Hashable {
+        /// Constant and scope.
+        public var constant: String
+        public var from: Double
+        public var to: Double
+        public init(constant: String, from: Double, to: Double) {
+            self.constant = constant
+            self.from = from
+            self.to = to
+        }
+    }
+    public var rows: Int
+    public var shifted: [Shift]
+    public init(rows: Int, shifted: [Shift]) {
+        self.rows = rows
+        self.shifted = shifted
+    }
+}
+
 /// One finished run with all that a page or a file says about it.
 public struct RunReport: Sendable {
     public var scenario: String
@@ -22,6 +43,8 @@ public struct RunReport: Sendable {
     public var priceSources: [String: String] = [:]
     /// Changes of the layout that would make it fit, best first.
     public var suggestions: [String] = []
+    /// The user's own runs that updated the calibration.
+    public var anchored: AnchoredReport?
 
     public init(
         scenario: Scenario, version: String, result: RunResult, bill: Bill

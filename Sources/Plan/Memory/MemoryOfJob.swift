@@ -35,6 +35,12 @@ extension MemoryEstimate {
         }
     }
 
+    /// Bytes that the job's framework prints as its peak: those of the fullest stage as it counts them, or of the first where that rank alone prints.
+    public func printed(for job: Job) -> Double {
+        let traits = MemoryTraits(job)
+        return traits.printsFirstStage ? stages.first?.total(traits.measure) ?? 0 : peak(traits.measure)
+    }
+
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
     public static func measure(of job: Job) -> MemoryMeasure { MemoryTraits(job).measure }
 }
@@ -189,7 +195,7 @@ private struct StageMemory {
         let outputs = Double(job.model.outputs ?? job.model.vocab)
         let elements = outputs * shape.tokens * job.model.scoredShare / tensor
         // Unfused: 16-bit logits, their fp32 copy and its exponentials.
-        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : 8))
+        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : traits.lossBytes))
         // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
         let backward = elements * shape.e + 4 * outputs * shape.h / tensor
         return max(forward, traits.family == .megatron ? backward : 0)
@@ -248,6 +254,7 @@ struct StateBytes {
     func optimizer(_ weights: StageWeights) -> Double {
         if job.layout.offload != .none { return 0 }
         let compute = job.training.precision.compute
+        if traits.isPure16, compute.bytes == 2 { return job.stateBytesPerParameter / 2 * sharded(weights, job.layout.zero >= 1) }
         let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
         let master = hasMaster ? job.training.precision.master?.bytes ?? 4 : 0
         return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)

@@ -28,6 +28,14 @@ struct MemoryTraits: Sendable {
     /// Share of the activations that the caching allocator cannot reuse. It gives them back before it fails.
     var slack: Double
     var measure: MemoryMeasure
+    /// Gated activations and their product are kept apart (eager code), not made again in one kernel.
+    var keepsGate = false
+    /// Bytes that the loss holds of a logit beside the 16-bit one where it is not fused.
+    var lossBytes = 8.0
+    /// The figure is printed by the first rank alone.
+    var printsFirstStage = false
+    /// Weights, gradients and states of the optimizer are all 16-bit, and there are no masters (single-device fine-tuning).
+    var isPure16 = false
 
     init(_ job: Job) {
         let name = job.software.framework.lowercased()
@@ -54,6 +62,12 @@ struct MemoryTraits: Sendable {
         case .fsdp: context = 1.5e9
         case .xla: context = 1e9
         }
+        if name.contains("nanotron") {
+            // Fp32 accumulators beside the 16-bit gradients, fp32 logits and their exponentials in place of the 16-bit ones (published scan: 7.9
+            // bytes a logit, 20.2 a parameter).
+            (keepsGate, fusedLoss, lossBytes, printsFirstStage) = (true, false, 6, true)
+        }
+        isPure16 = name.contains("torchtune")
         slack = family == .xla || family == .deepSpeed ? 0 : 0.04
         measure = family == .deepSpeed ? .device : family == .fsdp ? .reserved : .allocated
     }
@@ -91,7 +105,9 @@ struct MemoryTraits: Sendable {
     }
 
     /// DeepSpeed's BF16_Optimizer keeps the 16-bit gradient beside the fp32 sum; Megatron-LM's fused kernels accumulate into the sum directly.
-    private func unreducedBytes(_ format: Precision) -> Double { family == .deepSpeed && format == .fp32 ? 2 : 0 }
+    private func unreducedBytes(_ format: Precision) -> Double {
+        (family == .deepSpeed || framework.contains("nanotron")) && format == .fp32 ? 2 : 0
+    }
 }
 
 extension Generation {

@@ -51,7 +51,11 @@ extension CostModel {
             let isWhole = zero == 0 || behaviour.zero1AllReduce && zero < 3
             list.reduce.append(data(isWhole ? .allReduce : .reduceScatter, .group(kind), gradients, shape))
         }
-        if zero >= 1 { list.gather.append(data(.allGather, .group(kind), weights, shape)) }
+        if zero >= 1 {
+            var gather = data(.allGather, .group(kind), weights, shape)
+            gather.seconds += shardStart(ranks: shape.ranks, crosses: shape.crossesDomains)
+            list.gather.append(gather)
+        }
     }
 
     private func data(_ operation: CollectiveOp, _ members: GroupTraffic.Members, _ bytes: Double, _ shape: GroupShape) -> GroupTraffic {
@@ -62,7 +66,7 @@ extension CostModel {
 
     /// The groups of hybrid sharding where `group` is cut, else nil.
     private func hybridGroups(of group: GroupShape) -> (inside: GroupShape, across: GroupShape)? {
-        guard job.layout.zero >= 2 else { return nil }
+        guard job.layout.zero >= 2 || job.layout.zero == 1 && job.layout.shardGroup != nil else { return nil }
         let asked = job.layout.shardGroup ?? (behaviour.shardsInNode ? job.cluster.gpusPerNode : group.ranks)
         guard asked < group.ranks, asked > 0 else { return nil }
         let inside = GroupShape(ranks: asked, perDomain: min(asked, max(1, group.perDomain)), concurrent: group.concurrent)

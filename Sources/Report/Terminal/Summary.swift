@@ -195,6 +195,7 @@ extension RunReport {
             + shares.map { "\(percent($0.1, decimals: 0)) \($0.0)" }.joined(separator: ", ")
             + style.paint(" (shares of the step's time)", .dim)
             + "\n  step time expected within ± \(percent(evidence.stepTimeError))"
+            + (evidence.interval90.map { "; 90 in 100 runs between \(time($0.first ?? 0)) and \(time($0.last ?? 0))" } ?? "")
     }
 
     private func assumptions(_ style: TextStyle) -> String {

@@ -38,7 +38,7 @@ extension RunReport {
                         .object([("subject", .string($0.subject)), ("value", .string($0.value)), ("source", .string($0.source))])
                     })
             ),
-        ])
+        ] + (anchored.map { [("anchored", JSONValue($0))] } ?? []))
     }
 
     private func step(_ step: StepResult, spread: Bool) -> JSONValue {
@@ -102,9 +102,22 @@ let lossCauses = ["failures", "recomputed", "checkpoints", "restarts", "preempti
 
 extension JSONValue {
     init(_ evidence: Evidence) {
-        self = .object([
+        self = .object(
+            [
             ("measured", .number(evidence.measured)), ("interpolated", .number(evidence.interpolated)),
             ("formula", .number(evidence.formula)), ("step_time_error", .number(evidence.stepTimeError)),
+            ] + (evidence.interval90.map { [("interval90", .array($0.map { .number($0) }))] } ?? []))
+    }
+}
+
+extension JSONValue {
+    init(_ anchored: AnchoredReport) {
+        self = .object([
+            ("rows", .integer(anchored.rows)),
+            (
+                "shifted",
+                .array(anchored.shifted.map { .object([("constant", .string($0.constant)), ("from", .number($0.from)), ("to", .number($0.to))]) })
+            ),
         ])
     }
 }

@@ -36,6 +36,15 @@ public struct MeasuredRun: Sendable {
     public var group: String
 }
 
+extension MeasuredRun {
+    /// A job whose step nobody measured; its time stands as one second.
+    public init(job: Job, id: String) {
+        self.init(
+            id: id, file: "", line: 0, hardware: job.cluster.accelerator.name, framework: job.software.framework, source: "", job: job,
+            reason: nil, stepTimeS: 1, memoryGB: nil, weight: 1, completeness: nil, warnings: [], columns: [:], group: id)
+    }
+}
+
 /// Reads tables of measured runs.
 public enum MeasuredRuns {
     /// Columns of the contract, the required ones first.

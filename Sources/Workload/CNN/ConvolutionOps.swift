@@ -67,7 +67,7 @@ private struct ConvolutionOps {
         if needsInputGradient { backward.append(Op(name, part, .inputGradient, product(gemm.m, gemm.k, gemm.n))) }
     }
 
-    mutating func memory(_ name: String, forward read: Double, backward written: Double, part: Part = .elementwise) {
+    mutating func memory(_ name: String, forward read: Double, backward written: Double, part: Part = .convolution) {
         forward.append(Op(name, part, .forward, .memory(MemoryPass(bytes: read * elementBytes))))
         backward.append(Op(name, part, .inputGradient, .memory(MemoryPass(bytes: written * elementBytes))))
     }

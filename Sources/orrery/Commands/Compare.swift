@@ -33,11 +33,12 @@ struct Compare: ParsableCommand {
             )
         }
         try options.report.prepare()
-        let data = try CalibrationData.shipped()
+        let (data, anchored) = try options.anchors.data(options.output)
         let results = parallelMap(
             entries, jobs: options.jobs.count, progress: Progress("simulating", of: entries.count, quiet: options.output.quiet)
         ) { entry in Result { try project(entry.scenario, from: entry.file, data) } }
-        let reports = try reports(results)
+        var reports = try reports(results)
+        for index in reports.indices { reports[index].anchored = anchored }
         try options.writeFiles(reports)
         try Console.output(
             options.output.json
@@ -105,7 +106,7 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): nothing is random, so one run of each says all; add conditions: {jitter: {kernel: 2%}}, or leave out --samples"
             )
         }
-        let data = try CalibrationData.shipped()
+        let (data, _) = try options.anchors.data(options.output)
         let first = options.seed ?? entries[0].scenario.settings.seed
         let progress = Progress("simulating", of: 2 * samples, quiet: options.output.quiet)
         let results = parallelMap(Array(0..<2 * samples), jobs: options.jobs.count, progress: progress) { index in

@@ -14,6 +14,7 @@ struct Explain: ParsableCommand {
             """)
     @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
     @OptionGroup var output: OutputOptions
+    @OptionGroup var anchors: RunsOption
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))
@@ -22,7 +23,7 @@ struct Explain: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        let explanation = try Explanation(scenario, from: file, try CalibrationData.shipped())
+        let explanation = try Explanation(scenario, from: file, try anchors.data(output).data)
         try Console.output(
             output.json ? explanation.json.text() + "\n" : output.csv ? csvText(explanation.table) : explanation.text(Console.style))
     }

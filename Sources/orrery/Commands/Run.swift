@@ -16,10 +16,11 @@ struct Run: ParsableCommand {
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         try options.report.prepare()
-        let data = try CalibrationData.shipped()
+        let (data, anchored) = try options.anchors.data(options.output)
         let progress = Progress("steps", of: scenario.settings.samples, quiet: options.output.quiet)
-        let report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data) { progress.show($0, of: $1) }
+        var report = try project(options.applied(to: scenario, jobs: options.jobs.count), from: file, data) { progress.show($0, of: $1) }
         progress.finish()
+        report.anchored = anchored
         try options.writeFiles([report])
         try Console.output(
             options.output.json ? report.json() : options.output.csv ? RunReport.csv(of: [report]) : report.summary(style: Console.style))
@@ -33,7 +34,12 @@ struct Run: ParsableCommand {
 func project(_ scenario: Scenario, from file: String, _ data: CalibrationData, onStep: StepObserver? = nil) throws -> RunReport {
     do {
         let plan = try scenario.job.plan(data)
-        let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings, onStep: onStep)
+        var result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings, onStep: onStep)
+        let uncertainty = plan.uncertainty(data.profiles, priors: data.priors)
+        let range = uncertainty.interval90(result.step.timeS.mean)
+        result.evidence.stepTimeError = uncertainty.error
+        result.evidence.interval90 = [range.lowerBound, range.upperBound]
+        result.warnings.insert(contentsOf: uncertainty.remarks, at: 0)
         let bill = try scenario.prices.bill(for: result, job: plan.job)
         var report = RunReport(scenario: scenario, version: Orrery.version, result: result, bill: bill)
         report.suggestions = MemoryEstimate.suggestions(plan.job)

@@ -47,6 +47,7 @@ struct Search: ParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
+    @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
@@ -78,7 +79,7 @@ struct Search: ParsableCommand {
     }
 
     func run() throws {
-        let data = try CalibrationData.shipped()
+        let (data, _) = try anchors.data(output)
         if isOfTables {
             return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
         }

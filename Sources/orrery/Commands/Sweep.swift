@@ -24,6 +24,7 @@ struct Sweep: ParsableCommand {
     @Option(help: "Sample ranges: sobol or lhs (Latin hypercube).") var sample: SampleDesign.Kind?
     @Option(parsing: .unconditional, help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
     @Option(help: "What a sample explains: step_time, samples_per_s, mfu, memory or cost.") var response = SweepResponse.stepTime
+    @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
     @OptionGroup var report: ReportOption
     @Option(help: "Scaling study over cluster.gpus: strong or weak.") var scaling: Scaling?
@@ -51,7 +52,7 @@ struct Sweep: ParsableCommand {
             throw ScenarioErrors(runs.first?.faults ?? [])
         }
         guard runs.count > 1 else { throw InputError("\(file): nothing varies; give --vary layout.tensor=1,2,4 or --scaling strong") }
-        let data = try CalibrationData.shipped()
+        let (data, _) = try anchors.data(output)
         let journal = try self.journal.open("sweep", identity: identity(runs))
         let progress = Progress("simulating", of: runs.count, quiet: output.quiet)
         let results = parallelMap(Array(runs.indices), jobs: jobs.count, progress: progress) { index -> SweepRow in

@@ -16,14 +16,34 @@ struct Validate: ParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
+    @OptionGroup var anchors: RunsOption
+    @Option(
+        help: ArgumentHelp(
+            "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"))
+    var anchor: String?
+
+    func validate() throws {
+        if let anchor, AnchorChoice(parsing: anchor) == nil {
+            throw ValidationError("--anchor is \"\(anchor)\"; write smallest, first:3 or designed:5")
+        }
+    }
 
     func run() throws {
         let runs = try measuredRuns(files)
         try report.prepare()
-        let data = try CalibrationData.shipped()
+        let data = try anchors.data(output).data
+        var own: [Int: CalibrationData] = [:]
+        var given = Set<Int>()
+        if let choice = anchor.flatMap(AnchorChoice.init(parsing:)) {
+            for source in try AnchoredSources(runs: runs, choice: choice, data: data).sources {
+                for member in source.members { own[member] = source.data }
+                given.formUnion(source.anchors)
+            }
+        }
+        let (updates, scored) = (own, runs.indices.filter { !given.contains($0) })
         let rows = parallelMap(
-            runs, jobs: jobs.count, progress: Progress("predicting", of: runs.count, quiet: output.quiet)
-        ) { ValidationRow($0, data) }
+            scored, jobs: jobs.count, progress: Progress("predicting", of: scored.count, quiet: output.quiet)
+        ) { ValidationRow(runs[$0], updates[$0] ?? data) }
         let score = ValidationReport(rows: rows)
         if let directory = report.directory {
             var path = ""
@@ -80,12 +100,14 @@ extension ValidationRow {
             settings.timeline = false
             let result = try simulate(plan, settings: settings)
             let seconds = result.step.timeS.mean + prepared.added
-            // The expected error is the standard error of the logarithm; 1.645 of them to each side hold 90 in 100.
-            let spread = exp(1.645 * plan.expectedError)
+            let uncertainty = prepared.uncertainty(data.profiles, priors: data.priors)
+            var evidence = result.evidence
+            evidence.stepTimeError = uncertainty.error
+            assumptions += uncertainty.remarks
             self = predicted(
                 Prediction(
-                    stepS: seconds, memoryGB: plan.memory.peak(MemoryEstimate.measure(of: plan.job)) * 1e-9, fits: plan.memory.fits,
-                    interval90: (seconds / spread)...(seconds * spread), evidence: result.evidence))
+                    stepS: seconds, memoryGB: plan.memory.printed(for: plan.job) * 1e-9, fits: plan.memory.fits,
+                    interval90: uncertainty.interval90(seconds), evidence: evidence))
         } catch {
             self = failed("\(error)")
         }

@@ -48,6 +48,7 @@ struct SimulationOptions: ParsableArguments {
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
+    @OptionGroup var anchors: RunsOption
     @Option(help: ArgumentHelp("Write the timeline as a trace that ui.perfetto.dev opens.", valueName: "file"), completion: .file())
     var trace: String?
     @Option(parsing: .unconditional, help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
