@@ -41,7 +41,8 @@ public struct Anchoring: Sendable {
             }
         }
         guard !prepared.isEmpty else {
-            throw CalibrationError("no measured run can be modelled: \(reasons.isEmpty ? "the table has none" : reasons.joined(separator: "; "))")
+            throw CalibrationError(
+                "no measured run can be modelled: \(reasons.isEmpty ? "the table has none" : reasons.joined(separator: "; "))")
         }
         try self.init(prepared: prepared, data: data)
     }
@@ -52,12 +53,15 @@ public struct Anchoring: Sendable {
         var best = try Self.fit(taken, data: data)
         // A run that is off by far from what the others and the priors allow is in another state, or of another configuration.
         if taken.count >= 3 {
-            let off = taken.indices.filter { best.residuals[$0] > max(0.45, 2.5 * Self.noise) && taken[$0].plan.behaviour.blockingSends || abs(best.residuals[$0]) > 0.7 }
+            let off = taken.indices.filter {
+                best.residuals[$0] > max(0.45, 2.5 * Self.noise) && taken[$0].plan.behaviour.blockingSends || abs(best.residuals[$0]) > 0.7
+            }
             if !off.isEmpty, off.count * 2 < taken.count {
                 for index in off {
                     let factor = exp(best.residuals[index])
                     named.append(
-                        "\(taken[index].run.id) takes \((factor * 100).rounded() / 100) times what the other runs lead to expect: repeat it; it is not used")
+                        "\(taken[index].run.id) takes \((factor * 100).rounded() / 100) times what the other runs lead to expect: repeat it; it is not used"
+                    )
                 }
                 taken = taken.indices.filter { !off.contains($0) }.map { taken[$0] }
                 best = try Self.fit(taken, data: data)
@@ -79,7 +83,9 @@ public struct Anchoring: Sendable {
                 updated.profiles.adjustments.append(
                     Adjustment(constant: parameter.constant, scope: parameter.scope, log: value, sigma: sigma))
             }
-            if abs(value) > 0.01 { moved.append(Shift(constant: parameter.constant, scope: parameter.scope, from: exp(before), to: exp(before + value))) }
+            if abs(value) > 0.01 {
+                moved.append(Shift(constant: parameter.constant, scope: parameter.scope, from: exp(before), to: exp(before + value)))
+            }
         }
         shifted = moved.sorted { abs(log($0.to / $0.from)) > abs(log($1.to / $1.from)) }
         // What is left of a stack that nothing was known of is what its own runs leave.

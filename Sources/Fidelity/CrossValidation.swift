@@ -131,7 +131,9 @@ public struct CrossValidation: Sendable {
         for (axis, list) in outcomes {
             for (index, outcome) in list.enumerated() where outcome.predicted > 0 {
                 // What is known: by size; what is unseen: by the axis that hides it.
-                guard (axis == .size) == (outcome.stratum == "known" || outcome.stratum == "pair") || outcome.stratum == "pair" else { continue }
+                guard (axis == .size) == (outcome.stratum == "known" || outcome.stratum == "pair") || outcome.stratum == "pair" else {
+                    continue
+                }
                 let run = fit.runs[index].run
                 if let slow = outcome.uncertainty.slow, log(run.stepTimeS / outcome.predicted) > 0.4, slow.probability > 0.02 { continue }
                 let deviation = outcome.uncertainty.above

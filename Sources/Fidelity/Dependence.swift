@@ -15,7 +15,8 @@ extension PreparedRun {
         let isMoE = job.model.moe != nil
         let parted = layout.tensor > 1 || layout.context > 1 || layout.expert > 1
         switch constant {
-        case .gemm, .gemmWave, .gemmKHalf, .gemmTiles, .memory, .logits, .kernelStart, .launch, .optimizer, .optimizerTensor, .fixed: return true
+        case .gemm, .gemmWave, .gemmKHalf, .gemmTiles, .memory, .logits, .kernelStart, .launch, .optimizer, .optimizerTensor, .fixed:
+            return true
         case .gemmFp32: return precision == .fp32
         case .gemmLow: return precision.isLow && precision != .nvfp4
         case .gemmFp4: return precision == .nvfp4
@@ -25,6 +26,7 @@ extension PreparedRun {
         case .grouped, .moePermute, .expertExposed: return isMoE
         case .expertOverlap: return isMoE && behaviour.fusedExperts
         case .convolution, .convolutionTraffic: return isCNN
+        case .convolutionWide: return isCNN && (precision == .fp32 || precision == .tf32)
         case .elementwise: return !isCNN
         case .attention, .attentionHead64, .attentionBackward, .attentionSHalf: return !isCNN && behaviour.flashAttention
         case .attentionBmm, .attentionUnaligned, .attentionOdd, .attentionSoftmax: return !isCNN && !behaviour.flashAttention

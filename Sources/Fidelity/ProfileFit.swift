@@ -65,7 +65,9 @@ public struct ProfileFit: Sendable {
         var sigmas = parameters.map(\.sigma)
         for iteration in 0..<iterations {
             let rows = try linearise(at: values, used: used)
-            progress("step \(iteration + 1) of \(iterations): median error \(Self.median(rows.indices.filter { used[$0] }.map { abs(rows[$0].residual) }))")
+            progress(
+                "step \(iteration + 1) of \(iterations): median error \(Self.median(rows.indices.filter { used[$0] }.map { abs(rows[$0].residual) }))"
+            )
             let scale = start == nil && iteration < Self.firstScales.count ? Self.firstScales[iteration] : Self.scale
             (values, sigmas) = try advance(
                 from: values, rows: rows, used: used, damping: start == nil && iteration < 2 ? 0.6 : 0.9, scale: scale)
@@ -164,9 +166,10 @@ public struct ProfileFit: Sendable {
 
     private func table(_ values: [Double], parameters chosen: [Int]) -> ProfileTable {
         ProfileTable(
-            adjustments: base + chosen.map {
-                Adjustment(constant: parameters[$0].constant, scope: parameters[$0].scope, log: values[$0], sigma: 0)
-            },
+            adjustments: base
+                + chosen.map {
+                    Adjustment(constant: parameters[$0].constant, scope: parameters[$0].scope, log: values[$0], sigma: 0)
+                },
             residual: [:], provenance: "")
     }
 

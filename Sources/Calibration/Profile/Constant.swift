@@ -4,7 +4,7 @@ public enum Constant: Int, Sendable, CaseIterable {
     case attention, attentionHead64, attentionBackward, attentionSHalf
     case attentionBmm, attentionUnaligned, attentionOdd, attentionSoftmax
     case memory, elementwise, logits, quantise, quantiseRowwise, quantiseMx
-    case convolution, convolutionTraffic, uncompiled
+    case convolution, convolutionTraffic, convolutionWide, uncompiled
     case kernelStart, launch, launchBlocking, collectiveLaunch
     case nvlink, network, ringStart, shardStart
     case tensorExposed, tensorChunks

@@ -59,10 +59,13 @@ public struct ConstantTable: Sendable {
                 }
             }
             var byKind: [String: Double] = [:]
-            for (key, value) in entry["kinds"]?.mapping ?? [:] { if let name = key.string, let number = value.float { byKind[name] = number } }
+            for (key, value) in entry["kinds"]?.mapping ?? [:] {
+                if let name = key.string, let number = value.float { byKind[name] = number }
+            }
             priors.append(
                 ConstantPrior(
-                    unit: unit, common: prior.float, byGeneration: byGeneration, byKind: byKind, sigma: sigma, range: range[0]...range[1], why: why))
+                    unit: unit, common: prior.float, byGeneration: byGeneration, byKind: byKind, sigma: sigma, range: range[0]...range[1],
+                    why: why))
         }
         self.priors = priors
     }

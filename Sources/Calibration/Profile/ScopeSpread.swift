@@ -12,12 +12,15 @@ public enum ScopeSpread {
     ]
     /// Stacks built alike.
     static let kind: [(Constant, Double)] = [
-        (.gemm, 0.05), (.attention, 0.15), (.attentionBmm, 0.1), (.attentionSoftmax, 0.15), (.elementwise, 0.3), (.logits, 0.2), (.launch, 0.4),
+        (.gemm, 0.05), (.attention, 0.15), (.attentionBmm, 0.1), (.attentionSoftmax, 0.15), (.elementwise, 0.3), (.logits, 0.2),
+        (.launch, 0.4),
         (.collectiveLaunch, 0.5), (.optimizerTensor, 0.7), (.fixed, 0.3), (.dataExposed, 0.3), (.network, 0.1), (.ringStart, 0.5),
         (.convolutionTraffic, 0.25), (.convolution, 0.15),
     ]
     /// What a stack's rows on one chip share beside: its choice of kernels, and machines that are often one.
-    static let pair: [(Constant, Double)] = [(.gemm, 0.07), (.gemmLow, 0.05), (.attention, 0.08), (.grouped, 0.1), (.elementwise, 0.1), (.convolutionTraffic, 0.1)]
+    static let pair: [(Constant, Double)] = [
+        (.gemm, 0.07), (.gemmLow, 0.05), (.attention, 0.08), (.grouped, 0.1), (.elementwise, 0.1), (.convolutionTraffic, 0.1),
+    ]
     static let stack: [(Constant, Double)] = [
         (.gemm, 0.09), (.gemmLow, 0.10), (.gemmWave, 0.25), (.gemmKHalf, 0.3), (.attention, 0.25), (.attentionBmm, 0.12),
         (.attentionBackward, 0.1),
@@ -29,9 +32,12 @@ public enum ScopeSpread {
         (.grouped, 0.12), (.moePermute, 0.3), (.expertExposed, 0.3), (.jitter, 0.4), (.optimizer, 0.2), (.gradientCopy, 0.2),
         (.logits, 0.2),
         (.tensorGatherBackward, 0.3), (.contextExposed, 0.4), (.collectiveLaunch, 0.5), (.optimizerTensor, 0.8), (.ringStart, 0.6),
-        (.shardStart, 1.0), (.blockingSends, 0.7), (.blockingGrowth, 0.1), (.convolutionTraffic, 0.3), (.convolution, 0.15), (.uncompiled, 0.15),
+        (.shardStart, 1.0), (.blockingSends, 0.7), (.blockingGrowth, 0.1), (.convolutionTraffic, 0.3), (.convolution, 0.15),
+        (.uncompiled, 0.15),
     ]
-    static let era: [(Constant, Double)] = [(.launch, 0.6), (.moePermute, 0.3), (.grouped, 0.15), (.gemmLow, 0.05), (.expertExposed, 0.2)]
+    static let era: [(Constant, Double)] = [
+        (.launch, 0.6), (.moePermute, 0.3), (.grouped, 0.15), (.gemmLow, 0.05), (.expertExposed, 0.2), (.convolutionTraffic, 0.3),
+    ]
     static let fabric: [(Constant, Double)] = [(.network, 0.3), (.ringStart, 0.8), (.shardStart, 0.5)]
     /// A named state of one machine: clocks, cooling and images differ by some per cent between machines of one kind (design/physics.md section 7).
     static let environment: [(Constant, Double)] = [(.degradation, 0.05)]

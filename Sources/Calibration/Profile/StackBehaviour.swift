@@ -163,7 +163,8 @@ public struct StackTable: Sendable {
     /// Names people use for the same stack.
     private static let aliases = [
         "megatron": "megatron-lm", "megatron-core": "megatron-lm", "pytorch": "pytorch-ddp", "ddp": "pytorch-ddp",
-        "mlperf-ngc": "mlperf-mxnet", "mlperf-release": "mlperf-mxnet", "nanogpt": "pytorch-ddp-compile", "torchrun": "pytorch-ddp", "llm-foundry": "llm-foundry-fsdp",
+        "mlperf-ngc": "mlperf-mxnet", "mlperf-release": "mlperf-mxnet", "nanogpt": "pytorch-ddp-compile", "torchrun": "pytorch-ddp",
+        "llm-foundry": "llm-foundry-fsdp",
         "mosaic": "llm-foundry-fsdp", "fsdp": "fms-fsdp", "pytorch-fsdp": "fms-fsdp", "mlperf": "mlperf-nemo",
     ]
 

@@ -192,7 +192,9 @@ public struct KernelTimings: Sendable {
         let efficiency: Double =
             gemm.grouped
             ? constants[.grouped]
-            : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : wideEfficiency * (splitsK ? constants[.convolution] : 1)
+            : isLow
+                ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow])
+                : wideEfficiency * (splitsK ? constants[.convolution] : 1)
         // A grouped kernel fills the machine with the tiles of all its products.
         let units = Double(accelerator.computeUnits)
         let rows = gemm.grouped ? m * count : m
@@ -277,7 +279,7 @@ public struct KernelTimings: Sendable {
     private func fusion(_ part: Part) -> Double {
         switch part {
         case .elementwise, .attention, .mlp, .projection: constants[.elementwise] * memoryFactor
-        case .convolution: constants[.convolutionTraffic] * memoryFactor
+        case .convolution: constants[.convolutionTraffic] * memoryFactor * (wideBytes > 2 ? constants[.convolutionWide] : 1)
         case .loss, .head: constants[.logits]
         case .router, .experts: constants[.moePermute]
         case .embedding: 1

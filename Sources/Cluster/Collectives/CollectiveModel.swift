@@ -66,7 +66,7 @@ public struct CollectiveModel: Sendable {
         let own = set.flatMap { Self.nominal(of: $0) }
         let rate = own.map { nominal / $0.rate } ?? 1
         let startUp = own.map { max(1e-9, cluster.intraNode.latency.seconds) / $0.latency } ?? 1
-        // Cards that do not reach each other pass every message through the host's memory: two at the pace below, more share what one of them had
+        // Cards that do not reach each other pass every message through the host's memory: two or three at the pace below, more share what one of them had
         // (measured steps of 2, 4 and 8 RTX 3090: 7, 1.6 and 0.8 GB/s a card).
         let throughHost = cluster.intraNode.fabric == .pcie && !cluster.accelerator.peerToPeer
         let switched = (set?.nvlsFrom ?? 0) > 0 && cluster.intraNode.fabric != .pcie ? set?.nvlsFrom ?? 0 : 0
@@ -85,7 +85,7 @@ public struct CollectiveModel: Sendable {
                 let fit =
                     set?.fit(name, ranks: n)
                     ?? .init(alpha: cluster.intraNode.latency.seconds * 1e6, bandwidth: 0.8 * nominal * 1e-9, root: 0)
-                let shared = throughHost ? Self.hostPath / Double(n > 2 ? n : 1) : .infinity
+                let shared = throughHost ? Self.hostPath / Double(n > 3 ? n : 1) : .infinity
                 table[row * (limit + 1) + n] = Inside(
                     alpha: fit.alpha * 1e-6 * startUp, perByte: f / min(fit.bandwidth * 1e9 * rate, shared),
                     perRoot: fit.root * 1e-9 / rate,

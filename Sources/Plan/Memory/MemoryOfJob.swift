@@ -130,7 +130,10 @@ private struct StageMemory {
                 live = max(live, kept.live + activations.workspace)
             }
             if depths[chunk] == 0 { stage.activations += held * embedding }
-            if depths[chunk] == last { stage.activations += held * 2 * shape.e * shape.h * shape.local }
+            if depths[chunk] == last {
+                stage.activations += held * 2 * shape.e * shape.h * shape.local
+                if job.layout.tensor > 1 { stage.activations += traits.headBytes * shape.h * shape.tokens }
+            }
             if traits.family == .deepSpeed, job.layout.pipeline > 1 {
                 // The pipeline engine keeps the output of every micro-batch in flight until its backward.
                 stage.buffers += held * shape.e * shape.h * shape.tokens

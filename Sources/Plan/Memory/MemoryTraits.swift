@@ -32,6 +32,8 @@ struct MemoryTraits: Sendable {
     var keepsGate = false
     /// Bytes that the loss holds of a logit beside the 16-bit one where it is not fused.
     var lossBytes = 8.0
+    /// Bytes that a stage with the head keeps for each hidden element of each token whole, where there is a tensor group.
+    var headBytes = 0.0
     /// The figure is printed by the first rank alone.
     var printsFirstStage = false
     /// Weights, gradients and states of the optimizer are all 16-bit, and there are no masters (single-device fine-tuning).
@@ -66,6 +68,8 @@ struct MemoryTraits: Sendable {
             // Fp32 accumulators beside the 16-bit gradients, fp32 logits and their exponentials in place of the 16-bit ones (published scan: 7.9
             // bytes a logit, 20.2 a parameter).
             (keepsGate, fusedLoss, lossBytes, printsFirstStage) = (true, false, 6, true)
+            // Gathered hidden states and their gradients before the output matrix (same scan, fitted).
+            headBytes = 82
         }
         isPure16 = name.contains("torchtune")
         slack = family == .xla || family == .deepSpeed ? 0 : 0.04

@@ -31,7 +31,8 @@ public struct StepUncertainty: Sendable, Hashable {
         if !unseen.isEmpty {
             list.append(
                 "no published run of \(unseen.joined(separator: " and ")) is in the calibration: the step time comes from formulas and from what is alike, "
-                    + "and is known to about \(Int((error * 100).rounded())) % (one standard deviation); one measured run of your own narrows it")
+                    + "and is known to about \(Int((error * 100).rounded())) % (one standard deviation); one measured run of your own narrows it"
+            )
         }
         if let slow, slow.probability >= 0.1 { list.append(slow.remark) }
         return list
@@ -124,7 +125,8 @@ extension Plan {
         let sigma = (residual * residual + variance + guesses).squareRoot()
         let factors = profiles.intervals[stratum] ?? profiles.intervals["known"] ?? [1, 1]
         return StepUncertainty(
-            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum, slow: SlowState(self))
+            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum, slow: SlowState(self)
+        )
     }
 
     /// Logarithm of an outline of the step's seconds under the given constants.

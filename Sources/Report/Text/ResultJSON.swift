@@ -16,7 +16,7 @@ extension RunReport {
 
     /// - Parameter spreadDistributions: write a distribution as an object even where all samples are equal, so that a table has the same columns.
     func jsonValue(spreadDistributions: Bool) -> JSONValue {
-        .object([
+        let fields: [(key: String, value: JSONValue)] = [
             ("scenario", .string(scenario)), ("hash", .string(hash)), ("version", .string(version)), ("seed", .unsigned(seed)),
             ("valid", .bool(valid)), ("warnings", .array(allWarnings.map { .string($0) })),
             ("step", step(result.step, spread: spreadDistributions)),
@@ -38,7 +38,12 @@ extension RunReport {
                         .object([("subject", .string($0.subject)), ("value", .string($0.value)), ("source", .string($0.source))])
                     })
             ),
-        ] + (anchored.map { [("anchored", JSONValue($0))] } ?? []))
+        ]
+        return .object(fields + anchoredFields)
+    }
+
+    private var anchoredFields: [(key: String, value: JSONValue)] {
+        anchored.map { [(key: "anchored", value: JSONValue($0))] } ?? []
     }
 
     private func step(_ step: StepResult, spread: Bool) -> JSONValue {
@@ -102,11 +107,12 @@ let lossCauses = ["failures", "recomputed", "checkpoints", "restarts", "preempti
 
 extension JSONValue {
     init(_ evidence: Evidence) {
-        self = .object(
-            [
+        var fields: [(key: String, value: JSONValue)] = [
             ("measured", .number(evidence.measured)), ("interpolated", .number(evidence.interpolated)),
             ("formula", .number(evidence.formula)), ("step_time_error", .number(evidence.stepTimeError)),
-            ] + (evidence.interval90.map { [("interval90", .array($0.map { .number($0) }))] } ?? []))
+        ]
+        if let range = evidence.interval90 { fields.append(("interval90", .array(range.map { JSONValue.number($0) }))) }
+        self = .object(fields)
     }
 }
 
@@ -116,7 +122,10 @@ extension JSONValue {
             ("rows", .integer(anchored.rows)),
             (
                 "shifted",
-                .array(anchored.shifted.map { .object([("constant", .string($0.constant)), ("from", .number($0.from)), ("to", .number($0.to))]) })
+                .array(
+                    anchored.shifted.map {
+                        .object([("constant", .string($0.constant)), ("from", .number($0.from)), ("to", .number($0.to))])
+                    })
             ),
         ])
     }

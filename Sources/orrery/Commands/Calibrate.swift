@@ -115,7 +115,10 @@ struct CalibrateFit: ParsableCommand {
         func line(_ name: String, _ score: AxisScore) -> String {
             let cells =
                 [score.median, score.p90, score.bias].map { "\(fixed($0 * 100, decimals: 1)) %" }
-                + ["\(fixed(score.coverage * 100, decimals: 0)) %", "\(fixed(score.halfWidth * 100, decimals: 1)) %", fixed(score.intervalScore, decimals: 2)]
+                + [
+                    "\(fixed(score.coverage * 100, decimals: 0)) %", "\(fixed(score.halfWidth * 100, decimals: 1)) %",
+                    fixed(score.intervalScore, decimals: 2),
+                ]
             return "  " + name.padding(toLength: 34, withPad: " ", startingAt: 0)
                 + (["\(score.rows)"] + cells).map { String(repeating: " ", count: max(1, 11 - $0.count)) + $0 }.joined()
         }

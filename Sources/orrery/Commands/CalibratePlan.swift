@@ -16,7 +16,8 @@ struct CalibratePlan: ParsableCommand {
             Candidates are the given jobs on at most --nodes nodes under other tensor and pipeline sizes and micro-batches. Chosen is, run by run, what
             takes most variance from the predictions of the given jobs. Give the measured runs back by --runs.
             """)
-    @Argument(help: "Scenario files of the jobs that are wanted (YAML).", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
+    @Argument(help: "Scenario files of the jobs that are wanted (YAML).", completion: .file(extensions: ["yaml", "yml"])) var files:
+        [String]
     @Option(parsing: .unconditional, help: "Runs to choose.") var count = 3
     @Option(parsing: .unconditional, help: "Nodes that a run to measure may take.") var nodes = 1
     @OptionGroup var anchors: RunsOption

@@ -19,7 +19,8 @@ struct Validate: ParsableCommand {
     @OptionGroup var anchors: RunsOption
     @Option(
         help: ArgumentHelp(
-            "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"))
+            "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"
+        ))
     var anchor: String?
 
     func validate() throws {

@@ -11,7 +11,8 @@ struct RunsOption: ParsableArguments {
     @Option(
         name: .customLong("runs"),
         help: ArgumentHelp(
-            "Your own measured runs (CSV, docs/validation.md): they update the constants of that stack, chip and fabric.", valueName: "file"),
+            "Your own measured runs (CSV, docs/validation.md): they update the constants of that stack, chip and fabric.", valueName: "file"
+        ),
         completion: .file(extensions: ["csv"]))
     var file: String?
 
@@ -19,7 +20,11 @@ struct RunsOption: ParsableArguments {
     func data(_ output: OutputOptions) throws -> (data: CalibrationData, anchored: AnchoredReport?) {
         let shipped = try CalibrationData.shipped()
         guard let file else { return (shipped, nil) }
-        let anchoring = try Anchoring(runs: try MeasuredRuns.read(path: file), data: shipped)
+        let anchoring: Anchoring
+        let runs = try MeasuredRuns.read(path: file)
+        do throws(CalibrationError) { anchoring = try Anchoring(runs: runs, data: shipped) } catch {
+            throw InputError("\(file): \(error.message)")
+        }
         output.note(
             "calibration updated by \(anchoring.rows) measured run\(anchoring.rows == 1 ? "" : "s") of \(file): "
                 + (anchoring.shifted.isEmpty
@@ -28,7 +33,8 @@ struct RunsOption: ParsableArguments {
                         + (anchoring.shifted.count > 6 ? ", and \(anchoring.shifted.count - 6) more by less" : "")))
         for suspect in anchoring.suspects { output.note(suspect) }
         if !anchoring.silent.isEmpty {
-            output.note("the runs say nothing about \(anchoring.silent.joined(separator: ", ")): predictions there stay as wide as they were")
+            output.note(
+                "the runs say nothing about \(anchoring.silent.joined(separator: ", ")): predictions there stay as wide as they were")
         }
         return (
             anchoring.data,
