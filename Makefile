@@ -12,10 +12,12 @@ OUT ?= out/$(basename $(notdir $(SCENARIO)))
 # Tables of measured runs (CSV, see docs/validation.md). They are other people's data and no part of this repository.
 TRUTH ?= ../shared/truth
 TRUTH2 ?= ../shared/truth2
+WEEKS ?= $(wildcard $(CURDIR)/../shared/weeks)
 # Tables of measured kernels (see docs/measurements.md), likewise. Those in parquet need a PYTHON with pyarrow; without it they are left out.
 KERNELS ?= ../shared/kernels
 PYTHON ?= python3
 ORRERY := .build/release/orrery
+PREFIX ?= $(HOME)/.local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
@@ -28,7 +30,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build run test bench calibrate cuda cuda-registry simgrid claims predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -45,8 +47,14 @@ deps:
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
 	fi
 
-build: deps ## the program, in .build/release
+build: deps ## the program and the C library, in .build/release
 	swift build -c release --product orrery
+	swift build -c release --product OrreryC
+
+install: build ## the program, into PREFIX/bin (default ~/.local/bin)
+	@mkdir -p $(PREFIX)/bin
+	@install -m 755 $(ORRERY) $(PREFIX)/bin/orrery
+	@echo "$(PREFIX)/bin/orrery"; case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Add it to the path: export PATH=$(PREFIX)/bin:\$$PATH";; esac
 
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
@@ -58,6 +66,9 @@ test: deps ## build all and run every test
 
 bench: deps ## check the committed budgets of Benchmarks/
 	swift run -c release --package-path Benchmarks orrery-benchmarks
+
+scale: build ## how time and memory grow over two decades of GPUs and rows (5 minutes); writes reports/scale.md, fails above the power 1.1
+	@$(PYTHON) Benchmarks/scale.py $(ORRERY) $(CURDIR)
 
 simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
 	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
@@ -94,15 +105,34 @@ cuda-registry: ## compile the CUDA plug-in with the compiler of Python's package
 	@home=$$(echo $(CURDIR)/out/cuda/lib/python3*/site-packages/nvidia/cu13); \
 	  $(MAKE) cuda NVCC="$$home/bin/nvcc" CUDA_FLAGS="-I$$home/include -L$$home/lib -Xlinker -rpath=$$home/lib" CUBLAS=-l:libcublasLt.so.13
 
+# ORDERS: of the threads of a block; the first is ascending, the others are shuffled. SANITIZE= leaves the address sanitizer out.
+ORDERS ?= 2
+SANITIZE ?= -fsanitize=address -fno-omit-frame-pointer
+cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU (3 minutes, no GPU); makes .build/liborrery_cuda_emulated.so
+	@mkdir -p out/emulated .build
+	@for file in Sources/Kernels/CUDA/plugin/*.cu; do \
+	  $(PYTHON) Sources/Kernels/CUDA/emulation/translate.py "$$file" > "out/emulated/$$(basename "$$file" .cu).cpp"; \
+	done
+	@flags="-std=c++17 -g -Wall -Wno-sign-compare -ISources/Kernels/CUDA/emulation -ISources/Kernels/CUDA/plugin -ISources/COrreryCUDA"; \
+	  runtime="$$(ls Sources/Kernels/CUDA/emulation/*.cpp | grep -v check)"; \
+	  $(CXX) $$flags -O1 $(SANITIZE) out/emulated/*.cpp Sources/Kernels/CUDA/emulation/*.cpp -o out/emulated/check -lopenblas -ldl; \
+	  ASAN_OPTIONS=detect_leaks=0 out/emulated/check $(ORDERS); \
+	  $(CXX) $$flags -O2 -shared -fPIC out/emulated/*.cpp $$runtime -o .build/liborrery_cuda_emulated.so -lopenblas -ldl
+	@echo "Compiled .build/liborrery_cuda_emulated.so: orrery calibrate cuda --plugin takes it; its times say nothing and are refused for predictions."
+
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
+	@mkdir -p reports/weeks
+	swift run -c release --package-path Benchmarks weeks-facts $(CURDIR)/reports/weeks/facts.md $(WEEKS)
 
 predict-run: build ## predict twenty-five small training jobs, run them on this machine, compare; writes reports/execute (minutes; best on a quiet machine)
 	@mkdir -p reports/execute
 	$(ORRERY) execute scenarios/execute/{0,1}*.yaml scenarios/execute/20*.yaml --table reports/execute/predict-run.md $(CALIBRATED)
 	$(ORRERY) execute scenarios/execute/2[1-9]*.yaml --table reports/execute/schedules-and-sockets.md $(CALIBRATED)
 
-validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summaries in README.md and docs
+validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summary in docs
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv $(TRUTH2)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	mkdir -p reports/validation out/validation; \
@@ -114,11 +144,9 @@ validate: build ## score the predictions against measured runs in TRUTH; writes 
 	  --virtual-time-budget=5000 --window-size=1200,1060 --screenshot=reports/validation/predicted-against-measured.png \
 	  "file://$(CURDIR)/out/validation/validation.html" 2>/dev/null
 	@echo "Every row: out/validation/validation.html, rows.txt, rows.csv"
-	@for page in README.md docs/validation.md; do \
-	  awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
-	    /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
-	    "$$page" > out/page.md; cp out/page.md "$$page"; \
-	done
+	@awk -v summary=out/summary.txt '/validation:summary:end/ { hidden = 0 } !hidden { print } \
+	  /validation:summary:begin/ { print "```text"; while ((getline line < summary) > 0) print line; print "```"; hidden = 1 }' \
+	  docs/validation.md > out/page.md; cp out/page.md docs/validation.md
 
 # The tests in release, so with their internals made visible; the answers are those of any build.
 planner-check: build ## search 50 spaces and simulate all of each; search for every job of TRUTH (10 minutes); writes reports/planner
@@ -136,8 +164,7 @@ fit: build ## fit the profiles to TRUTH and TRUTH2, judged by rows left out (min
 	@mkdir -p reports/calibration out
 	$(ORRERY) calibrate fit $(wildcard $(TRUTH)/*.csv $(TRUTH2)/*.csv) --refine 1 --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
 	@{ echo "# Left-out errors of the calibration"; echo; \
-	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it; behind that table the'; \
-	  echo 'rows of one card, chip, stack or source left out, with the share inside the stated 90 % interval, its median half-width and the mean interval score.'; \
+	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it.'; \
 	  echo "The rows themselves are other people's data and not kept here."; echo; echo '```text'; \
 	  sed -n '/^  by file/,$$p' out/left-out.txt; echo '```'; } > reports/calibration/left-out.md
 

@@ -11,10 +11,15 @@ let package = Package(
         .library(name: "Compression", targets: ["Compression"]),
         .library(name: "Kernels", targets: ["Kernels"]),
         .library(name: "Training", targets: ["Training"]),
+        // For C, Python and whatever else loads a shared library: orrery_run of Sources/Studies/CEntry.swift.
+        .library(name: "OrreryC", type: .dynamic, targets: ["Studies"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
-            targets: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "Fidelity"]),
+            targets: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Lifetime", "Scenario", "Fidelity",
+                "Studies",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -36,10 +41,11 @@ let package = Package(
             name: "CNumerics",
             // No contraction into fused multiply-adds: the same bits on every CPU, whichever version the loader picks.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])],
-            linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m", .when(platforms: [.linux]))]),
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         // The C functions of the CUDA plug-in, which `make cuda` compiles apart: a header only.
         .systemLibrary(name: "COrreryCUDA"),
-        .target(name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin"], swiftSettings: strict),
+        .target(
+            name: "Kernels", dependencies: ["CNumerics", "COrreryCUDA"], exclude: ["CUDA/plugin", "CUDA/emulation"], swiftSettings: strict),
         .target(name: "Compression", dependencies: ["CNumerics"], swiftSettings: strict),
         .target(name: "Training", dependencies: ["CNumerics", "Kernels"], swiftSettings: strict),
         .target(
@@ -54,16 +60,22 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Cost",
-            dependencies: ["Quantities", "Cluster", "Workload", "Plan", "Simulation", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Quantities", "Cluster", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
+            name: "Lifetime", dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Plan", "Simulation", "Cost"],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .target(
             name: "Planner",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "CGSL"],
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "CGSL"],
             swiftSettings: strict),
+        .target(
+            name: "CoSimulation", dependencies: ["Quantities", "Engine", "Kernels", "Compression", "Training"], swiftSettings: strict),
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation", "Cost",
+                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation",
+                "Lifetime",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
@@ -76,48 +88,82 @@ let package = Package(
             name: "Fidelity", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Scenario", "CGSL"],
             swiftSettings: strict),
         .target(
+            name: "Studies",
+            dependencies: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
+                "Scenario",
+                "Fidelity",
+            ], swiftSettings: strict),
+        .target(
             name: "Report",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            dependencies: [
+                "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
+                "Scenario",
+                "Studies",
+            ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "Execution", "Fidelity",
-                "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Cluster", "Workload", "Calibration", "Plan"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["Quantities", "Engine", "Cluster"], swiftSettings: strict),
-        .testTarget(name: "WorkloadTests", dependencies: ["Workload"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Quantities", "Engine", "Cluster"], swiftSettings: strict),
+        .testTarget(name: "WorkloadTests", dependencies: ["Quantities", "Workload"], swiftSettings: strict),
         .testTarget(
-            name: "CalibrationTests", dependencies: ["CSQLite", "Quantities", "Cluster", "Workload", "Calibration"], swiftSettings: strict),
+            name: "CalibrationTests", dependencies: ["TestSupport", "CSQLite", "Quantities", "Cluster", "Workload", "Calibration"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlanTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"], swiftSettings: strict),
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan"],
+            swiftSettings: strict),
         .testTarget(
             name: "PlannerTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner"],
             swiftSettings: strict),
         .testTarget(
             name: "ScenarioLoadTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
+            dependencies: ["TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario"],
             swiftSettings: strict),
         .testTarget(
             name: "ReportTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Scenario", "Report"],
+            dependencies: [
+                "TestSupport", "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Scenario",
+                "Studies",
+                "Report",
+            ],
             swiftSettings: strict),
         .testTarget(
-            name: "CostTests", dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost"],
-            swiftSettings: strict),
-        .testTarget(name: "CompressionTests", dependencies: ["Compression"], swiftSettings: strict),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
+            name: "CostTests", dependencies: ["Quantities", "Cluster", "Cost"], swiftSettings: strict),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Kernels", "Compression", "Training"], exclude: ["Golden"], swiftSettings: strict),
+            name: "LifetimeTests",
+            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StudiesTests",
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner", "Scenario",
+                "Studies",
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "CompressionTests", dependencies: ["TestSupport", "Compression"], swiftSettings: strict),
+        .testTarget(name: "KernelsTests", dependencies: ["TestSupport", "Kernels"], swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["TestSupport", "Kernels", "Compression", "Training"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CoSimulationTests", dependencies: ["Kernels", "Compression", "Training", "CoSimulation"], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation"],
+            dependencies: [
+                "TestSupport", "Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ExecutionTests",
@@ -131,7 +177,7 @@ let package = Package(
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(
-            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Cost", "Scenario", "Report"], swiftSettings: strict),
+            name: "ScenarioTests", dependencies: ["Plan", "Simulation", "Scenario", "Studies", "Report"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

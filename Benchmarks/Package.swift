@@ -13,6 +13,10 @@ let package = Package(
         .executableTarget(
             name: "fabric-against-simgrid", dependencies: [.product(name: "OrreryModules", package: "orrery")],
             swiftSettings: [.treatAllWarnings(as: .error)]),
+        // `make weeks`.
+        .executableTarget(
+            name: "weeks-facts", dependencies: [.product(name: "OrreryModules", package: "orrery")],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
     ],
     swiftLanguageModes: [.v6]
 )

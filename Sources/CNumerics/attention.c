@@ -1,9 +1,9 @@
 // Softmax attention in blocks of queries: scores of BLOCK queries against the keys that any of them sees, never all of length x length
 // (the idea of arXiv:2205.14135, with matrix products of OpenBLAS for the tiles).
+#include "blas.h"
 #include "cnkernels.h"
 #include "exponential.h"
 #include "multiversion.h"
-#include <cblas-openblas.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,10 +93,10 @@ static void sparse_softmax_row(float *s, const size_t n_end[2], size_t kept, uin
     for (size_t j = 0; j < kept; j++) s[(uint32_t)keys[j]] = chosen[j];
 }
 
-static void product(CBLAS_TRANSPOSE a_side, CBLAS_TRANSPOSE b_side, const size_t mnk[3], float alpha, const float *const ab[2],
+static void product(int a_side, int b_side, const size_t mnk[3], float alpha, const float *const ab[2],
                     const size_t ld[3], float beta, float *c) {
-    cblas_sgemm(CblasRowMajor, a_side, b_side, (int)mnk[0], (int)mnk[1], (int)mnk[2], alpha, ab[0], (int)ld[0], ab[1], (int)ld[1], beta, c,
-                (int)ld[2]);
+    cn_blas_library()->sgemm(BLAS_ROW_MAJOR, a_side, b_side, (int)mnk[0], (int)mnk[1], (int)mnk[2], alpha, ab[0], (int)ld[0], ab[1],
+                             (int)ld[1], beta, c, (int)ld[2]);
 }
 #define PRODUCT(TA, TB, M, N, K, ALPHA, A, LDA, B, LDB, BETA, C, LDC)                                                           \
     product(TA, TB, (const size_t[3]){M, N, K}, ALPHA, (const float *const[2]){A, B}, (const size_t[3]){LDA, LDB, LDC}, BETA, C)
@@ -117,7 +117,7 @@ int cn_attention_f32(const cn_attention *s, const float *qkv, float *output, flo
             size_t queries = n - first < BLOCK ? n - first : BLOCK, seen = s->causal ? first + queries : n;
             float *p = sparse ? saved + (head * n + first) * n : scores;
             size_t ld = sparse ? n : seen;
-            PRODUCT(CblasNoTrans, CblasTrans, queries, seen, d, scale, q + first * line, line, k, line, 0, p, ld);
+            PRODUCT(BLAS_PLAIN, BLAS_TRANSPOSED, queries, seen, d, scale, q + first * line, line, k, line, 0, p, ld);
             for (size_t i = 0; i < queries; i++) {
                 size_t visible = s->causal ? first + i + 1 : n;
                 if (sparse)
@@ -125,7 +125,7 @@ int cn_attention_f32(const cn_attention *s, const float *qkv, float *output, flo
                 else
                     saved[head * n + first + i] = softmax_row(p + i * ld, visible, seen);
             }
-            PRODUCT(CblasNoTrans, CblasNoTrans, queries, d, seen, 1, p, ld, v, line, 0, out + first * width, width);
+            PRODUCT(BLAS_PLAIN, BLAS_PLAIN, queries, d, seen, 1, p, ld, v, line, 0, out + first * width, width);
         }
     }
     free(scores);
@@ -153,8 +153,8 @@ int cn_attention_backward_f32(const cn_attention *s, const cn_attention_gradient
             float *ds = work + BLOCK * n, *recomputed = work;
             const float *p = sparse ? b->saved + (head * n + first) * n : recomputed;
             size_t ld = sparse ? n : seen;
-            PRODUCT(CblasNoTrans, CblasTrans, queries, seen, d, 1, dout, width, v, line, 0, ds, seen);
-            if (!sparse) PRODUCT(CblasNoTrans, CblasTrans, queries, seen, d, scale, q + first * line, line, k, line, 0, recomputed, ld);
+            PRODUCT(BLAS_PLAIN, BLAS_TRANSPOSED, queries, seen, d, 1, dout, width, v, line, 0, ds, seen);
+            if (!sparse) PRODUCT(BLAS_PLAIN, BLAS_TRANSPOSED, queries, seen, d, scale, q + first * line, line, k, line, 0, recomputed, ld);
             for (size_t i = 0; i < queries; i++) {
                 float delta = dot(dout + i * width, out + i * width, d);
                 size_t visible = s->causal ? first + i + 1 : n;
@@ -164,9 +164,9 @@ int cn_attention_backward_f32(const cn_attention *s, const cn_attention_gradient
                     gradient_row(recomputed + i * ld, ds + i * seen, (const size_t[2]){visible, seen}, b->saved[head * n + first + i],
                                  delta, scale);
             }
-            PRODUCT(CblasTrans, CblasNoTrans, seen, d, queries, 1, p, ld, dout, width, 1, dv, line);
-            PRODUCT(CblasNoTrans, CblasNoTrans, queries, d, seen, 1, ds, seen, k, line, 0, dq + first * line, line);
-            PRODUCT(CblasTrans, CblasNoTrans, seen, d, queries, 1, ds, seen, q + first * line, line, 1, dk, line);
+            PRODUCT(BLAS_TRANSPOSED, BLAS_PLAIN, seen, d, queries, 1, p, ld, dout, width, 1, dv, line);
+            PRODUCT(BLAS_PLAIN, BLAS_PLAIN, queries, d, seen, 1, ds, seen, k, line, 0, dq + first * line, line);
+            PRODUCT(BLAS_TRANSPOSED, BLAS_PLAIN, seen, d, queries, 1, ds, seen, q + first * line, line, 1, dk, line);
         }
     }
     free(work);

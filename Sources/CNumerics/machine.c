@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
+#include "blas.h"
 #include "cnkernels.h"
-#include <cblas-openblas.h>
 #ifdef __linux__
 #include <malloc.h>
 #include <sched.h>
@@ -9,9 +9,9 @@
 #include <immintrin.h>
 #endif
 
-const char *cn_blas_core(void) { return openblas_get_corename(); }
-const char *cn_blas_config(void) { return openblas_get_config(); }
-int cn_blas_thread_count(void) { return openblas_get_num_threads(); }
+const char *cn_blas_core(void) { return cn_blas_library()->core(); }
+const char *cn_blas_config(void) { return cn_blas_library()->config(); }
+int cn_blas_thread_count(void) { return cn_blas_library()->threads(); }
 
 int cn_vector_level(void) {
 #if defined(__x86_64__)

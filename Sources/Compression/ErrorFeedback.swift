@@ -58,6 +58,9 @@ public struct ErrorFeedback: GradientCodec {
         }
     }
 
+    public var savedState: [UInt8] { codec.savedState }
+    public mutating func restore(savedState: [UInt8]) throws(CodecError) { try codec.restore(savedState: savedState) }
+
     public func decode(_ message: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>) throws(CodecError) {
         try codec.decode(message, into: output)
     }

@@ -35,11 +35,21 @@ public protocol GradientCodec: Sendable {
         _ gradient: UnsafeBufferPointer<Float>, residual: UnsafeMutableBufferPointer<Float>, into message: inout [UInt8]
     ) throws(CodecError)
 
+    /// What the next message depends on beside its gradient, residuals aside: a warm start, the number of a call. Empty where nothing is kept.
+    var savedState: [UInt8] { get }
+
+    /// Goes on from a state that the same codec saved.
+    mutating func restore(savedState: [UInt8]) throws(CodecError)
+
     /// Writes every element of `output` [n]. Reads nothing beyond `message`.
     func decode(_ message: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>) throws(CodecError)
 }
 
 extension GradientCodec {
+    public var savedState: [UInt8] { [] }
+    public mutating func restore(savedState: [UInt8]) throws(CodecError) {
+        guard savedState.isEmpty else { throw .misuse("\(name) keeps no state, and was given \(savedState.count) bytes of it") }
+    }
     public var isLinear: Bool { false }
     public var exchange: ExchangeMethod { isLinear ? .allReduce : .scatterAndGather }
     public func decodeBytes(count: Int, workers: Int) -> Double {

@@ -1,19 +1,21 @@
-import Plan
 import Quantities
-import Simulation
 
 extension PriceBook {
     /// The bill for what was used. Each part is rounded to a millionth of a dollar once, and the total is their exact sum.
-    /// - Throws: `PriceError` for usage or prices that cannot be billed.
-    public func bill(for usage: Usage) throws(PriceError) -> Bill {
+    /// - Throws: `Fault` for usage or prices that cannot be billed.
+    public func bill(for usage: Usage) throws(Fault) -> Bill {
         guard usage.gpus >= 0, usage.wallClock.nanoseconds >= 0 else {
-            throw PriceError("a usage of \(usage.gpus) GPUs for \(usage.wallClock) cannot be billed")
+            throw Fault(keyPath: "prices", reason: "a usage of \(usage.gpus) GPUs for \(usage.wallClock) cannot be billed")
         }
         guard usage.storedMonths.isFinite, usage.storedMonths >= 0, usage.tokens.isFinite, usage.tokens >= 0 else {
-            throw PriceError("\(usage.storedMonths) months of storage and \(usage.tokens) tokens must be finite numbers, zero or more")
+            throw Fault(
+                keyPath: "prices",
+                reason: "\(usage.storedMonths) months of storage and \(usage.tokens) tokens must be finite numbers, zero or more")
         }
         guard pue.isFinite, pue >= 1 else {
-            throw PriceError("prices.pue is \(pue): facility energy over IT energy is at least 1; write for instance 1.2")
+            throw Fault(
+                keyPath: "prices.pue", reason: "\(pue) is too low: facility energy over IT energy is at least 1",
+                suggestion: "write for instance 1.2")
         }
         var bill = Bill()
         bill.gpuHours = usage.gpuHours
@@ -26,7 +28,7 @@ extension PriceBook {
         let total: Money
         do {
             total = try compute + kept + (chargesEnergy ? energy : .zero)
-        } catch { throw PriceError(error.message) }
+        } catch { throw Fault(keyPath: "prices", reason: error.message) }
         bill.computeUSD = exact(compute)
         bill.energyUSD = exact(energy)
         bill.storageUSD = exact(kept)
@@ -35,23 +37,16 @@ extension PriceBook {
         return bill
     }
 
-    /// The bill of a simulated run: its GPUs over its wall clock, energy by what they did, and what it keeps in storage meanwhile.
-    /// - Throws: `PriceError`, as `bill(for:)` of a usage, and where the power table cannot be read.
-    public func bill(for result: RunResult, job: Job) throws(PriceError) -> Bill {
-        let wallClock: Duration
-        do { wallClock = try Duration(seconds: result.run.wallClockS) } catch { throw PriceError(error.message) }
-        let energy = try PowerModel(of: job.cluster.accelerator.generation).energy(of: result, job: job)
-        return try bill(
-            for: Usage(
-                gpus: job.cluster.gpus, wallClock: wallClock, energy: energy, tokens: result.run.tokens, stored: stored ?? .zero,
-                storedMonths: result.run.wallClockS / Self.secondsAMonth))
+    /// What time and energy cost, storage apart: the bill's rates.
+    /// - Throws: `Fault` for spot without a spot price.
+    public func rates(gpus: Int) throws(Fault) -> Rates {
+        Rates(
+            dollarsPerSecond: try hourly().map { Double(gpus) * $0.dollarsPerHour / 3600 },
+            dollarsPerJoule: chargesEnergy ? (electricity?.dollarsPerKilowattHour ?? 0) * pue / 3.6e6 : 0)
     }
 
-    /// A twelfth of a Julian year.
-    static let secondsAMonth = 31_557_600.0 / 12
-
-    private func money(_ dollars: Double) throws(PriceError) -> Money {
-        do { return try Money(baseValue: dollars) } catch { throw PriceError(error.message) }
+    private func money(_ dollars: Double) throws(Fault) -> Money {
+        do { return try Money(baseValue: dollars) } catch { throw Fault(keyPath: "prices", reason: error.message) }
     }
     /// Division is correctly rounded, so a whole number of cents prints as such.
     private func exact(_ money: Money) -> Double { Double(money.microdollars) / 1e6 }

@@ -1,8 +1,6 @@
 import Cluster
 import Foundation
-import Plan
 import Quantities
-import Simulation
 import Yams
 
 /// Power of a GPU and its share of the host by what it does, as shares of the board power.
@@ -47,14 +45,14 @@ public struct PowerModel: Sendable, Hashable {
     }
 
     /// The catalogue's shares for a generation.
-    /// - Throws: `PriceError` when the table lacks it.
-    public init(of generation: Generation) throws(PriceError) {
+    /// - Throws: `Fault` when the table lacks it.
+    public init(of generation: Generation) throws(Fault) {
         let table: Table
         do {
             table = try YAMLDecoder().decode(Table.self, from: Data(PackageResources.power_yaml))
-        } catch { throw PriceError("the power table cannot be read: \(error)") }
+        } catch { throw Fault(reason: "the power table cannot be read: \(error)") }
         guard let row = table.generations[generation.rawValue] else {
-            throw PriceError("the power table has no row for \(generation.rawValue); add one to Resources/power.yaml")
+            throw Fault(reason: "the power table has no row for \(generation.rawValue)", suggestion: "add one to Resources/power.yaml")
         }
         self.init(
             idle: row.idle, memoryBound: row.memory, computeBound: row.compute, communication: row.communication,
@@ -62,31 +60,28 @@ public struct PowerModel: Sendable, Hashable {
         source = table.sources[row.source] ?? row.source
     }
 
-    /// Watts of one GPU, averaged over a step: each activity's seconds weighted by its power.
+    /// Watts of one GPU, averaged over what it did: the seconds in each state weighted by the state's power.
     ///
     /// Computing lies between memory-bound and compute-bound by the rate it reaches while it computes: at `fullRate` of the dense peak a GPU is at its board power.
-    public func gpuPower(breakdown: [Activity: Double], hfu: Double, boardPower: Power) -> Power {
-        // Sorted by the enumeration's order: a sum over a dictionary would differ from run to run in its last digits.
-        let seconds = Activity.allCases.map { (activity: $0, seconds: max(0, breakdown[$0] ?? 0)) }
-        let total = seconds.reduce(0) { $0 + $1.seconds }
+    public func gpuPower(_ load: PowerLoad, boardPower: Power) -> Power {
+        let total = load.parts.reduce(0) { $0 + $1.seconds }
         guard total > 0, total.isFinite else { return scaled(boardPower, idle) }
-        let computing = seconds.reduce(0) { $0 + (Self.computing.contains($1.activity) ? $1.seconds : 0) }
-        let rate = computing > 0 ? min(1, max(0, hfu) * total / computing / Self.fullRate) : 0
+        let computing = load.parts.reduce(0) { $0 + ($1.state == .computing ? $1.seconds : 0) }
+        let rate = computing > 0 ? min(1, max(0, load.hfu) * total / computing / Self.fullRate) : 0
         let busy = memoryBound + (computeBound - memoryBound) * rate
-        let share = seconds.reduce(0) { $0 + $1.seconds * level($1.activity, computing: busy) } / total
+        let share = load.parts.reduce(0) { $0 + $1.seconds * level($1.state, computing: busy) } / total
         return scaled(boardPower, share)
     }
 
     /// Highest matrix-product rates anyone measures are 0.7 to 0.8 of the dense peak, held back by power (S. Bekman, ml-engineering).
     static let fullRate = 0.7
-    private static let computing: Set<Activity> = [.forward, .backward, .recompute]
 
-    private func level(_ activity: Activity, computing: Double) -> Double {
-        switch activity {
-        case .forward, .backward, .recompute: computing
-        case .optimizer: memoryBound
-        case .tensorComm, .sequenceComm, .contextComm, .expertComm, .pipelineComm, .dataComm, .offloadComm: communication
-        case .bubble, .stragglerWait, .inputStall, .launch, .other: idle
+    private func level(_ state: PowerState, computing: Double) -> Double {
+        switch state {
+        case .computing: computing
+        case .memoryBound: memoryBound
+        case .communicating: communication
+        case .waiting: idle
         }
     }
 
@@ -100,15 +95,40 @@ public struct PowerModel: Sendable, Hashable {
         return node * hostShare * Double(cluster.nodes)
     }
 
-    /// Energy of the machines over the whole run, without the facility's overhead: GPUs at the step's average while they train and idle in
-    /// what is lost, hosts throughout.
-    /// - Throws: `PriceError` when the run has no finite length.
-    public func energy(of result: RunResult, job: Job) throws(PriceError) -> Energy {
-        let wallClock = result.run.wallClockS
-        let gpu = gpuPower(breakdown: result.breakdownS, hfu: result.step.hfu, boardPower: job.cluster.accelerator.boardPower)
-        let useful = wallClock * min(1, max(0, result.run.goodput))
-        let waiting = (wallClock - useful) * idle * job.cluster.accelerator.boardPower.watts
-        let joules = Double(job.cluster.gpus) * (gpu.watts * useful + waiting) + hostPower(job.cluster) * wallClock
-        do { return try Energy(baseValue: joules) } catch { throw PriceError("the run's energy: \(error.message)") }
+    /// Energy of a cluster's machines, without the facility's overhead: GPUs at the power of `load` while they are useful and idle in the rest,
+    /// hosts throughout.
+    /// - Parameters:
+    ///   - wallClock: seconds.
+    ///   - useful: share of them in which the GPUs do what `load` says.
+    /// - Throws: `Fault` when the time has no finite length.
+    public func energy(of cluster: ClusterSpec, under load: PowerLoad, wallClock: Double, useful: Double) throws(Fault) -> Energy {
+        let board = cluster.accelerator.boardPower
+        let busy = wallClock * min(1, max(0, useful))
+        let waiting = (wallClock - busy) * idle * board.watts
+        let joules = Double(cluster.gpus) * (gpuPower(load, boardPower: board).watts * busy + waiting) + hostPower(cluster) * wallClock
+        do { return try Energy(baseValue: joules) } catch { throw Fault(reason: "the run's energy: \(error.message)") }
     }
+}
+
+/// What a GPU does, as far as its power goes.
+public enum PowerState: Sendable, Hashable, CaseIterable {
+    case computing
+    /// Passes over memory without matrix products: the optimizer.
+    case memoryBound
+    case communicating, waiting
+}
+
+/// How a GPU passes its time, as far as its power goes.
+public struct PowerLoad: Sendable, Hashable {
+    public struct Part: Sendable, Hashable {
+        public var state: PowerState
+        public var seconds: Double
+    }
+    /// In an order that does not change from run to run: a sum in another order differs in its last digits.
+    public private(set) var parts: [Part] = []
+    /// Executed FLOPs over the dense peak, mean over all parts.
+    public var hfu: Double
+
+    public init(hfu: Double) { self.hfu = hfu }
+    public mutating func add(_ state: PowerState, seconds: Double) { parts.append(Part(state: state, seconds: max(0, seconds))) }
 }

@@ -5,7 +5,7 @@ public struct PriceBook: Sendable, Hashable {
     public enum Purchase: String, Sendable, Hashable, Codable, CaseIterable { case onDemand = "on-demand", reserved, spot }
     public var gpuHour: HourlyPrice?
     public var spotGPUHour: HourlyPrice?
-    /// With a commitment; nil: as `gpuHour`.
+    /// With a commitment.
     public var reservedGPUHour: HourlyPrice?
     public var electricity: EnergyPrice?
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
@@ -19,20 +19,42 @@ public struct PriceBook: Sendable, Hashable {
     public var chargesEnergy = false
     /// Key of a price to where it comes from.
     public var sources: [String: String] = [:]
+    /// Catalogue name of the GPU that the hourly prices rent; empty where they are not a preset's.
+    public var gpu = ""
     public init() {}
 
     /// The price of a GPU-hour under this book's kind of purchase; nil where none is given.
-    /// - Throws: `PriceError` for spot without a spot price.
-    public func hourly() throws(PriceError) -> HourlyPrice? {
+    /// - Throws: `Fault` for spot without a spot price and reserved without a reserved one, where others are given.
+    public func hourly() throws(Fault) -> HourlyPrice? {
         switch purchase {
         case .onDemand: return gpuHour
-        case .reserved: return reservedGPUHour ?? gpuHour
+        case .reserved:
+            guard reservedGPUHour != nil || gpuHour == nil else {
+                throw Fault(
+                    keyPath: "prices.reserved_gpu_hour", reason: "purchase is reserved, but there is no reserved price",
+                    suggestion: "write for instance reserved_gpu_hour: 2.44 USD/h")
+            }
+            return reservedGPUHour
         case .spot:
             guard let spotGPUHour else {
-                throw PriceError("purchase is spot, but prices.spot_gpu_hour is missing; write for instance spot_gpu_hour: 2.25 USD/h")
+                throw Fault(
+                    keyPath: "prices.spot_gpu_hour", reason: "purchase is spot, but there is no spot price",
+                    suggestion: "write for instance spot_gpu_hour: 2.25 USD/h")
             }
             return spotGPUHour
         }
+    }
+}
+
+/// What an hour's parts cost.
+public struct Rates: Sendable, Hashable {
+    /// Dollars that a second of all GPUs costs, energy apart; nil where no price is given.
+    public var dollarsPerSecond: Double?
+    /// Dollars that a joule of the machines costs, the facility's overhead in it; 0 where energy is part of the rent.
+    public var dollarsPerJoule: Double
+
+    public init(dollarsPerSecond: Double? = nil, dollarsPerJoule: Double = 0) {
+        (self.dollarsPerSecond, self.dollarsPerJoule) = (dollarsPerSecond, dollarsPerJoule)
     }
 }
 
@@ -47,6 +69,8 @@ public struct Bill: Sendable, Hashable, Codable {
     public var gpuHours = 0.0
     public var energyKWh = 0.0
     public var carbonKg = 0.0
+    /// Whether energy is part of the total; where it is not, the rent of the machines includes it.
+    public var chargesEnergy: Bool { energyUSD > 0 && totalUSD > computeUSD + storageUSD + networkUSD + 1e-9 * totalUSD }
     public init() {}
     enum CodingKeys: String, CodingKey {
         case totalUSD = "total_usd"

@@ -14,14 +14,14 @@ extension PriceBook {
     }
 
     /// All books and sites of the catalogue, in file order.
-    /// - Throws: `PriceError` where the file has a fault.
-    public static func presets() throws(PriceError) -> [Preset] {
+    /// - Throws: `Fault` where the file has a fault.
+    public static func presets() throws(Fault) -> [Preset] {
         let file: PriceFile
         do {
             file = try YAMLDecoder().decode(PriceFile.self, from: Data(PackageResources.prices_yaml))
-        } catch { throw PriceError("prices.yaml cannot be read: \(error)") }
+        } catch { throw Fault(reason: "prices.yaml cannot be read: \(error)") }
         guard let site = file.sites.first(where: { $0.name == "default" }) else {
-            throw PriceError("prices.yaml has no site named default")
+            throw Fault(reason: "prices.yaml has no site named default")
         }
         var presets: [Preset] = []
         for entry in file.books { presets.append(try file.preset(entry, at: site)) }
@@ -33,8 +33,8 @@ extension PriceBook {
     }
 
     /// The book of that name; nil where there is none.
-    /// - Throws: `PriceError` where the catalogue has a fault.
-    public static func preset(_ name: String) throws(PriceError) -> PriceBook? { try presets().first { $0.name == name }?.book }
+    /// - Throws: `Fault` where the catalogue has a fault.
+    public static func preset(_ name: String) throws(Fault) -> PriceBook? { try presets().first { $0.name == name }?.book }
 }
 
 /// The file as it is written.
@@ -55,12 +55,13 @@ private struct PriceFile: Decodable {
     var books: [Entry]
     var sites: [Entry]
 
-    func preset(_ entry: Entry, at site: Entry) throws(PriceError) -> PriceBook.Preset {
-        PriceBook.Preset(
-            name: entry.name, date: entry.date ?? "", gpu: entry.gpu ?? "", book: try book(entry, at: site, chargesEnergy: false))
+    func preset(_ entry: Entry, at site: Entry) throws(Fault) -> PriceBook.Preset {
+        var book = try book(entry, at: site, chargesEnergy: false)
+        book.gpu = entry.gpu ?? ""
+        return PriceBook.Preset(name: entry.name, date: entry.date ?? "", gpu: book.gpu, book: book)
     }
 
-    func book(_ entry: Entry, at site: Entry, chargesEnergy: Bool) throws(PriceError) -> PriceBook {
+    func book(_ entry: Entry, at site: Entry, chargesEnergy: Bool) throws(Fault) -> PriceBook {
         var book = PriceBook()
         book.chargesEnergy = chargesEnergy
         book.gpuHour = try value(entry.gpu_hour, "gpu_hour", entry, &book)
@@ -74,12 +75,12 @@ private struct PriceFile: Decodable {
         return book
     }
 
-    private func value<Q: Quantity>(_ pair: [String]?, _ key: String, _ entry: Entry, _ book: inout PriceBook) throws(PriceError) -> Q? {
+    private func value<Q: Quantity>(_ pair: [String]?, _ key: String, _ entry: Entry, _ book: inout PriceBook) throws(Fault) -> Q? {
         guard let pair else { return nil }
         guard pair.count == 2, let source = sources[pair[1]] else {
-            throw PriceError("prices.yaml: \(entry.name).\(key) must be [value, key of a source]")
+            throw Fault(reason: "prices.yaml: \(entry.name).\(key) must be [value, key of a source]")
         }
         book.sources[key] = source
-        do { return try Q(parsing: pair[0]) } catch { throw PriceError("prices.yaml: \(entry.name).\(key): \(error.message)") }
+        do { return try Q(parsing: pair[0]) } catch { throw Fault(reason: "prices.yaml: \(entry.name).\(key): \(error.message)") }
     }
 }

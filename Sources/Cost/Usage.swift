@@ -20,5 +20,8 @@ public struct Usage: Sendable, Hashable {
         self.stored = stored
         self.storedMonths = storedMonths
     }
+    /// A twelfth of a Julian year, in seconds.
+    public static let secondsPerMonth = 31_557_600.0 / 12
+
     public var gpuHours: Double { Double(gpus) * (Double(wallClock.nanoseconds) / 3.6e12) }
 }

@@ -9,7 +9,7 @@ extension PreparedRun {
         let job = plan.job
         let behaviour = plan.behaviour
         let layout = job.layout
-        let precision = job.training.precision.compute
+        let precision = job.precision.compute
         var isCNN = false
         if case .resnet = job.model.kind { isCNN = true }
         let isMoE = job.model.moe != nil
@@ -44,8 +44,8 @@ extension PreparedRun {
         case .pipelineExposed, .hostSync: return layout.pipeline > 1
         case .pipelineOverlap: return layout.pipeline > 1 && layout.virtual > 1
         case .blockingSends, .blockingGrowth: return layout.pipeline > 1 && behaviour.blockingSends
-        case .dataExposed, .overlapSlowdown: return plan.hasReplicas
-        case .shardedSlowdown: return plan.gathersByUnit
+        case .dataExposed, .overlapSlowdown: return plan.flow.hasReplicas
+        case .shardedSlowdown: return plan.flow.gathersByUnit
         case .gradientCopy: return behaviour.copiesGradients
         case .jitter: return job.cluster.gpus > 8
         case .selectiveShare: return job.training.recompute == .selective && behaviour.selective == .half

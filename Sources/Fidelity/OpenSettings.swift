@@ -1,5 +1,6 @@
 import Calibration
 import Plan
+import Quantities
 import Scenario
 import Workload
 
@@ -15,7 +16,7 @@ enum OpenSettings {
         var remark: String
     }
 
-    static func settle(_ plan: Plan, open: Set<String>, data: CalibrationData) throws(PlanError) -> Settled? {
+    static func settle(_ plan: Plan, open: Set<String>, data: CalibrationData) throws(Faults) -> Settled? {
         guard !plan.memory.fits else { return nil }
         var job = plan.job
         var taken: [String] = []

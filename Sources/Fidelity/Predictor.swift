@@ -1,5 +1,6 @@
 import Calibration
 import Plan
+import Quantities
 import Scenario
 import Simulation
 
@@ -15,7 +16,7 @@ public struct PreparedRun: Sendable {
     public init(_ run: MeasuredRun, data: CalibrationData) throws(PreparationError) {
         guard let job = run.job else { throw PreparationError(run.reason ?? "no job can be made of it") }
         self.run = run
-        do throws(PlanError) {
+        do throws(Faults) {
             let first = try job.plan(data)
             if let settled = try OpenSettings.settle(first, open: run.open, data: data) {
                 plan = settled.plan
@@ -25,7 +26,7 @@ public struct PreparedRun: Sendable {
             }
         } catch { throw PreparationError("\(error)") }
         added = run.localUpdates.map { $0.exchangeSeconds(job) / Double($0.steps) } ?? 0
-        do throws(SimulationError) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
+        do throws(Fault) { graph = try StepReplay(plan: plan) } catch { throw PreparationError("\(error)") }
     }
 
     /// A job that nobody measured yet, as a run of unknown duration.
@@ -35,7 +36,7 @@ public struct PreparedRun: Sendable {
     }
 
     /// Seconds of the step under the constants that the plan was made with.
-    public func seconds() throws(SimulationError) -> Double { try graph.seconds(costs: plan.costs) + added }
+    public func seconds() throws(Fault) -> Double { try graph.seconds(costs: plan.costs) + added }
 
     /// How far the measured step may lie from the predicted one; settings that the table does not state or guesses widen it.
     public func uncertainty(_ profiles: ProfileTable, priors: ConstantTable) -> StepUncertainty {
@@ -51,8 +52,8 @@ public struct PreparedRun: Sendable {
     }
 
     /// Seconds of the step under other constants, with the order of the schedule kept.
-    public func seconds(_ constants: Constants) throws(SimulationError) -> Double {
-        try graph.seconds(costs: StageCosts(work: plan.work, model: plan.model.with(constants))) + added
+    public func seconds(_ constants: Constants) throws(Fault) -> Double {
+        try graph.seconds(costs: StageCosts(work: plan.work, training: plan.job.training, model: plan.model.with(constants))) + added
     }
 }
 

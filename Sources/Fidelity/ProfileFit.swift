@@ -1,7 +1,7 @@
 import Calibration
-import Dispatch
 import Glibc
 import Plan
+import Quantities
 import Simulation
 
 /// Fits the adjustments of all profiles to measured runs at once: Gauss-Newton on log step times with Gaussian priors on every parameter, so that
@@ -111,14 +111,19 @@ public struct ProfileFit: Sendable {
 
     /// Residuals and their slopes at `values`, row by row, in parallel; the result does not depend on how many work on it.
     public func linearise(at values: [Double], used: [Bool]) throws(CalibrationError) -> [Row] {
-        let results = Slots<Result<Row, CalibrationError>>(count: runs.count)
-        DispatchQueue.concurrentPerform(iterations: runs.count) { index in
-            guard used[index] else { return }
-            results.set(index, Result { () throws(CalibrationError) in try row(index, values) })
+        try map(used, absent: Row(residual: 0, gradient: [])) { index throws(CalibrationError) in try row(index, values) }
+    }
+
+    /// `body` of every run that is used, by as many threads as there are cores: [runs].
+    private func map<Value: Sendable>(
+        _ used: [Bool], absent: Value, _ body: @Sendable (Int) throws(CalibrationError) -> Value
+    ) throws(CalibrationError) -> [Value] {
+        let results = parallelMap(Array(runs.indices), jobs: runs.count) { index in
+            Result { () throws(CalibrationError) in used[index] ? try body(index) : absent }
         }
-        var rows: [Row] = []
-        for index in runs.indices { rows.append(try results[index]?.get() ?? Row(residual: 0, gradient: [])) }
-        return rows
+        var values: [Value] = []
+        for result in results { values.append(try result.get()) }
+        return values
     }
 
     private func row(_ index: Int, _ values: [Double]) throws(CalibrationError) -> Row {
@@ -154,14 +159,7 @@ public struct ProfileFit: Sendable {
 
     /// Predicted seconds of every run, [runs].
     public func predictions(_ values: [Double], only used: [Bool]) throws(CalibrationError) -> [Double] {
-        let results = Slots<Result<Double, CalibrationError>>(count: runs.count)
-        DispatchQueue.concurrentPerform(iterations: runs.count) { index in
-            guard used[index] else { return }
-            results.set(index, Result { () throws(CalibrationError) in exp(try logSeconds(index, values)) })
-        }
-        var seconds: [Double] = []
-        for index in runs.indices { seconds.append(try results[index]?.get() ?? 0) }
-        return seconds
+        try map(used, absent: 0) { index throws(CalibrationError) in exp(try logSeconds(index, values)) }
     }
 
     private func table(_ values: [Double], parameters chosen: [Int]) -> ProfileTable {
@@ -184,13 +182,4 @@ public struct ProfileFit: Sendable {
         }
         return ProfileTable(adjustments: adjustments, residual: residual, provenance: provenance)
     }
-}
-
-/// A place for each worker's result; every place is written at most once, by one thread.
-final class Slots<Value: Sendable>: @unchecked Sendable {
-    private var values: [Value?]
-    private let queue = DispatchQueue(label: "orrery.fidelity.slots")
-    init(count: Int) { values = Array(repeating: nil, count: count) }
-    func set(_ index: Int, _ value: Value) { queue.sync { values[index] = value } }
-    subscript(index: Int) -> Value? { queue.sync { values[index] } }
 }

@@ -1,8 +1,10 @@
 /// A matrix product: C [m][n] = alpha op(A) op(B) + beta C over k.
 public struct GEMM: Hashable, Sendable {
+    /// Rows and columns of C, and the length of the sums.
     public var m: Int
     public var n: Int
     public var k: Int
+    /// Whether op(A) and op(B) are transposed, and the factors of the formula.
     public var transposeA = false
     public var transposeB = false
     public var alpha = 1.0
@@ -26,6 +28,7 @@ public struct GEMM: Hashable, Sendable {
 
 /// Attention over `sequences` of `length` positions in `heads` of `headDimension`.
 public struct AttentionShape: Hashable, Sendable {
+    /// Sequences, heads of each, positions of a sequence, and dimensions of a head.
     public var sequences: Int
     public var heads: Int
     public var length: Int
@@ -44,7 +47,9 @@ public struct AttentionShape: Hashable, Sendable {
         self.kept = kept
     }
 
+    /// Features of a position over all heads.
     public var width: Int { heads * headDimension }
+    /// Positions of all sequences.
     public var tokens: Int { sequences * length }
     /// True where each query drops keys that it could see.
     public var isSparse: Bool { kept.map { $0 < length } ?? false }
@@ -57,6 +62,8 @@ public struct AttentionShape: Hashable, Sendable {
 
 /// What attention's backward pass needs of its forward pass.
 public struct AttentionPass<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
+    /// The shape; queries, keys and values [tokens][3][heads][headDimension]; the output [tokens][heads][headDimension]; what was saved
+    /// [savedCount].
     public var shape: AttentionShape
     public var qkv: [Scalar]
     public var output: [Scalar]
@@ -72,6 +79,7 @@ public struct AttentionPass<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
 /// Gradients of a normalisation: `dx` [rows][width] is written, `dGain` and `dBias` [width] are added to; `dBias` is empty for RMSNorm.
 public struct NormGradients<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
+    /// [rows][width], [width] and [width].
     public var dx: [Scalar]
     public var dGain: [Scalar]
     public var dBias: [Scalar]
@@ -98,6 +106,7 @@ public enum Nonlinearity: String, CaseIterable, Sendable {
 
 /// A batch of images.
 public struct ImageShape: Hashable, Sendable {
+    /// Images, rows and columns of pixels of each, and values of a pixel.
     public var images: Int
     public var height: Int
     public var width: Int
@@ -109,11 +118,13 @@ public struct ImageShape: Hashable, Sendable {
         self.width = width
         self.channels = channels
     }
+    /// Values of the batch.
     public var count: Int { images * height * width * channels }
 }
 
 /// A convolution's square window over padded images.
 public struct ConvolutionShape: Hashable, Sendable {
+    /// What is convolved.
     public var image: ImageShape
     /// Pixels a side of the window.
     public var window: Int
@@ -126,7 +137,9 @@ public struct ConvolutionShape: Hashable, Sendable {
         self.padding = padding
         self.stride = stride
     }
+    /// Rows of the result.
     public var outputHeight: Int { extent(image.height) }
+    /// Columns of the result.
     public var outputWidth: Int { extent(image.width) }
     /// Rows of the patch matrix.
     public var rows: Int { image.images * outputHeight * outputWidth }
@@ -138,6 +151,7 @@ public struct ConvolutionShape: Hashable, Sendable {
 
 /// First and second moments of Adam, both [n], zero before the first step.
 public struct AdamMoments<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
+    /// [n] means of the gradient, and of its square.
     public var first: [Scalar]
     public var second: [Scalar]
 
@@ -149,6 +163,7 @@ public struct AdamMoments<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
 
 /// One step of AdamW.
 public struct AdamWStep: Hashable, Sendable {
+    /// Learning rate, weight of the past in both moments, and what is added to the root.
     public var rate: Double
     public var beta1 = 0.9
     public var beta2 = 0.999

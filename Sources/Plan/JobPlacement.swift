@@ -1,27 +1,21 @@
 import Calibration
 import Cluster
+import Quantities
 
 extension Job {
-    /// In how many parts the job is cut.
-    var degrees: ParallelDegrees {
-        ParallelDegrees(
-            tensor: layout.tensor, context: layout.context, expert: layout.expert, expertTensor: layout.expertTensor, data: data,
-            pipeline: layout.pipeline)
-    }
-
     /// Plans the job packed, searches the placement of least expected time for what its groups send then, and plans it so.
-    /// - Throws: `PlanError` as `plan`.
-    func planSearched(_ data: CalibrationData) throws(PlanError) -> Plan {
+    /// - Throws: `Faults` as `plan`.
+    func planSearched(_ data: CalibrationData) throws(Faults) -> Plan {
         var job = self
         job.cluster.placement = .packed
         let packed = try job.plan(data)
         let loads = packed.groupLoads
         do throws(PlacementError) {
-            let found = try Placement.searched(job.degrees, cluster, loads: loads)
+            let found = try Placement.searched(job.deployment.degrees, cluster, loads: loads)
             guard found.placement.order != .packed else { return packed }
             job.cluster.placement = found.placement.rule
         } catch {
-            throw PlanError([.init(keyPath: "cluster.placement", reason: "\(error)", suggestion: "write cluster.placement: packed")])
+            throw Faults([.init(keyPath: "cluster.placement", reason: "\(error)", suggestion: "write cluster.placement: packed")])
         }
         return try job.plan(data)
     }

@@ -3,24 +3,6 @@ import Cluster
 import Quantities
 import Workload
 
-/// Why a job cannot be planned; every problem that was found, each with the key to change.
-public struct PlanError: Error, Sendable, CustomStringConvertible {
-    public struct Problem: Sendable, Hashable {
-        /// Path of the scenario key at fault: "layout.tensor".
-        public var keyPath: String
-        public var reason: String
-        public var suggestion: String
-        public init(keyPath: String, reason: String, suggestion: String) {
-            self.keyPath = keyPath
-            self.reason = reason
-            self.suggestion = suggestion
-        }
-    }
-    public let problems: [Problem]
-    public init(_ problems: [Problem]) { self.problems = problems }
-    public var description: String { problems.map { "\($0.keyPath): \($0.reason); \($0.suggestion)" }.joined(separator: "\n") }
-}
-
 /// The data that calibrated times rest on: priors, what stacks do, fitted profiles.
 public struct CalibrationData: Sendable {
     public var priors: ConstantTable
@@ -73,8 +55,8 @@ public struct Plan: Sendable {
 
 extension Job {
     /// Fills in defaults, checks the layout, cuts the model into stages, orders the micro-batches and estimates memory.
-    /// - Throws: `PlanError` with every problem found.
-    public func plan(_ data: CalibrationData) throws(PlanError) -> Plan {
+    /// - Throws: `Faults` with every problem found.
+    public func plan(_ data: CalibrationData) throws(Faults) -> Plan {
         if cluster.placement == .searched { return try planSearched(data) }
         if !cluster.pools.isEmpty, layout.pipeline == 1, layout.batchShares.isEmpty { return try planShares(data) }
         var planner = Planning(job: self, data: data)
@@ -91,7 +73,7 @@ private struct Planning {
 
     init(job: Job, data: CalibrationData) {
         behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.precision.compute)
         self.job = job
         self.data = data
         self.job.layout.data = job.data
@@ -104,16 +86,16 @@ private struct Planning {
         }
     }
 
-    mutating func plan() throws(PlanError) -> Plan {
+    mutating func plan() throws(Faults) -> Plan {
         let groups: GroupShapes
-        do throws(PlacementError) { groups = try GroupShapes(job: job) } catch {
-            throw PlanError([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
+        do throws(PlacementError) { groups = try GroupShapes(job.deployment) } catch {
+            throw Faults([.init(keyPath: "layout", reason: "\(error)", suggestion: "choose degrees whose product is the number of GPUs")]
             )
         }
         let shape = PipelineShape(job: job)
         let stageLayers: [Int]
         do throws(ScheduleError) { stageLayers = try dealtLayers(shape, groups) } catch {
-            throw PlanError([
+            throw Faults([
                 .init(
                     keyPath: "layout.stage_layers", reason: "\(error)",
                     suggestion: "change pipeline or virtual, or list the layers of each stage")
@@ -125,7 +107,7 @@ private struct Planning {
         let costs = stageCosts(work, model, shape, groups)
         let schedule: PipelineSchedule
         do throws(ScheduleError) { schedule = try order(shape, costs, stageLayers) } catch {
-            throw PlanError([
+            throw Faults([
                 .init(
                     keyPath: "layout.schedule", reason: "\(error)",
                     suggestion: "choose another schedule, or change pipeline, virtual or batch")
@@ -144,10 +126,10 @@ private struct Planning {
     }
 
     private func model(on cluster: ClusterSpec, _ groups: GroupShapes) -> CostModel {
-        var own = job
+        var own = job.deployment
         own.cluster = cluster
         let constants = data.profiles.constants(for: ProfileKey(cluster: cluster, behaviour: behaviour), priors: data.priors)
-        return CostModel(job: own, behaviour: behaviour, constants: constants, groups: groups)
+        return CostModel(own, behaviour: behaviour, constants: constants, groups: groups)
     }
 
     // MARK: layers and recomputation
@@ -177,10 +159,10 @@ private struct Planning {
     // MARK: costs
 
     private func stageCosts(_ work: StageWork, _ model: CostModel, _ shape: PipelineShape, _ groups: GroupShapes) -> StageCosts {
-        var costs = StageCosts(work: work, model: model)
+        var costs = StageCosts(work: work, training: job.training, model: model)
         guard !job.cluster.pools.isEmpty, shape.ranks > 1 else { return costs }
         // Each stage at the pace of the pool that its rank stands in.
-        let pools = job.poolClusters.map { StageCosts(work: work, model: self.model(on: $0, groups)) }
+        let pools = job.poolClusters.map { StageCosts(work: work, training: job.training, model: self.model(on: $0, groups)) }
         for stage in work.stages.indices {
             let own = pools[job.pool(ofRank: shape.rank(of: stage))]
             costs.stages[stage] = own.stages[stage]
@@ -336,10 +318,10 @@ extension StageCosts {
 }
 
 extension GroupShapes {
-    /// The groups of a job in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
-    init(job: Job) throws(PlacementError) {
-        let layout = job.layout
-        let placement = try Placement(job.degrees, job.cluster)
+    /// The groups of a deployment in Megatron's order: tensor, context, data (experts inside), pipeline outermost.
+    init(_ deployment: Deployment) throws(PlacementError) {
+        let layout = deployment.layout
+        let placement = try Placement(deployment.degrees, deployment.cluster)
         tensor = placement.shape(.tensor)
         let edge = layout.tensorGrid
         tensorRow = edge > 0 ? placement.shape(stride: 1, count: edge) : tensor

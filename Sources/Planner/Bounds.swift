@@ -1,7 +1,6 @@
 import Calibration
-import Dispatch
 import Plan
-import Synchronization
+import Quantities
 import Workload
 
 /// Lower bounds of all layouts of a space.
@@ -16,17 +15,14 @@ struct Bounds {
         space: SearchSpace, objective: Objective, data: CalibrationData, jobs: Int, isOver: @escaping @Sendable () -> Bool = { false }
     ) {
         let groups = Self.scattered(Self.groups(space.choices))
-        let next = Atomic(0)
-        let figures = Mutex([LayoutFigures?](repeating: nil, count: space.choices.count))
-        DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, groups.count))) { _ in
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < groups.count, index == 0 || !isOver() else { return }
-                let own = Self.figures(of: groups[index], in: space, objective, data) { index > 0 && isOver() }
-                figures.withLock { $0.replaceSubrange(groups[index], with: own) }
-            }
+        // The first group is bounded however little time there is.
+        let found = parallelMap(Array(groups.indices), jobs: jobs) { index -> [LayoutFigures?] in
+            guard index == 0 || !isOver() else { return [] }
+            return Self.figures(of: groups[index], in: space, objective, data) { index > 0 && isOver() }
         }
-        self.figures = figures.withLock { $0 }
+        var figures = [LayoutFigures?](repeating: nil, count: space.choices.count)
+        for (group, own) in zip(groups, found) where !own.isEmpty { figures.replaceSubrange(group, with: own) }
+        self.figures = figures
     }
 
     private static func figures(
@@ -141,8 +137,8 @@ struct SharedCosts {
             work = StageWork(job: job, stageLayers: layers)
             latest = (choice.microBatch, layers, work)
         }
-        let model = model.laidOut(job, groups: groups)
-        let costs = StageCosts(work: work, model: model)
+        let model = model.laidOut(job.deployment, groups: groups)
+        let costs = StageCosts(work: work, training: job.training, model: model)
         priced[price] = (costs, work)
         return (costs, work)
     }

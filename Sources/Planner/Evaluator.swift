@@ -1,8 +1,7 @@
 import Calibration
-import Dispatch
 import Plan
+import Quantities
 import Simulation
-import Synchronization
 
 /// Simulates layouts.
 struct Evaluator {
@@ -24,7 +23,7 @@ struct Evaluator {
         let job = space.job
         (self.space, self.objective, self.data) = (space, objective, data)
         behaviour = data.stacks.behaviour(
-            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.training.precision.compute)
+            of: job.software, on: job.cluster.accelerator, isMoE: job.model.moe != nil, precision: job.precision.compute)
     }
 
     /// Layouts whose turn comes together, whatever the number of threads.
@@ -38,18 +37,11 @@ struct Evaluator {
         _ indices: [Int], jobs: Int, isOver: @escaping @Sendable () -> Bool = { false },
         finished: @escaping @Sendable (Int, Outcome) -> Void = { _, _ in }
     ) -> [Outcome?] {
-        let next = Atomic(0)
-        let outcomes = Mutex([Outcome?](repeating: nil, count: indices.count))
-        DispatchQueue.concurrentPerform(iterations: max(1, min(jobs, indices.count))) { _ in
-            while true {
-                let at = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard at < indices.count, !isOver() else { return }
-                let outcome = outcome(space.choices[indices[at]])
-                finished(indices[at], outcome)
-                outcomes.withLock { $0[at] = outcome }
-            }
+        parallelMap(indices, jobs: jobs, until: isOver) { index in
+            let outcome = outcome(space.choices[index])
+            finished(index, outcome)
+            return outcome
         }
-        return outcomes.withLock { $0 }
     }
 
     func outcome(_ choice: LayoutChoice) -> Outcome {
@@ -84,7 +76,7 @@ struct Evaluator {
     func memory(of job: Job) -> MemoryEstimate { MemoryEstimate(job: job.filled(with: behaviour)) }
 
     /// The objective's figures of the undisturbed step.
-    func figures(of plan: Plan) throws(SimulationError) -> LayoutFigures {
+    func figures(of plan: Plan) throws(Fault) -> LayoutFigures {
         var figures: LayoutFigures
         if objective.needsTimeOnly, plan.job.training.dataLoading == nil {
             let seconds = try StepReplay(plan: plan).seconds(costs: plan.costs)

@@ -1,21 +1,10 @@
 import Calibration
 import Cost
+import Lifetime
 import Plan
 import Quantities
 import Simulation
 import Workload
-
-/// Why a search cannot be made.
-public struct PlannerError: Error, Sendable, CustomStringConvertible {
-    /// Scenario key at fault.
-    public let keyPath: String
-    public let reason: String
-    public let suggestion: String
-    public init(keyPath: String, reason: String, suggestion: String) {
-        (self.keyPath, self.reason, self.suggestion) = (keyPath, reason, suggestion)
-    }
-    public var description: String { "\(keyPath): \(reason); \(suggestion)" }
-}
 
 /// What a search makes small, for one step of the job.
 public struct Objective: Sendable {
@@ -29,48 +18,39 @@ public struct Objective: Sendable {
     public let deadline: Double?
     /// Most dollars that a step may cost; nil: any.
     public let budget: Double?
-    private let prices: PriceBook
+    /// nil where energy does not enter.
     private let power: PowerModel?
-    /// Dollars that a second of the whole cluster costs, energy apart.
-    private let dollarsASecond: Double
-    private let dollarsAJoule: Double
+    /// Of the whole cluster.
+    private let rates: Rates
 
     /// Seconds a step; needs no prices.
     public static var time: Objective { Objective() }
 
     private init() {
-        (kind, deadline, budget, prices, power, dollarsASecond, dollarsAJoule) = (.time, nil, nil, PriceBook(), nil, 0, 0)
+        (kind, deadline, budget, power, rates) = (.time, nil, nil, nil, Rates())
     }
 
     /// - Parameters:
     ///   - deadline: seconds that a step may take.
     ///   - budget: dollars that a step may cost.
-    /// - Throws: `PlannerError` where `prices` lacks what the objective or the budget needs.
-    public init(_ kind: Kind, job: Job, prices: PriceBook, deadline: Double? = nil, budget: Double? = nil) throws(PlannerError) {
-        (self.kind, self.prices, self.deadline, self.budget) = (kind, prices, deadline, budget)
-        let hourly: HourlyPrice?
+    /// - Throws: `Fault` where `prices` lacks what the objective or the budget needs.
+    public init(_ kind: Kind, job: Job, prices: PriceBook, deadline: Double? = nil, budget: Double? = nil) throws(Fault) {
+        (self.kind, self.deadline, self.budget) = (kind, deadline, budget)
         let needsPower = kind != .time || budget != nil
-        do throws(PriceError) {
-            hourly = try prices.hourly()
-            power = needsPower ? try PowerModel(of: job.cluster.accelerator.generation) : nil
-        } catch {
-            throw PlannerError(keyPath: "prices", reason: error.message, suggestion: "add it")
-        }
-        let kilowattHour = prices.electricity?.dollarsPerKilowattHour ?? 0
-        dollarsAJoule = prices.chargesEnergy ? kilowattHour * prices.pue / 3.6e6 : 0
-        if kind == .cost || budget != nil, hourly == nil, dollarsAJoule == 0 {
-            throw PlannerError(
+        rates = try prices.rates(gpus: job.cluster.gpus)
+        power = needsPower ? try PowerModel(of: job.cluster.accelerator.generation) : nil
+        if kind == .cost || budget != nil, rates.dollarsPerSecond == nil, rates.dollarsPerJoule == 0 {
+            throw Fault(
                 keyPath: "prices.gpu_hour", reason: "without a price every layout costs nothing",
                 suggestion: "write gpu_hour: 2.00 USD/h, or search for time")
         }
-        dollarsASecond = Double(job.cluster.gpus) * (hourly?.dollarsPerHour ?? 0) / 3600
     }
 
     /// Whether the step time alone decides.
     var needsTimeOnly: Bool {
         switch kind {
-        case .time: budget == nil || dollarsAJoule == 0
-        case .cost: dollarsAJoule == 0
+        case .time: budget == nil || rates.dollarsPerJoule == 0
+        case .cost: rates.dollarsPerJoule == 0
         case .energy, .pareto: false
         }
     }
@@ -87,8 +67,8 @@ public struct Objective: Sendable {
         }
     }
 
-    func isLate(_ figures: LayoutFigures) -> Bool { deadline.map { figures.seconds > $0 } ?? false }
-    func isDear(_ figures: LayoutFigures) -> Bool { budget.map { figures.dollars > $0 } ?? false }
+    func missesDeadline(_ figures: LayoutFigures) -> Bool { deadline.map { figures.seconds > $0 } ?? false }
+    func exceedsBudget(_ figures: LayoutFigures) -> Bool { budget.map { figures.dollars > $0 } ?? false }
 
     /// Seconds, dollars and joules (before the facility's overhead) of a step of `seconds`.
     /// - Parameters:
@@ -97,10 +77,11 @@ public struct Objective: Sendable {
     func figures(seconds: Double, breakdown: [Activity: Double], hfu: Double, job: Job) -> LayoutFigures {
         var joules = 0.0
         if let power, !needsTimeOnly {
-            let gpu = power.gpuPower(breakdown: breakdown, hfu: hfu, boardPower: job.cluster.accelerator.boardPower)
+            let gpu = power.gpuPower(PowerLoad(breakdown, hfu: hfu), boardPower: job.cluster.accelerator.boardPower)
             joules = seconds * (Double(job.cluster.gpus) * gpu.watts + power.hostPower(job.cluster))
         }
-        return LayoutFigures(seconds: seconds, dollars: seconds * dollarsASecond + joules * dollarsAJoule, joules: joules)
+        return LayoutFigures(
+            seconds: seconds, dollars: seconds * (rates.dollarsPerSecond ?? 0) + joules * rates.dollarsPerJoule, joules: joules)
     }
 
     /// At most the figures of any step that `bound` holds for. A GPU computes for as long as the least busy one at the rate of the model's own
@@ -108,7 +89,7 @@ public struct Objective: Sendable {
     func bound(_ bound: StepBound, job: Job, modelFLOPs: Double) -> LayoutFigures {
         if needsTimeOnly { return figures(seconds: bound.seconds, breakdown: [:], hfu: 0, job: job) }
         let compute = min(bound.leastCompute, bound.seconds)
-        let capacity = job.cluster.accelerator.peak(job.training.precision.compute) * Double(job.cluster.gpus) * bound.seconds
+        let capacity = job.cluster.accelerator.peak(job.precision.compute) * Double(job.cluster.gpus) * bound.seconds
         var figures = figures(
             seconds: bound.seconds, breakdown: [.forward: compute, .bubble: bound.seconds - compute],
             hfu: capacity > 0 ? modelFLOPs / capacity : 0, job: job)

@@ -1,5 +1,6 @@
 import Calibration
 import Plan
+import Quantities
 import Simulation
 import Workload
 
@@ -12,6 +13,8 @@ public struct SearchSettings: Sendable {
     /// After so many seconds the best found so far is the answer; nil: until it is proven. An answer cut short depends on the machine's speed.
     /// Bounds take at most half of it, so that something is left to simulate in.
     public var seconds: Double?
+    /// Asked now and then; true ends the search as the end of `seconds` does.
+    public var isInterrupted: @Sendable () -> Bool = { false }
     /// Spaces of at most so many layouts are also simulated in full, to report how far the answer is from the true optimum.
     public var exhaustiveLimit = 0
     /// Of so many of the best layouts the layers are also dealt by time (`stage_layers: time`); a deal that is faster takes its layout's place.
@@ -29,18 +32,18 @@ public struct SearchSettings: Sendable {
 /// Best-first branch and bound over a flat list (Land and Doig, Econometrica 28(3), 1960). Layouts whose memory does not fit are dropped when
 /// their turn comes. Layouts are simulated in batches of a fixed size, so that the answer and the counts do not depend on the number of threads,
 /// nor on what a journal already held.
-/// - Throws: `PlannerError` where the space is empty, or the cluster's GPUs are of several kinds.
+/// - Throws: `Fault` where the space is empty, or the cluster's GPUs are of several kinds.
 /// - Complexity: O(n log n + simulations) for n layouts; O(n x front) more for a front.
 public func search(
     _ space: SearchSpace, objective: Objective, data: CalibrationData, settings: SearchSettings = SearchSettings()
-) throws(PlannerError) -> SearchResult {
+) throws(Fault) -> SearchResult {
     guard space.job.cluster.pools.isEmpty else {
-        throw PlannerError(
+        throw Fault(
             keyPath: "cluster.pools", reason: "a search lays out GPUs of one kind; bounds for pools are not known",
             suggestion: "search one pool, or go through layouts with orrery sweep")
     }
     guard !space.choices.isEmpty else {
-        throw PlannerError(
+        throw Fault(
             keyPath: "training.global_batch", reason: "no layout of \(space.job.model.name) over \(space.job.cluster.gpus) GPUs is legal",
             suggestion: "choose a batch with more divisors, or loosen the constraints")
     }
@@ -84,9 +87,10 @@ private struct SearchRun {
 
     /// Asked from any thread: whether a share of the time is used up.
     private func isOver(_ share: Double) -> @Sendable () -> Bool {
-        guard let seconds = settings.seconds else { return { false } }
-        let (start, clock) = (start, clock)
-        return { start.duration(to: clock.now) / .seconds(1) >= seconds * share }
+        // An infinite share is that of the work without which there is no answer.
+        guard share.isFinite else { return { false } }
+        let (start, clock, seconds, isInterrupted) = (start, clock, settings.seconds ?? .infinity, settings.isInterrupted)
+        return { isInterrupted() || start.duration(to: clock.now) / .seconds(1) >= seconds * share }
     }
 
     mutating func bound() {
@@ -108,11 +112,11 @@ private struct SearchRun {
 
     /// Whether a layout is worth a simulation by its bound; counts those that a constraint removes.
     private mutating func isWanted(_ index: Int, _ bound: LayoutFigures) -> Bool {
-        if objective.isLate(bound) {
+        if objective.missesDeadline(bound) {
             result.removed.deadline += 1
             return false
         }
-        if objective.isDear(bound) {
+        if objective.exceedsBudget(bound) {
             result.removed.budget += 1
             return false
         }
@@ -209,9 +213,9 @@ private struct SearchRun {
             result.removed.impossible += 1
         case .figures(let figures):
             result.simulated += 1
-            if objective.isLate(figures) {
+            if objective.missesDeadline(figures) {
                 result.removed.deadline += 1
-            } else if objective.isDear(figures) {
+            } else if objective.exceedsBudget(figures) {
                 result.removed.budget += 1
             } else {
                 let layout = RankedLayout(
@@ -245,7 +249,7 @@ private struct SearchRun {
         let flops = min(
             job.model.modelFLOPs(sequence: training.sequence, globalBatch: training.globalBatch),
             job.model.modelFLOPsCausal(sequence: training.sequence, globalBatch: training.globalBatch))
-        let rate = job.cluster.accelerator.peak(training.precision.compute) * Double(job.cluster.gpus)
+        let rate = job.cluster.accelerator.peak(job.precision.compute) * Double(job.cluster.gpus)
         // Tokens that overfull experts drop cost nothing.
         let seconds = job.model.moe?.capacity == nil && rate > 0 ? flops / rate : 0
         return objective.figures(seconds: seconds, breakdown: [.bubble: seconds], hfu: 0, job: job)
@@ -267,7 +271,7 @@ private struct SearchRun {
         let indices = Array(space.choices.count..<whole.choices.count)
         let found = outcomes.of(indices, jobs: settings.jobs, isOver: isOver(1))
         for (layout, (index, outcome)) in zip(chosen, zip(indices, found)) {
-            guard case .figures(let figures)? = outcome, !objective.isLate(figures), !objective.isDear(figures),
+            guard case .figures(let figures)? = outcome, !objective.missesDeadline(figures), !objective.exceedsBudget(figures),
                 objective.value(figures) < layout.value, let place = result.ranked.firstIndex(where: { $0.index == layout.index })
             else { continue }
             result.ranked[place] = RankedLayout(
@@ -285,7 +289,9 @@ private struct SearchRun {
         else { return }
         let bounded = space.named.filter { value($0).isFinite } + order
         let all = outcomes.of(bounded, jobs: settings.jobs).compactMap { outcome -> Double? in
-            guard case .figures(let figures) = outcome, !objective.isLate(figures), !objective.isDear(figures) else { return nil }
+            guard case .figures(let figures) = outcome, !objective.missesDeadline(figures), !objective.exceedsBudget(figures) else {
+                return nil
+            }
             return objective.value(figures)
         }
         if let optimum = all.min(), optimum > 0 { result.exhaustiveGap = best.value / optimum - 1 }

@@ -96,7 +96,7 @@ public struct Ratio: Quantity {
     public init(parsing text: String) throws(QuantityError) {
         let (number, symbol) = try splitQuantity(text, noun: Self.noun, example: Self.example)
         guard symbol.isEmpty || symbol == "%" else {
-            throw QuantityError("unit \"\(symbol)\" in \"\(text)\" is not \(Self.noun); write for instance \(Self.example)")
+            throw QuantityError("unit \"\(symbol)\" in \"\(text)\" is not \(Self.noun)", suggestion: "write for instance \(Self.example)")
         }
         try self.init(baseValue: symbol == "%" ? number / 100 : number)
     }
@@ -117,9 +117,16 @@ public struct Count: Quantity {
     public init(parsing text: String) throws(QuantityError) {
         let (number, symbol) = try splitQuantity(text, noun: Self.noun, example: Self.example)
         guard let unit = Self.units.first(where: { $0.symbol == symbol }) else {
-            throw QuantityError("unit \"\(symbol)\" in \"\(text)\" is not \(Self.noun); write for instance \(Self.example)")
+            throw QuantityError("unit \"\(symbol)\" in \"\(text)\" is not \(Self.noun)", suggestion: "write for instance \(Self.example)")
         }
-        try self.init(baseValue: number * unit.factor)
+        let whole = (number * unit.factor).rounded()
+        // Decimal fractions of a prefix land beside the whole number that they mean by the rounding of their digits alone.
+        guard abs(number * unit.factor - whole) <= 1e-6 + abs(whole) * 1e-15 else {
+            throw QuantityError(
+                "\"\(text)\" is \(number * unit.factor), and a count is whole",
+                suggestion: "write for instance \(significant(whole, digits: 15))")
+        }
+        try self.init(baseValue: whole)
     }
     public var baseValue: Double { Double(value) }
     public static let noun = "a count"

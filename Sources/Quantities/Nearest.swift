@@ -17,6 +17,9 @@ public func nearest(_ name: String, in candidates: [String]) -> String? {
 
 private func folded(_ text: String) -> [Character] { text.lowercased().filter { $0 != "_" && $0 != "-" && $0 != " " }.map { $0 } }
 
+/// Steps of `editDistance` between two names, of which case, spaces, `_` and `-` count for nothing.
+public func editDistance(of a: String, _ b: String) -> Int { editDistance(folded(a), folded(b)) }
+
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (Damerau 1964, in the form of optimal string alignment).
 func editDistance(_ a: [Character], _ b: [Character]) -> Int {
     guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }

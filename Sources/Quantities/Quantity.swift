@@ -1,7 +1,11 @@
-/// Why a text or a number is no valid quantity. `message` says what is wrong and what would be right.
+/// Why a text or a number is no valid quantity: a fault of whatever key holds it.
 public struct QuantityError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let message: String
-    public init(_ message: String) { self.message = message }
+    public let reason: String
+    /// What would be right; empty where nobody can say.
+    public let suggestion: String
+    public init(_ reason: String, suggestion: String = "") { (self.reason, self.suggestion) = (reason, suggestion) }
+    /// Both in one sentence.
+    public var message: String { suggestion.isEmpty ? reason : "\(reason); \(suggestion)" }
     public var description: String { message }
 }
 
@@ -38,29 +42,32 @@ extension Quantity {
     public init(parsing text: String) throws(QuantityError) {
         let (number, symbol) = try splitQuantity(text, noun: Self.noun, example: Self.example)
         guard !symbol.isEmpty else {
-            throw QuantityError("\"\(text)\" has no unit; write \(Self.noun) with one, for instance \(Self.example)")
+            throw QuantityError("\"\(text)\" has no unit", suggestion: "write \(Self.noun) with one, for instance \(Self.example)")
         }
         guard let unit = Self.units.first(where: { $0.symbol == symbol }) else {
-            throw QuantityError(Self.unknownUnit(symbol, number: number, text: text))
+            throw Self.unknownUnit(symbol, number: number, text: text)
         }
         try self.init(baseValue: number * unit.factor)
     }
 
-    private static func unknownUnit(_ symbol: String, number: Double, text: String) -> String {
+    private static func unknownUnit(_ symbol: String, number: Double, text: String) -> QuantityError {
         let bits = symbol.replacing("b", with: "B")
         let bytes = symbol.replacing("B", with: "b")
         if bits != symbol, units.contains(where: { $0.symbol == bits }) {
-            return
-                "\"\(text)\" is in bits (b), but \(noun) is in bytes (B): write \(number / 8) \(bits), or \(number) \(bits) if bytes were meant"
+            return QuantityError(
+                "\"\(text)\" is in bits (b), but \(noun) is in bytes (B)",
+                suggestion: "write \(number / 8) \(bits), or \(number) \(bits) if bytes were meant")
         }
         if bytes != symbol, units.contains(where: { $0.symbol == bytes }) {
-            return "\"\(text)\" is in bytes (B), but \(noun) is in bits (b): write \(number * 8) \(bytes)"
+            return QuantityError(
+                "\"\(text)\" is in bytes (B), but \(noun) is in bits (b)", suggestion: "write \(number * 8) \(bytes)")
         }
         if let same = units.first(where: { $0.symbol.lowercased() == symbol.lowercased() }) {
-            return "unknown unit \"\(symbol)\" in \"\(text)\"; did you mean \"\(same.symbol)\"?"
+            return QuantityError("unknown unit \"\(symbol)\" in \"\(text)\"", suggestion: "did you mean \"\(same.symbol)\"?")
         }
-        return
-            "unit \"\(symbol)\" in \"\(text)\" is not \(noun); write for instance \(example) (units: \(units.map(\.symbol).joined(separator: ", ")))"
+        return QuantityError(
+            "unit \"\(symbol)\" in \"\(text)\" is not \(noun)",
+            suggestion: "write for instance \(example) (units: \(units.map(\.symbol).joined(separator: ", ")))")
     }
 
     public static func < (a: Self, b: Self) -> Bool { a.baseValue < b.baseValue }
@@ -80,7 +87,8 @@ extension Quantity {
 
 /// Parts a text into its number and what follows. Digits may be grouped by `_`.
 func splitQuantity(_ text: String, noun: String, example: String) throws(QuantityError) -> (number: Double, symbol: String) {
-    let trimmed = text.trimmed
+    // The Greek letter is what keyboards give for the micro sign.
+    let trimmed = text.trimmed.replacing("\u{3BC}", with: "\u{B5}")
     let end = trimmed.indices.first { index in
         let character = trimmed[index]
         if character.isNumber || character == "." || character == "_" || character == "+" || character == "-" { return false }
@@ -91,11 +99,19 @@ func splitQuantity(_ text: String, noun: String, example: String) throws(Quantit
         return true
     }
     let digits = trimmed[..<(end ?? trimmed.endIndex)].filter { $0 != "_" }
-    guard let number = Double(digits) else {
-        throw QuantityError("\"\(text)\" is not \(noun); write for instance \(example)")
+    guard let number = Double(digits), decimalNumber(digits) != nil || number.isInfinite else {
+        throw QuantityError("\"\(text)\" is not \(noun)", suggestion: "write for instance \(example)")
     }
     guard number.isFinite else { throw QuantityError("\"\(text)\" is too large to be \(noun)") }
     return (number, String(trimmed[(end ?? trimmed.endIndex)...]).trimmed)
+}
+
+/// A number as people write it, in decimal digits: no hexadecimal ("0x10"), no words ("inf", "nan"); nil for anything else.
+public func decimalNumber(_ text: some StringProtocol) -> Double? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }), let value = Double(text), value.isFinite else {
+        return nil
+    }
+    return value
 }
 
 /// At most `digits` significant digits, without an exponent between 1e-4 and 1e15 ("9e-9" below) and without trailing zeros.

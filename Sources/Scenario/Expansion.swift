@@ -101,7 +101,7 @@ extension Scenario {
     /// Reads a file and goes through what it varies: every combination of `vary`, times the rows of `zip`. A file that varies nothing gives one point.
     /// - Throws: `ScenarioErrors` with every fault of every combination.
     public static func expand(path: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors) -> [Point] {
-        try expand(try MergedDocument.load(path: path), name: stem(of: path), overrides: overrides, library: library)
+        try expand(ScenarioDocument(path: path), overrides: overrides, library: library)
     }
 
     /// As `expand(path:)` for a text.
@@ -109,18 +109,20 @@ extension Scenario {
     public static func expand(yaml: String, file: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors)
         -> [Point]
     {
-        try expand(try MergedDocument.load(yaml: yaml, file: file), name: stem(of: file), overrides: overrides, library: library)
+        try expand(ScenarioDocument(yaml: yaml, file: file), overrides: overrides, library: library)
     }
 
-    private static func expand(_ tree: Tree, name: String, overrides: [String], library: Library) throws(ScenarioErrors) -> [Point] {
-        var (tree, errors) = Overrides.apply(overrides, to: tree)
+    /// As `expand(path:)` for a document.
+    /// - Throws: `ScenarioErrors` with every fault of every combination.
+    public static func expand(
+        _ document: ScenarioDocument, overrides: [String] = [], library: Library = .standard
+    ) throws(ScenarioErrors) -> [Point] {
+        var (tree, errors) = Overrides.apply(overrides, to: document.tree)
         let axes = Axes.take(from: &tree, &errors)
         var result: [Point] = []
         for point in axes.points where errors.count < 1000 {
-            var variant = tree
-            for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
             var reader = ScenarioReader(library: library)
-            if let scenario = reader.read(variant, name: name) {
+            if let scenario = reader.read(tree.with(point), name: document.name) {
                 result.append(Point(point: point.map { ($0.key, $0.value.written) }, scenario: scenario))
             }
             errors += reader.errors
@@ -131,6 +133,13 @@ extension Scenario {
 }
 
 extension Tree {
+    /// The tree with the values of a point of its axes.
+    func with(_ point: [(key: String, value: Tree)]) -> Tree {
+        var variant = self
+        for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
+        return variant
+    }
+
     /// The value on one line, as a file would hold it.
     var written: String {
         switch content {

@@ -1,5 +1,6 @@
 import Cluster
 import Cost
+import Lifetime
 import Plan
 import Quantities
 import Simulation
@@ -9,16 +10,24 @@ public struct Scenario: Sendable {
     public var name: String
     public var job: Job
     public var conditions = Conditions()
+    /// What happens in the weeks of the run.
+    public var weeks = WeeksSpec()
+    /// Monte-Carlo runs of the weeks; nil: 1,000 where they are random.
+    public var runSamples: Int?
     public var settings = SimulationSettings()
     public var prices = PriceBook()
-    /// FNV-1a of the canonical scenario, in hex: equal files give equal hashes.
+    /// FNV-1a of what the scenario says, in hex, however it is written: "400 Gb/s" and "50 GB/s" give equal hashes.
     public var hash = ""
     /// Remarks on defaults that were filled in.
     public var warnings: [String] = []
     /// What a command that takes one scenario says of a file that varies keys, and where; nil where it varies none.
     public var variation: ScenarioError?
+    /// Every file that was read for it.
+    public var files: [String] = []
     /// Why the file's own layout cannot run; filled only where a scenario is loaded with any layout, else a fault of the file.
-    public var layoutProblems: [PlanProblem] = []
+    public var layoutProblems: [Fault] = []
+    /// The merged file, for the places of its keys; nil for a scenario that was made in a program.
+    var tree: Tree?
     public init(name: String, job: Job) {
         self.name = name
         self.job = job
@@ -27,21 +36,28 @@ public struct Scenario: Sendable {
 
 extension Scenario {
     /// Reads a scenario file.
-    /// - Parameters:
-    ///   - overrides: `key.path=value` each, the value in YAML; laid over the file.
-    ///   - library: where names of GPUs, links, models and prices are looked up.
     /// - Throws: `ScenarioErrors` with every fault of the file.
     public static func load(path: String, overrides: [String] = [], library: Library = .standard) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(path: path)
-        return try load(tree, name: stem(of: path), overrides: overrides, reader: ScenarioReader(library: library))
+        try load(ScenarioDocument(path: path), overrides: overrides, library: library)
+    }
+
+    /// The scenario of a document.
+    /// - Parameters:
+    ///   - overrides: `key.path=value` each, the value in YAML; laid over the document.
+    ///   - library: where names of GPUs, links, models and prices are looked up.
+    /// - Throws: `ScenarioErrors` with every fault of the document.
+    public static func load(
+        _ document: ScenarioDocument, overrides: [String] = [], library: Library = .standard
+    ) throws(ScenarioErrors) -> Scenario {
+        try load(document.tree, name: document.name, overrides: overrides, reader: ScenarioReader(library: library))
     }
 
     /// As `load(path:)` for whoever replaces the layout: one that cannot run is noted in `layoutProblems` and is no fault.
     public static func loadAnyLayout(path: String, overrides: [String] = []) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(path: path)
+        let document = try ScenarioDocument(path: path)
         var reader = ScenarioReader(library: .standard)
         reader.takesAnyLayout = true
-        return try load(tree, name: stem(of: path), overrides: overrides, reader: reader)
+        return try load(document.tree, name: document.name, overrides: overrides, reader: reader)
     }
 
     /// The section `cluster` of a file, or a file that holds nothing but its keys; whatever else stands there is not read.
@@ -59,8 +75,7 @@ extension Scenario {
     public static func load(
         yaml: String, file: String, overrides: [String] = [], library: Library = .standard
     ) throws(ScenarioErrors) -> Scenario {
-        let tree = try MergedDocument.load(yaml: yaml, file: file)
-        return try load(tree, name: stem(of: file), overrides: overrides, reader: ScenarioReader(library: library))
+        try load(ScenarioDocument(yaml: yaml, file: file), overrides: overrides, library: library)
     }
 
     /// Every key that a file may hold, section by section.
@@ -83,12 +98,6 @@ extension Scenario {
             }
         }
         return scenario
-    }
-
-    static func stem(of path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
-        return String(name[..<dot])
     }
 }
 
@@ -121,7 +130,7 @@ enum Overrides {
             // Spaces in place of the key keep the columns of messages right.
             let padded = String(repeating: " ", count: key.count + 1) + text[text.index(after: equals)...]
             do {
-                let value = try YAMLDocument.parse(padded, file: text)
+                let value = try YAMLDocument.parse(padded, file: text, isSetting: true)
                 tree.set(key.split(separator: ".").map(String.init), to: value)
             } catch {
                 errors += error.errors.map {

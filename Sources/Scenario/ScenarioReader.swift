@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Lifetime
 import Plan
 import Quantities
 import Simulation
@@ -10,7 +11,7 @@ struct ScenarioReader {
     private var reader: Reader
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
-    private var layoutProblems: [PlanProblem] = []
+    private var layoutProblems: [Fault] = []
     init(library: Library) { reader = Reader(library: library) }
 
     var errors: [ScenarioError] { reader.errors }
@@ -30,6 +31,7 @@ struct ScenarioReader {
         ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
         ("prices", "what it costs", PricesSection.entries),
         ("simulate", "what is simulated, and how finely", SimulateSection.entries),
+        ("cosim", "what `orrery train` really trains under the clock of this job", CosimSection.entries),
         ("execute", "what `orrery execute` really runs on this machine", ExecuteSection.entries),
     ]
 
@@ -102,22 +104,35 @@ struct ScenarioReader {
         let before = reader.errors.count
         let job = readJob(tree)
         let mayCheck = reader.errors.count == before
-        let conditions = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? Conditions()
+        let (conditions, read) = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? (Conditions(), WeeksSpec())
+        var weeks = read
+        weeks.duration = job?.training.duration.map { Double($0.nanoseconds) / 1e9 }
         let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
-        // Predictions of a cluster do not need it; what is wrong in it is still said.
+        // Predictions of a cluster do not need these; what is wrong in them is still said.
+        if let cosim = section("cosim", tree) {
+            var draft = CosimSection.Draft()
+            CosimSection.section.read(cosim, into: &draft, &reader)
+        }
         if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
         if let job, mayCheck {
             check(job, conditions, tree)
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
         }
         guard let job, reader.errors.isEmpty else { return nil }
+        let device = job.cluster.accelerator
+        if let gpu = prices?.gpu, !gpu.isEmpty, gpu != device.knownAs {
+            reader.remark("prices.preset is the price of \(gpu), and the cluster has \(device.name); write gpu_hour for its own")
+        }
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
+        scenario.weeks = weeks
         scenario.prices = prices ?? scenario.prices
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
-        scenario.hash = tree.hash
+        scenario.hash = tree.hash(reader.meanings)
+        scenario.files = whole.files + reader.files
+        scenario.tree = whole
         scenario.layoutProblems = layoutProblems
         return scenario
     }
@@ -125,7 +140,7 @@ struct ScenarioReader {
     /// The keys that stand for themselves; the names of sections are known here too.
     private mutating func readHead(_ tree: Tree) -> Draft {
         var draft = Draft()
-        let known = Self.head.fields.map(\.key) + Self.sections.map(\.key) + ["vary", "zip", "cosim"]
+        let known = Self.head.fields.map(\.key) + Self.sections.map(\.key) + ["vary", "zip"]
         for entry in tree.entries ?? [] {
             let item = Item(tree: entry.value, path: entry.key)
             if let field = Self.head.fields.first(where: { $0.key == entry.key }) {
@@ -146,20 +161,23 @@ struct ScenarioReader {
         let software = section("software", tree).map { SoftwareSection.read($0, &reader) }
         var isCNN = false
         if case .resnet? = model?.kind { isCNN = true }
-        let training = section("training", tree).map {
+        let read = section("training", tree).map {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
-        guard var model, let cluster, var training else { return nil }
+        guard var model, let cluster, let read else { return nil }
+        var training = read.spec
+        read.target.apply(to: &training, model: model, tree, &reader)
+        var precision = read.precision
         if tree.entry(at: ["software", "framework"]) == nil {
             reader.remark("software.framework is not given: \(SoftwareSection.usualFramework)")
         }
         var stack = software?.stack ?? SoftwareStack(framework: SoftwareSection.usualFramework)
         stack.measurements = software?.measured?.kernels(of: cluster.accelerator.name, &reader)
-        if training.precision.gradients == nil, let format = stack.gradientPrecision {
-            training.precision.gradients = Precision(rawValue: format)
+        if precision.gradients == nil, let format = stack.gradientPrecision {
+            precision.gradients = Precision(rawValue: format)
         }
         if case .learned(length: 0) = model.positions { model.positions = .learned(length: training.sequence) }
-        return Job(model: model, cluster: cluster, layout: layout, training: training, software: stack)
+        return Job(model: model, cluster: cluster, layout: layout, precision: precision, training: training, software: stack)
     }
 
     private mutating func check(_ job: Job, _ conditions: Conditions, _ tree: Tree) {
@@ -172,7 +190,7 @@ struct ScenarioReader {
         checkPlaces(job, conditions, tree)
     }
 
-    private mutating func report(_ problems: [PlanProblem], _ tree: Tree) {
+    private mutating func report(_ problems: [Fault], _ tree: Tree) {
         for problem in problems {
             let path = problem.keyPath.split(separator: ".").map(String.init)
             reader.report(tree.place(of: path), problem.keyPath, problem.reason, problem.suggestion)
@@ -207,7 +225,7 @@ struct ScenarioReader {
             return text
         }
         let network = word(["simulate", "network"]) ?? "auto"
-        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { Double($0) } ?? 1
+        let ratio = word(["cluster", "inter_node", "topology", "oversubscription"]).flatMap { decimalNumber($0) } ?? 1
         let topology = tree.entry(at: ["cluster", "inter_node", "topology"])?.value
         let isOther = ["dims", "groups", "file"].contains { topology?[$0] != nil }
         return network == "flow" || network == "auto" && (ratio > 1 || isOther)
@@ -219,8 +237,7 @@ struct ScenarioReader {
         if flows || cluster.interNode?.form.between != nil {
             do { network = try TrainingNetwork(cluster: cluster) } catch {
                 let path = error.key.split(separator: ".").map(String.init)
-                let parts = error.message.split(separator: ";", maxSplits: 1).map { $0.trimmingPrefix(" ") }
-                reader.report(tree.place(of: path), error.key, String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+                reader.report(tree.place(of: path), error.key, error.fault.reason, error.fault.suggestion)
                 return
             }
         }

@@ -11,12 +11,6 @@ struct Unavailable {
     var isWholeKey = true
 
     static let all: [Unavailable] = [
-        Unavailable(keyPath: "cosim", meaning: "co-simulation with real training"),
-        Unavailable(keyPath: "training.synchronization", meaning: "synchronization other than sync", accepted: ["sync", "{kind: sync}"]),
-        Unavailable(keyPath: "training.target_loss", meaning: "training to a target loss, which needs cosim"),
-        Unavailable(keyPath: "conditions.failures", meaning: "failures of GPUs, nodes and switches", accepted: ["none"]),
-        Unavailable(keyPath: "conditions.checkpoint", meaning: "checkpointing", accepted: ["none"]),
-        Unavailable(keyPath: "conditions.spot", meaning: "preemption of spot machines", accepted: ["none"]),
         Unavailable(keyPath: "simulate.detail", meaning: "this level of detail", accepted: ["auto", "stage", "layer"], isWholeKey: false),
         Unavailable(keyPath: "model.moe.imbalance", meaning: "a distribution of expert load", accepted: ["*"], isWholeKey: false),
         Unavailable(keyPath: "model.attention.scoring", meaning: "a cost of scoring keys for sparse attention"),

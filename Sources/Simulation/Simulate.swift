@@ -1,16 +1,15 @@
 import Calibration
-import Dispatch
 import Engine
 import Plan
 import Quantities
 import Synchronization
 
-/// Plays a plan: one optimizer step after another, in simulated time. The same plan, conditions and seed give the same result whatever `jobs` is.
+/// Plays a plan: one optimizer step, or several that differ, in simulated time. The same plan, conditions and seed give the same result whatever `jobs` is.
 /// - Parameter onStep: told after each of several steps how many are done, and of how many; from any thread.
-/// - Throws: `SimulationError` when the schedule cannot be played or a time is beyond what the clock holds.
+/// - Throws: `Fault` when the schedule cannot be played or a time is beyond what the clock holds.
 public func simulate(
     _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings(), onStep: StepObserver? = nil
-) throws(SimulationError) -> RunResult {
+) throws(Fault) -> SimulatedStep {
     var run = StepRun(plan: plan, conditions: conditions, settings: settings)
     run.onStep = onStep
     return try run.play()
@@ -32,10 +31,10 @@ private struct StepRun {
         self.settings = settings
     }
 
-    /// Tasks that one step may have; more replicas than that are simulated in groups.
-    private static let taskLimit = 2_000_000
+    /// Tasks that one step may have, and with flows; of more replicas than that a sample is simulated.
+    private static let taskLimits = (closed: 10_000_000, flows: 2_000_000)
 
-    mutating func play() throws(SimulationError) -> RunResult {
+    mutating func play() throws(Fault) -> SimulatedStep {
         let lanes = laneCount()
         let draws = conditions.kernelJitter > 0 || conditions.networkJitter > 0
         let player = try StepPlayer(plan: plan, lanes: lanes)
@@ -64,10 +63,9 @@ private struct StepRun {
         let measured = min(1, steps.reduce(0.0) { $0 + $1.measured } / count / total)
         let interpolated = min(1 - measured, steps.reduce(0.0) { $0 + $1.interpolated } / count / total)
         let account = StepAccount(plan: plan)
-        var result = RunResult(
+        var result = SimulatedStep(
             step: account.step(times: times, mean: total, utilization: utilization), breakdownS: breakdown,
             overlappedCommS: steps.reduce(0.0) { $0 + $1.overlapped } / count, memory: plan.memory, traffic: try account.traffic(),
-            run: account.run(stepTime: total),
             evidence: Evidence(
                 measured: measured, interpolated: interpolated, formula: 1 - measured - interpolated, stepTimeError: plan.expectedError),
             warnings: plan.warnings + warnings, assumptions: account.assumptions, timeline: timeline, stepTimesS: times)
@@ -77,24 +75,29 @@ private struct StepRun {
         return result
     }
 
-    /// One lane where nothing tells replicas apart; else each replica, or groups of them where the step would have too many tasks.
+    /// One lane where nothing tells replicas apart; else each replica, or as many of them as the step may have tasks for.
     private mutating func laneCount() -> Int {
         let replicas = max(1, plan.job.data)
         guard !conditions.isUniform || settings.unfolded else { return 1 }
         let units = plan.flow.gathersByUnit ? plan.work.stages.reduce(0) { $0 + $1.count } * 5 : plan.schedule.virtualStages * 4
         let perLane = max(1, units * plan.schedule.microBatches)
-        var lanes = replicas
-        while lanes > 1, lanes * perLane > Self.taskLimit || replicas % lanes != 0 { lanes -= 1 }
-        if lanes < replicas {
-            warnings.append(
-                "\(replicas) replicas are simulated in \(lanes) groups; a group goes at the pace of its slowest member in every pass")
-        }
+        let onLinks = settings.usesFlows(on: plan.job.cluster)
+        let most = max(1, (settings.taskLimit ?? (onLinks ? Self.taskLimits.flows : Self.taskLimits.closed)) / perLane)
+        guard replicas > most else { return replicas }
+        var lanes = most
+        while replicas % lanes != 0 { lanes -= 1 }
+        // Routes of flows need groups of one size.
+        if !onLinks, lanes < min(most, 64) { lanes = most }
+        warnings.append(
+            lanes < ReplicaSample.fewest
+                ? "\(replicas) replicas are simulated in \(lanes) groups; a group goes at the pace of its slowest member in every pass"
+                : "\(lanes) of \(replicas) replicas are simulated; how long all wait for the last one follows from the spread of these")
         return lanes
     }
 
     private func playSteps(
         _ player: StepPlayer, draws: Bool, fabric: StepFabrics?
-    ) throws(SimulationError) -> (steps: [PlayedStep], first: FirstStep) {
+    ) throws(Fault) -> (steps: [PlayedStep], first: FirstStep) {
         let disturbed = !conditions.isUniform
         guard disturbed else {
             var own = player
@@ -114,14 +117,14 @@ private struct StepRun {
         return (try inParallel(count, source), first)
     }
 
-    private func inSequence(_ count: Int, _ source: StepSource) throws(SimulationError) -> [PlayedStep] {
+    private func inSequence(_ count: Int, _ source: StepSource) throws(Fault) -> [PlayedStep] {
         var own = source.player
         var steps: [PlayedStep] = []
         var clock: Int64 = 0
         for step in 0..<count {
             steps.append(try source.play(step, at: Duration(nanoseconds: clock), &own))
             let (sum, overflow) = clock.addingReportingOverflow(steps[step].nanoseconds)
-            guard !overflow else { throw SimulationError("\(count) steps last longer than the clock holds") }
+            guard !overflow else { throw Fault(reason: "\(count) steps last longer than the clock holds") }
             clock = sum
             onStep?(step + 1, count)
         }
@@ -129,22 +132,23 @@ private struct StepRun {
     }
 
     /// Steps are drawn independently of each other, so they may be played in any order.
-    private func inParallel(_ count: Int, _ source: StepSource) throws(SimulationError) -> [PlayedStep] {
+    private func inParallel(_ count: Int, _ source: StepSource) throws(Fault) -> [PlayedStep] {
         let workers = max(1, min(settings.jobs, count))
-        let shares = SharedResults(count: workers)
         let done = Atomic(0)
-        DispatchQueue.concurrentPerform(iterations: workers) { worker in
-            var own = source.player
-            shares.fill(worker) { () throws(SimulationError) in
-                var steps: [(Int, PlayedStep)] = []
+        let shares = parallelMap(Array(0..<workers), jobs: workers) { worker in
+            Result { () throws(Fault) in
+                var own = source.player
+                var steps: [PlayedStep] = []
                 for step in stride(from: worker, to: count, by: workers) {
-                    steps.append((step, try source.play(step, at: .zero, &own)))
+                    steps.append(try source.play(step, at: .zero, &own))
                     onStep?(done.wrappingAdd(1, ordering: .relaxed).newValue, count)
                 }
                 return steps
             }
         }
-        return try shares.inOrder()
+        var dealt: [[PlayedStep]] = []
+        for share in shares { dealt.append(try share.get()) }
+        return (0..<count).map { dealt[$0 % workers][$0 / workers] }
     }
 
     /// Time for which a step waits for its data: loading runs beside compute and is hidden as long as it is faster.
@@ -164,7 +168,7 @@ private struct StepRun {
         var closed: [Int64]?
         var fabric: FabricLoad?
 
-        init(_ closed: [Int64], _ fabrics: StepFabrics?, at start: Duration) throws(SimulationError) {
+        init(_ closed: [Int64], _ fabrics: StepFabrics?, at start: Duration) throws(Fault) {
             durations = closed
             guard let fabrics else { return }
             let (played, load) = try fabrics.play(closed, at: start, records: true)
@@ -180,28 +184,10 @@ private struct StepRun {
         let disturbances: Disturbances
         let fabric: StepFabrics?
 
-        func play(_ step: Int, at start: Duration, _ own: inout StepPlayer) throws(SimulationError) -> PlayedStep {
+        func play(_ step: Int, at start: Duration, _ own: inout StepPlayer) throws(Fault) -> PlayedStep {
             let closed = try disturbances.durations(step: step, start: start, player: player)
             guard let fabric else { return try own.play(closed) }
             return try own.play(fabric.play(closed, at: start, records: false).durations, closed: closed)
         }
-    }
-}
-
-/// Results of workers, each written once by its own worker.
-private final class SharedResults: @unchecked Sendable {
-    private var results: [Result<[(Int, PlayedStep)], SimulationError>?]
-    private let queue = DispatchQueue(label: "orrery.simulation.results")
-    init(count: Int) { results = Array(repeating: nil, count: count) }
-
-    func fill(_ worker: Int, _ body: () throws(SimulationError) -> [(Int, PlayedStep)]) {
-        let result = Result { () throws(SimulationError) in try body() }
-        queue.sync { results[worker] = result }
-    }
-
-    func inOrder() throws(SimulationError) -> [PlayedStep] {
-        var all: [(Int, PlayedStep)] = []
-        for result in results { if let result { all += try result.get() } }
-        return all.sorted { $0.0 < $1.0 }.map(\.1)
     }
 }

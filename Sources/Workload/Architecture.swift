@@ -114,6 +114,12 @@ public struct Architecture: Sendable, Hashable {
     public var normBias = true
     /// Norms of a layer over the hidden width: 2 as a rule, 4 with norms before and after each block (Gemma 2), 1 with parallel blocks (Falcon 7B).
     public var normsPerLayer = 2
+    /// Gains of the norms; OLMo's norms have neither gains nor shifts.
+    public var normGain = true
+    /// The norm of queries and keys spans all heads and has a gain for each element of theirs (OLMo 2, Command R+), not one for a head's.
+    public var qkNormOverWidth = false
+    /// A bias on the output matrix (Phi-2, GPT-J).
+    public var headBias = false
     /// A norm behind the last layer; post-norm models (BERT) have none.
     public var finalNorm = true
     /// A bias on the attention's output projection although the other linear layers have none.

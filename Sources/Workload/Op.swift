@@ -101,17 +101,27 @@ public struct Op: Sendable, Hashable {
         case memory(MemoryPass)
         case communication(Communication)
     }
+    /// What an op is, as far as recomputation tells ops of a part apart.
+    public enum Role: Sendable, Hashable, CaseIterable {
+        case other, norm
+        /// Queries, keys or values made from a latent, and their rotation.
+        case latentUp, rotary
+        case activation
+    }
+    /// For people; nothing is decided by it.
     public var name: String
     public var part: Part
     public var pass: Pass
     public var work: Work
+    public var role: Role
     /// Kernel launches of an unfused eager framework.
     public var kernels: Int
-    public init(_ name: String, _ part: Part, _ pass: Pass, _ work: Work, kernels: Int = 1) {
+    public init(_ name: String, _ part: Part, _ pass: Pass, _ work: Work, role: Role = .other, kernels: Int = 1) {
         self.name = name
         self.part = part
         self.pass = pass
         self.work = work
+        self.role = role
         self.kernels = kernels
     }
 }

@@ -1,9 +1,12 @@
+import Quantities
+
 extension Architecture {
-    /// Everything that is wrong with the shape, as "field: reason"; empty when the model can be computed.
-    public var problems: [String] {
-        var problems: [String] = []
+    /// Everything that is wrong with the shape, under the scenario's keys; empty when the model can be computed.
+    public var problems: [Fault] {
+        var problems: [Fault] = []
         func require(_ condition: Bool, _ field: String, _ reason: @autoclosure () -> String) {
-            if !condition { problems.append("\(field): \(reason())") }
+            guard !condition else { return }
+            problems.append(Fault(keyPath: field.isEmpty ? "model" : "model.\(field)", reason: reason()))
         }
         func count(_ value: Int, _ field: String, _ range: ClosedRange<Int>) {
             require(range.contains(value), field, "\(value) is not between \(range.lowerBound) and \(range.upperBound)")
@@ -46,7 +49,7 @@ extension Architecture {
         }
         if moe == nil || (moe?.denseLayers ?? 0) > 0 { count(ffn, "ffn", 1...10_000_000) }
         if problems.isEmpty {
-            require(parameters.trained < 1_000_000_000_000_000, "model", "more than 10^15 parameters")
+            require(parameters.trained < 1_000_000_000_000_000, "", "more than 10^15 parameters")
         }
         return problems
     }

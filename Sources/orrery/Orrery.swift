@@ -1,10 +1,10 @@
 import ArgumentParser
 import Glibc
+import Studies
 
 /// The command line. Each command stands in a file of its own under Commands; exit statuses and messages are decided in Support/Failure.swift.
 @main
 struct Orrery: ParsableCommand {
-    static let version = "0.1.0"
     static let configuration = CommandConfiguration(
         commandName: "orrery",
         abstract: "Predicts what a training job does on a cluster: step time, utilization, memory, days and dollars.",
@@ -12,16 +12,18 @@ struct Orrery: ParsableCommand {
             Exit status: 0 done; 1 done, but the job does not fit; 2 bad input; 3 internal fault.
             Answers go to standard output, remarks and errors to standard error.
             """,
-        version: version,
+        version: programVersion,
         subcommands: [
             Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self, Collective.self,
-            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Execute.self, ExecuteWorker.self,
+            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Execute.self, ExecuteWorker.self, Train.self,
         ]
             + laterCommands)
 
     static func main() {
         // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.
         signal(SIGPIPE, SIG_IGN)
+        // So is a file that grows beyond what the system allows (ulimit -f).
+        signal(SIGXFSZ, SIG_IGN)
         holdStandardDescriptors()
         do {
             var command = try parseAsRoot()

@@ -18,7 +18,8 @@ struct HouseTests {
     @Test("The top level holds what it should and nothing else")
     func topLevel() throws {
         let expected: Set<String> = [
-            ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "Makefile", "Package.swift", "README.md", "Sources",
+            ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Package.swift", "README.md",
+            "Sources",
             "Tests",
             "docs", "reports", "scenarios",
         ]
@@ -31,9 +32,9 @@ struct HouseTests {
 
     @Test("Every scenario has its expected result, and every expected result its scenario")
     func scenarios() throws {
-        // claims/ holds scenarios and cluster files, which FabricClaimTests computes; execute/ what `orrery execute` really runs: times of a machine, which no
-        // file can foresee.
-        let names = try Checkout.names(in: "scenarios").filter { $0 != "claims" && $0 != "execute" }
+        // claims/ holds scenarios and cluster files, which FabricClaimTests computes; cosim/ what `orrery train` trains, minutes each; execute/ what
+        // `orrery execute` really runs: times of a machine, which no file can foresee.
+        let names = try Checkout.names(in: "scenarios").filter { !["claims", "execute", "cosim"].contains($0) }
         let files = names.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
         let expected = names.filter { $0.hasSuffix(".expected.json") }.map { String($0.dropLast(14)) }
         #expect(files.count >= 11)
@@ -81,7 +82,7 @@ struct HouseTests {
         let commands = try commands()
         #expect(commands.isSuperset(of: ["run", "compare", "validate", "catalogue"]))
         var seen = 0
-        for file in ["README.md", "CHANGELOG.md"] + Checkout.files(below: "docs", endings: [".md"]) {
+        for file in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"] + Checkout.files(below: "docs", endings: [".md"]) {
             for word in HouseTests.mentioned(in: try Checkout.text(file)) {
                 #expect(commands.contains(word), "\(file): orrery \(word)")
                 seen += 1
@@ -93,7 +94,7 @@ struct HouseTests {
     @Test("Documents point to files that exist")
     func links() throws {
         var seen = 0
-        for file in ["README.md", "CHANGELOG.md"] + Checkout.files(below: "docs", endings: [".md"]) {
+        for file in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"] + Checkout.files(below: "docs", endings: [".md"]) {
             let folder = Checkout.root.appending(path: file).deletingLastPathComponent()
             for match in try Checkout.text(file).matches(of: /\]\(([^)#:]+)(?:#[^)]*)?\)/) {
                 let target = folder.appending(path: String(match.1)).standardizedFileURL.path

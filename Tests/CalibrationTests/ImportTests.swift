@@ -53,6 +53,18 @@ struct NCCLTestsTests {
         #expect(found[0].conditions.library == "NCCL 2.19.3")
     }
 
+    /// What launchers put before each line says nothing: srun -l, pdsh, mpirun --tag-output of Open MPI 4 and 5, times.
+    @Test(arguments: [
+        " 0: ", "0:", "node-a.local: ", "[1,0]<stdout>:", "[1,0]<stdout>: ", "[prterun-node-77@1,0]<stdout>: ", "2025-03-01T10:00:00.123Z ",
+        "Sat Mar  1 10:00:00 2025[1,0]<stdout>:",
+    ])
+    func labelsOfLaunchers(label: String) throws {
+        let text = (Self.header + "\n" + Self.row).split(separator: "\n").map { label + $0 }.joined(separator: "\n")
+        let found = try parse(text)
+        #expect(found.count == 2 && abs(found[0].seconds - 50e-6) < 1e-12, "\(label)")
+        #expect(found[0].key.shape == .collective(bytes: 1_048_576, ranks: 4, perNode: 2))
+    }
+
     /// (n-1)/n = .75 with a sum: a reduce-scatter; without a reduction it could be a gather or an all-to-all, and must be said.
     @Test func operationsAreToldApart() throws {
         let scatter = Self.row.replacing("31.46", with: "15.73").replacing("32.77", with: "16.39")

@@ -90,6 +90,17 @@ struct MeasuredKernelsTests {
         #expect(measured.collective(.allReduce, bytes: 3e6, ranks: 4, perNode: 4) == nil)
     }
 
+    @Test func theEmulatedGPUIsRefused() {
+        let emulated = grid(layout: .tn, factor: 1).map { row in
+            var row = row
+            row.key.device = "emulated-gpu"
+            return row
+        }
+        for device in ["h100-sxm-80gb", "emulated-gpu"] {
+            #expect { try MeasuredKernels(emulated, device: device) } throws: { "\($0)".contains("emulated GPU") }
+        }
+    }
+
     @Test func anotherDeviceIsRefused() {
         #expect { try MeasuredKernels(grid(layout: .tn, factor: 1), device: "b200-sxm-180gb") } throws: {
             "\($0)".contains("nothing was measured on b200-sxm-180gb; the measurements are of h100-sxm-80gb")

@@ -1,24 +1,15 @@
 import Cluster
 import Glibc
+import TestSupport
 import Testing
 import Workload
 
 @testable import Calibration
 
-/// A small generator, so that a test's draws do not depend on anything else (SplitMix64, Steele et al. 2014).
-struct Draws {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func uniform() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return (Double((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53
-    }
+extension TestDraws {
     /// Box and Muller 1958.
-    mutating func normal() -> Double { (-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform()) }
-    mutating func log2Uniform(_ low: Double, _ high: Double) -> Int { Int((low * pow(high / low, uniform())).rounded()) }
+    fileprivate mutating func gaussian() -> Double { (-2 * log(inside())).squareRoot() * cos(2 * .pi * inside()) }
+    fileprivate mutating func log2Uniform(_ low: Double, _ high: Double) -> Int { Int((low * pow(high / low, inside())).rounded()) }
 }
 
 /// Synthetic products with known t0 = 5 us, 250 TFLOP/s, 1.5 TB/s, p = 3.
@@ -37,11 +28,11 @@ enum Synthetic {
 
     /// `noise`: standard deviation of the logarithm; of `outliers` in 100 points the time is 2 to 5 times too long.
     static func measurements(_ count: Int, seed: UInt64, noise: Double, outliers: Double) -> [Measurement] {
-        var draws = Draws(seed: seed)
+        var draws = TestDraws(seed: seed)
         return (0..<count).map { _ in
             let shape = product(draws.log2Uniform(16, 16384), draws.log2Uniform(64, 16384), draws.log2Uniform(64, 16384))
-            var time = seconds(shape) * exp(noise * draws.normal())
-            if draws.uniform() < outliers { time *= 2 + 3 * draws.uniform() }
+            var time = seconds(shape) * exp(noise * draws.gaussian())
+            if draws.inside() < outliers { time *= 2 + 3 * draws.inside() }
             return measurement(shape, seconds: time)
         }
     }
@@ -78,11 +69,11 @@ struct RobustFitTests {
         var inside = [0, 0]
         let truth = [10e-6, 1e12]
         for seed in 0..<200 as Range<UInt64> {
-            var draws = Draws(seed: 1000 + seed)
+            var draws = TestDraws(seed: 1000 + seed)
             let points = (0..<60).map { _ in
-                let bytes = 1e5 * pow(1e4, draws.uniform())
-                var time = (truth[0] + bytes / truth[1]) * exp(0.05 * draws.normal())
-                if draws.uniform() < 0.05 { time *= 2 + 3 * draws.uniform() }
+                let bytes = 1e5 * pow(1e4, draws.inside())
+                var time = (truth[0] + bytes / truth[1]) * exp(0.05 * draws.gaussian())
+                if draws.inside() < 0.05 { time *= 2 + 3 * draws.inside() }
                 return (
                     features: ShapeFeatures(.memory(bytes: bytes, row: 0), .copy, pass: .forward, elementBytes: 2, units: nil),
                     seconds: time

@@ -1,4 +1,5 @@
 import Quantities
+import TestSupport
 import Testing
 
 @testable import Cluster
@@ -75,7 +76,7 @@ import Testing
     @Test func neverFasterThanNominal() throws {
         let seed: UInt64 = 7
         print("collective guard seed \(seed)")
-        var random = Seeded(state: seed)
+        var random = TestDraws(seed: seed)
         for (hardware, gpus, perNode, network) in Self.clusters {
             let spec = try ClusterSpec.measured(hardware: hardware, gpus: gpus, gpusPerNode: perNode, interNode: network).spec
             let model = CollectiveModel(cluster: spec)

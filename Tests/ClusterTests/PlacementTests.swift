@@ -1,19 +1,8 @@
 import Quantities
+import TestSupport
 import Testing
 
 @testable import Cluster
-
-/// SplitMix64 (Steele, Lea, Flood 2014), so that a failure can be repeated from its seed.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 @Suite struct PlacementTests {
     static func cluster(_ gpus: Int, domain: Int = 8) throws -> ClusterSpec {
@@ -118,7 +107,7 @@ struct Seeded: RandomNumberGenerator {
     @Test func agreesWithBruteForce() throws {
         let seed: UInt64 = 20_261_121
         print("placement seed \(seed)")
-        var random = Seeded(state: seed)
+        var random = TestDraws(seed: seed)
         for trial in 0..<150 {
             let pick = [1, 1, 2, 3, 4, 6, 8]
             let d = ParallelDegrees(

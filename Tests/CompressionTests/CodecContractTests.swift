@@ -1,4 +1,5 @@
 import Compression
+import TestSupport
 import Testing
 
 /// What every codec promises, over every class of input.
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test(arguments: CodecCase.all) func nonFiniteElementsStayVisible(_ test: CodecCase) throws {
-        var draws = Draws(seed: 4)
+        var draws = TestDraws(seed: 4)
         for hidden: Float in [.nan, .infinity, -.infinity] {
             var values = draws.normals(300)
             values[117] = hidden
@@ -67,7 +68,7 @@ import Testing
 
     @Test(arguments: CodecCase.all) func messagesThatAreCutOffOrTooLongAreRefused(_ test: CodecCase) throws {
         var codec = test.codec
-        var draws = Draws(seed: 11)
+        var draws = TestDraws(seed: 11)
         let message = try codec.encode(draws.normals(90))
         for length in message.indices {
             #expect(throws: CodecError.self) { try codec.decode(Array(message[..<length]), count: 90) }
@@ -80,7 +81,7 @@ import Testing
     /// Mutated messages and noise: every one is decoded or refused. Under the address sanitizer a read beyond the end would stop the run.
     @Test func adversarialBytesAreDecodedOrRefused() throws {
         let seed: UInt64 = 77
-        var draws = Draws(seed: seed)
+        var draws = TestDraws(seed: seed)
         var refused = 0
         let cases = CodecCase.all
         var samples: [[(count: Int, message: [UInt8])]] = []
@@ -130,7 +131,7 @@ import Testing
         return (byBlock || sparse) && !values.allSatisfy { $0.isFinite }
     }
 
-    private func mutate(_ message: [UInt8], _ draws: inout Draws) -> [UInt8] {
+    private func mutate(_ message: [UInt8], _ draws: inout TestDraws) -> [UInt8] {
         var bytes = message
         switch draws.next() % 8 {
         case 0: bytes = (0..<Int(draws.next() % 64)).map { _ in UInt8(truncatingIfNeeded: draws.next()) }

@@ -1,10 +1,11 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct ErrorFeedbackTests {
     /// Gradients on a grid of 2^-10 keep every sum exact, so what went in equals what came out plus what is left, to the bit.
     @Test func sumsAreConservedExactly() throws {
-        var draws = Draws(seed: 2)
+        var draws = TestDraws(seed: 2)
         var codec = ErrorFeedback(try SparseCodec(.top(.share(0.05)), indices: .packed))
         let n = 1000
         var given = [Double](repeating: 0, count: n)
@@ -21,7 +22,7 @@ import Testing
 
     /// Any data: sent + residual is fl(gradient + old residual) to the bit, for each codec whose residual is exact.
     @Test func everyCallConservesItsSum() throws {
-        var draws = Draws(seed: 5)
+        var draws = TestDraws(seed: 5)
         var codecs = [ErrorFeedback(IdentityCodec()), ErrorFeedback(Bfloat16Codec())]
         for format in [NumberFormat.e4m3, .e5m2, .int8, .int4] {
             codecs.append(ErrorFeedback(try BlockQuantizer(format, block: 50)))
@@ -42,7 +43,7 @@ import Testing
 
     /// For signs and NF4 the residual rounds once: half a unit in its last place.
     @Test(arguments: [NumberFormat.sign, .nf4]) func coarseFormatsConserveToRounding(_ format: NumberFormat) throws {
-        var draws = Draws(seed: 6)
+        var draws = TestDraws(seed: 6)
         var codec = ErrorFeedback(try BlockQuantizer(format, block: 64))
         for _ in 0..<20 {
             let gradient = draws.normals(256)
@@ -73,7 +74,7 @@ import Testing
 
     /// Ratio 1 is no compression: the same values to the bit, and no residual.
     @Test func ratioOneIsNoCompression() throws {
-        var draws = Draws(seed: 9)
+        var draws = TestDraws(seed: 9)
         for coding in IndexCoding.allCases {
             var codec = ErrorFeedback(try SparseCodec(.top(.share(1)), indices: coding))
             let gradient = draws.normals(500)

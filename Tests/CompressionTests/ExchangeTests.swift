@@ -1,4 +1,5 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct ExchangeTests {
@@ -9,7 +10,7 @@ import Testing
 
     /// Without compression it is the mean, to the bit: summed in worker order, then divided. One worker has its own gradient back.
     @Test(arguments: [1, 3, 4]) func identityGivesTheMean(_ workers: Int) throws {
-        var draws = Draws(seed: 1)
+        var draws = TestDraws(seed: 1)
         let gradients = (0..<workers).map { _ in draws.normals(101) }
         var (codecs, owners) = try setUp(IdentityCodec(), workers: workers, count: 101)
         let mean = (0..<101).map { (i: Int) -> Float in
@@ -22,7 +23,7 @@ import Testing
 
     /// 8-bit floats lose at most half a spacing twice: 2^-4 of the largest magnitudes in either coding.
     @Test func eightBitMeansStayClose() throws {
-        var draws = Draws(seed: 2)
+        var draws = TestDraws(seed: 2)
         let gradients = (0..<4).map { _ in draws.normals(256) }
         var (codecs, owners) = try setUp(try BlockQuantizer(.e4m3, block: 64), workers: 4, count: 256)
         let sum = try scatterAndGather(gradients, codecs: &codecs, owners: &owners)

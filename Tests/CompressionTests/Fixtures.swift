@@ -1,22 +1,7 @@
 import Compression
 import Foundation
+import TestSupport
 import Testing
-
-/// SplitMix64 (Steele, Lea, Flood 2014), so that a seed gives the same numbers everywhere.
-struct Draws: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-    mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
-    mutating func normal() -> Double { (-2 * log(1 - unit())).squareRoot() * cos(2 * .pi * unit()) }
-    mutating func normals(_ count: Int) -> [Float] { (0..<count).map { _ in Float(normal()) } }
-}
 
 struct InputClass: Sendable, CustomTestStringConvertible {
     let name: String
@@ -24,7 +9,7 @@ struct InputClass: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [InputClass] = {
-        var draws = Draws(seed: 20)
+        var draws = TestDraws(seed: 20)
         let denormals: [Float] = (0..<200).map { (index: Int) -> Float in
             let value = Float(bitPattern: UInt32(index * 37 + 1))
             return index % 2 == 0 ? value : -value

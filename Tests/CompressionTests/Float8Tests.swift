@@ -1,5 +1,6 @@
 import Compression
 import Foundation
+import TestSupport
 import Testing
 
 /// 8-bit floats against their definition, computed here from sign, exponent and fraction.
@@ -44,7 +45,7 @@ import Testing
 
     @Test(arguments: layouts) func roundsToTheNearestCodeAndTiesToEven(_ layout: Layout) throws {
         let table = (0..<128).compactMap { code in layout.value(code).map { (code, $0) } }
-        var draws = Draws(seed: 1)
+        var draws = TestDraws(seed: 1)
         let largest = table[table.count - 1].1
         var values: [Float] = []
         for i in 1..<table.count { values.append(Float((table[i - 1].1 + table[i].1) / 2)) }  // the ties

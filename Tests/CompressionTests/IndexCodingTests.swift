@@ -1,8 +1,9 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct IndexCodingTests {
-    private func sorted(_ k: Int, below n: Int, _ draws: inout Draws) -> [UInt32] {
+    private func sorted(_ k: Int, below n: Int, _ draws: inout TestDraws) -> [UInt32] {
         var chosen = Set<UInt32>()
         while chosen.count < k { chosen.insert(UInt32(draws.next() % UInt64(n))) }
         return chosen.sorted()
@@ -10,7 +11,7 @@ import Testing
 
     @Test(arguments: IndexCoding.allCases) func positionsComeBack(_ coding: IndexCoding) throws {
         let seed: UInt64 = 6
-        var draws = Draws(seed: seed)
+        var draws = TestDraws(seed: seed)
         let codec = IndexCodec(coding)
         for (k, n) in [(0, 0), (0, 10), (1, 1), (1, 1000), (10, 10), (127, 5000), (128, 5000), (129, 200), (1000, 1_000_000), (3, 70_000)] {
             let positions = sorted(k, below: n, &draws)
@@ -41,7 +42,7 @@ import Testing
 
     /// The documented sums, computed here from the deltas.
     @Test func sizesAreTheDocumentedSums() throws {
-        var draws = Draws(seed: 12)
+        var draws = TestDraws(seed: 12)
         let n = 100_000
         let positions = sorted(5000, below: n, &draws)
         var deltas: [UInt32] = []
@@ -66,7 +67,7 @@ import Testing
 
     @Test(arguments: IndexCoding.allCases) func noiseIsRefusedOrAscends(_ coding: IndexCoding) throws {
         let seed: UInt64 = 31
-        var draws = Draws(seed: seed)
+        var draws = TestDraws(seed: seed)
         let codec = IndexCodec(coding)
         for _ in 0..<3000 {
             let bytes = (0..<Int(draws.next() % 40)).map { _ in UInt8(truncatingIfNeeded: draws.next() & draws.next()) }

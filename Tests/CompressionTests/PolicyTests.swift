@@ -1,4 +1,5 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct PolicyTests {
@@ -28,7 +29,7 @@ import Testing
 
 @Suite struct BucketTests {
     @Test func bucketsComeBackInAnyOrderAndKeepTheirOwnState() throws {
-        var draws = Draws(seed: 13)
+        var draws = TestDraws(seed: 13)
         let gradient = draws.normals(1003)
         var codec = try BucketedCodec(ErrorFeedback(try SparseCodec(.top(.share(0.5)))), count: 1003, elements: 100)
         #expect(codec.buckets.count == 11 && codec.buckets[10] == 1000..<1003)

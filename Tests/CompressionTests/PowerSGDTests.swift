@@ -1,4 +1,5 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct PowerSGDTests {
@@ -9,7 +10,7 @@ import Testing
 
     /// A matrix of rank 2 is in the reach of rank 2 after one iteration.
     @Test func aMatrixOfItsRankComesBack() throws {
-        var draws = Draws(seed: 1)
+        var draws = TestDraws(seed: 1)
         let (u, v, w, x) = (draws.normals(12), draws.normals(9), draws.normals(12), draws.normals(9))
         let matrix = (0..<108).map { (i: Int) -> Float in
             let first: Float = u[i / 9] * v[i % 9]
@@ -22,7 +23,7 @@ import Testing
 
     /// Full rank is no compression, up to rounding.
     @Test func fullRankIsNoCompression() throws {
-        var draws = Draws(seed: 2)
+        var draws = TestDraws(seed: 2)
         let matrix = draws.normals(60)
         var codec = try PowerSGD(rank: 100, columns: 6)
         #expect(distance(try codec.decode(codec.encode(matrix), count: 60), matrix) < 1e-5 * norm(matrix))
@@ -41,7 +42,7 @@ import Testing
 
     /// Averaging the workers' factors equals one worker with the mean gradient; one worker equals encode and decode.
     @Test func allReduceEqualsTheMeanGradient() throws {
-        var draws = Draws(seed: 3)
+        var draws = TestDraws(seed: 3)
         let gradients = (0..<4).map { _ in draws.normals(70) }
         let mean = (0..<70).map { (i: Int) -> Float in gradients.map { $0[i] }.reduce(0, +) / 4 }
         var many = try PowerSGD(rank: 2, columns: 8)

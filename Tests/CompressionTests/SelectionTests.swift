@@ -1,4 +1,5 @@
 import Compression
+import TestSupport
 import Testing
 
 @Suite struct SelectionTests {
@@ -19,7 +20,7 @@ import Testing
 
     @Test(arguments: [0, 1, 2, 31, 32, 33, 500, 999, 1000]) func kIsExactAndTheLargestWin(_ k: Int) throws {
         let seed: UInt64 = 8
-        var draws = Draws(seed: seed)
+        var draws = TestDraws(seed: seed)
         let smooth = draws.normals(1000)
         let tied = (0..<1000).map { _ in Float(Int(draws.next() % 5)) - 2 }
         var odd = smooth
@@ -33,7 +34,7 @@ import Testing
 
     /// Long enough for the sampled bound: smooth data, all large values in one place, and two values only.
     @Test func longBuffersAgreeWithSorting() throws {
-        var draws = Draws(seed: 3)
+        var draws = TestDraws(seed: 3)
         let n = 80_000
         let smooth = draws.normals(n)
         var clustered = smooth.map { $0 * 1e-6 }
@@ -49,7 +50,7 @@ import Testing
 
     /// The path that adds the residual in the same pass sends what two separate passes would.
     @Test(arguments: [1000, 70_003]) func fusedAccumulationEqualsSeparatePasses(_ n: Int) throws {
-        var draws = Draws(seed: 15)
+        var draws = TestDraws(seed: 15)
         var fused = ErrorFeedback(try SparseCodec(.top(.share(0.05)), indices: .packed))
         var residual = [Float](repeating: 0, count: n)
         for _ in 0..<3 {

@@ -1,11 +1,7 @@
-import Calibration
 import Cluster
 import Cost
-import Plan
 import Quantities
-import Simulation
 import Testing
-import Workload
 
 @Suite struct BillTests {
     static func joules(kilowattHours: Double) throws -> Energy { try Energy(baseValue: kilowattHours * 3.6e6) }
@@ -72,16 +68,16 @@ import Workload
         let usage = Usage(gpus: 8, wallClock: try Duration(seconds: 3600), energy: try Self.joules(kilowattHours: 1))
         var book = PriceBook()
         book.purchase = .spot
-        #expect(throws: PriceError.self) { try book.bill(for: usage) }
+        #expect(throws: Fault.self) { try book.bill(for: usage) }
         book = PriceBook()
         book.pue = 0.9
-        #expect(throws: PriceError.self) { try book.bill(for: usage) }
+        #expect(throws: Fault.self) { try book.bill(for: usage) }
         book = PriceBook()
         book.gpuHour = try HourlyPrice(baseValue: 2e12)
-        #expect(throws: PriceError.self) { try book.bill(for: usage) }
+        #expect(throws: Fault.self) { try book.bill(for: usage) }
         var broken = usage
         broken.storedMonths = .nan
-        #expect(throws: PriceError.self) { try PriceBook().bill(for: broken) }
+        #expect(throws: Fault.self) { try PriceBook().bill(for: broken) }
     }
 
     /// Every preset names a source for every price it sets; spot and reserved cost less than on demand.

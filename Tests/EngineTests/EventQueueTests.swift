@@ -31,13 +31,17 @@ private struct Expected: Comparable {
 
     /// Increments that make a queue's buckets or branches degenerate.
     enum Increments: CaseIterable {
-        case equal, bimodal, decreasing, random, extreme
+        case equal, zero, bimodal, decreasing, random, clustered, extreme
         func draw(_ step: Int, _ random: inout RandomStream) -> Int64 {
             switch self {
             case .equal: 7
+            case .zero: 0
             case .bimodal: random.uniform() < 0.5 ? 1 : 1_000_000_000
             case .decreasing: Int64(max(0, 100_000 - step))
             case .random: Int64(random.exponential(mean: 1000))
+            // Nine in ten within the next moment, the rest spread over ten decades.
+            case .clustered:
+                random.uniform() < 0.9 ? Int64(random.next() % 50) : Int64(random.exponential(mean: 20)) << (random.next() % 33)
             case .extreme: random.uniform() < 0.5 ? 0 : Int64.max / 1_000_000
             }
         }
@@ -75,10 +79,87 @@ private struct Expected: Comparable {
             }
             let (count, nextTime) = (queue.count, queue.nextTime)
             #expect(count == oracle.count && nextTime?.nanoseconds == oracle.first?.time)
+            if step % 37 == 0 {
+                let broken = queue.ladder.brokenInvariant()
+                #expect(broken == nil)
+            }
         }
         #expect(popped > 1500)
         while let next = queue.pop() { #expect(next.payload == oracle.removeFirst().sequence) }
         #expect(oracle.isEmpty)
+    }
+
+    /// Many events at once, so that every step of the ladder is taken: the order is that of a heap, which knows nothing of rungs.
+    @Test(arguments: Increments.allCases)
+    func manyPendingEventsComeInTheOrderOfAHeap(_ increments: Increments) {
+        var random = RandomStream(seed: 12, purpose: "queue test")
+        var ladder = Ladder(capacity: 16)
+        var heap = PackedHeap()
+        var sequence: UInt64 = 0
+        func key(_ from: Int64) -> UInt128 {
+            sequence += 1
+            let time = Instant(nanoseconds: from + increments.draw(Int(sequence), &random))
+            return EventKey.make(time: time, priority: Int(random.next() % 3), sequence: sequence, slot: 0)
+        }
+        // 5,000 at first, then exchanged one by one, then many for each one taken, then all.
+        for round in 0..<20_000 {
+            var adds = round < 5000 ? 1 : round < 15_000 ? 1 : random.uniform() < 0.01 ? 150 : 0
+            var now: Int64 = 0
+            if round >= 5000 {
+                let (found, expected) = (ladder.pop(), heap.pop())
+                #expect(found == expected)
+                guard let found else { break }
+                now = EventKey.time(found).nanoseconds
+            }
+            while adds > 0 {
+                adds -= 1
+                let new = key(now)
+                ladder.push(new)
+                heap.push(new)
+            }
+            if round % 701 == 0 {
+                let broken = ladder.brokenInvariant()
+                #expect(broken == nil)
+            }
+        }
+        while let expected = heap.pop() {
+            let found = ladder.pop()
+            #expect(found == expected)
+        }
+        let (rest, count) = (ladder.pop(), ladder.count)
+        #expect(rest == nil && count == 0)
+    }
+
+    @Test func timesAtBothEndsOfTheClockKeepTheirOrder() {
+        // 300 events each at the first, the middle and the last instants of the clock, scheduled in turns.
+        var queue = EventQueue<Int>()
+        for index in 0..<300 {
+            for base in [Int64.min, -150, Int64.max - 299] {
+                queue.schedule(at: Instant(nanoseconds: base + Int64((index * 7) % 300)), index)
+            }
+            let broken = queue.ladder.brokenInvariant()
+            #expect(broken == nil)
+        }
+        var times: [Int64] = []
+        while let (time, _) = queue.pop() { times.append(time.nanoseconds) }
+        #expect(times.count == 900 && times == times.sorted() && times.first == .min && times.last == .max)
+    }
+
+    /// Each key moves from the top over some rungs to the bottom: a handful of moves, however the times lie. Square growth would be thousands.
+    @Test(arguments: Increments.allCases)
+    func noIncrementMakesTheQueueDegenerate(_ increments: Increments) {
+        for waiting in [500, 30_000] {
+            var random = RandomStream(seed: 13, purpose: "queue test")
+            var ladder = Ladder(capacity: 16)
+            for sequence in 0..<waiting * 3 {
+                var now: Int64 = 0
+                if sequence >= waiting, let key = ladder.pop() { now = EventKey.time(key).nanoseconds }
+                let time = Instant(nanoseconds: now + increments.draw(sequence, &random))
+                ladder.push(EventKey.make(time: time, priority: 0, sequence: UInt64(sequence), slot: 0))
+            }
+            let movesEach = Double(ladder.moved) / Double(waiting * 3)
+            #expect(movesEach < 6, "\(waiting) waiting")
+        }
     }
 
     @Test func cancellingAlmostEverythingLeavesTheRest() {

@@ -96,7 +96,7 @@ struct OpenSettingsTests {
         cost.core.seconds[.forward] = 2
         cost.elementwise.seconds[.forward] = 3
         cost.elementwise.seconds[.sequenceComm] = 1
-        let again = model.recomputation(of: cost, full: false).cost
+        let again = Recomputation(.selective, model: model).cost(of: cost, full: false).cost
         let share = model.constants[.selectiveShare]
         #expect(abs(again.seconds[.recompute] - (3 + share * 5)) < 1e-12)
         #expect(again.seconds[.sequenceComm] == 1 && again.seconds[.forward] == 0)

@@ -79,7 +79,7 @@ import Testing
 
     /// The reference's own products against three loops.
     @Test func theReferenceMultiplies() {
-        var source = OperationRunner<ReferenceBackend>.Source(state: 9)
+        var source = OperationRunner<ReferenceBackend>.Source(seed: 9)
         let (m, n, k) = (5, 7, 11)
         let (a, b) = (source.numbers(m * k), source.numbers(k * n))
         for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {

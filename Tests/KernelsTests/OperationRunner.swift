@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 
 /// Makes a call with operands drawn in [-1, 1) (the same floats for every backend) and returns everything that it writes.
 struct OperationRunner<B: Backend> {
@@ -7,15 +8,13 @@ struct OperationRunner<B: Backend> {
 
     init(_ backend: B, seed: UInt64) {
         self.backend = backend
-        source = Source(state: seed)
+        source = Source(seed: seed)
     }
 
     struct Source {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state >> 33
-        }
+        private var draws: TestDraws
+        init(seed: UInt64) { draws = TestDraws(seed: seed) }
+        mutating func next() -> UInt64 { draws.next() >> 33 }
         /// Exactly representable as a Float.
         mutating func numbers(_ count: Int, poison: Bool = false) -> [Double] {
             var x = (0..<count).map { _ in Double(Float(Double(next() & 0xFFFFFF) / Double(1 << 23) - 1)) }

@@ -11,7 +11,7 @@ import Testing
     struct Run {
         var scenario: Scenario
         var plan: Plan
-        var result: RunResult
+        var result: SimulatedStep
         var bubble: Double { (result.breakdownS[.bubble] ?? 0) / result.step.timeS.mean }
     }
 

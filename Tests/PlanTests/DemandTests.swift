@@ -83,10 +83,10 @@ import Workload
         let after = try #require(MemoryEstimate(job: job).stages.first)
         let parameters = before.parameters / 2
         #expect(after.buffers - before.buffers > 4 * parameters && after.buffers - before.buffers < 4 * parameters + 1e9)
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         #expect(job.problems().isEmpty)
         job.layout.zero = 2
-        job.training.precision.reduce = .bf16
+        job.precision.reduce = .bf16
         #expect(job.problems().map(\.keyPath) == ["training.compression", "training.precision.reduce"])
     }
 }

@@ -1,6 +1,7 @@
 import Calibration
 import Cluster
 import Quantities
+import TestSupport
 import Testing
 import Workload
 
@@ -61,12 +62,12 @@ import Workload
     @Test func batchSharesAreTheBest() {
         let seed: UInt64 = 11
         print("seed of the pools: \(seed)")
-        var random = Draws(state: seed)
+        var random = TestDraws(seed: seed)
         for _ in 0..<200 {
-            let pools = 2 + random.next(2)
-            let replicas = (0..<pools).map { _ in 1 + random.next(3) }
-            let seconds = (0..<pools).map { _ in Double(1 + random.next(9)) }
-            let total = 1 + random.next(24)
+            let pools = 2 + random.below(2)
+            let replicas = (0..<pools).map { _ in 1 + random.below(3) }
+            let seconds = (0..<pools).map { _ in Double(1 + random.below(9)) }
+            let total = 1 + random.below(24)
             var best = Double.infinity
             func go(_ pool: Int, _ left: Int, _ most: Double) {
                 if pool == pools {
@@ -90,13 +91,13 @@ import Workload
     @Test func dealsOverPoolsAreTheBest() throws {
         let seed: UInt64 = 12
         print("seed of the stages: \(seed)")
-        var random = Draws(state: seed)
+        var random = TestDraws(seed: seed)
         for _ in 0..<200 {
-            let count = 1 + random.next(4)
-            let layers = count + random.next(6)
+            let count = 1 + random.below(4)
+            let layers = count + random.below(6)
             let stages = (0..<count).map { _ in
                 StageBalance.StageTimes(
-                    layers: (0..<layers).map { _ in Double(1 + random.next(5)) }, extra: Double(random.next(3)))
+                    layers: (0..<layers).map { _ in Double(1 + random.below(5)) }, extra: Double(random.below(3)))
             }
             var best = Double.infinity
             func go(_ stage: Int, _ start: Int, _ most: Double) {
@@ -178,12 +179,12 @@ import Workload
     @Test func deduplicatedTokensCrossOnceANode() throws {
         let seed: UInt64 = 13
         print("seed of the routing: \(seed)")
-        var random = Draws(state: seed)
+        var random = TestDraws(seed: seed)
         var job = try MemoryStateTests.job(layers: 8, hidden: 2048, gpus: 64, framework: "megatron-lm")
         job.model.moe = Architecture.MoE(experts: 64, active: 8, ffn: 1024)
         job.layout.expert = 64
         job.layout.expertDispatch.deduplicated = true
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         for limit in [nil, 4, 2] as [Int?] {
             job.model.moe?.nodeLimit = limit
             let model = try job.plan(CalibrationData.shipped()).model
@@ -192,10 +193,10 @@ import Workload
             let tokens = 20_000
             for _ in 0..<tokens {
                 var nodes = Array(0..<8)
-                for i in 0..<8 { nodes.swapAt(i, i + random.next(8 - i)) }
+                for i in 0..<8 { nodes.swapAt(i, i + random.below(8 - i)) }
                 let allowed = nodes.prefix(limit ?? 8)
                 // Node 0 is the token's own; each copy goes to one of the allowed nodes.
-                let reached = Set((0..<8).map { _ in allowed[random.next(allowed.count)] })
+                let reached = Set((0..<8).map { _ in allowed[random.below(allowed.count)] })
                 crossings += reached.filter { $0 != 0 }.count
             }
             let simulated = Double(crossings) / Double(tokens)
@@ -228,26 +229,14 @@ import Workload
     /// Inputs kept in eight bits take half of what they took in sixteen, but for the residual stream and the attention's tensors.
     @Test func eightBitActivations() throws {
         var job = try MemoryStateTests.job(gpus: 1, framework: "megatron-lm")
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         let wide = LayerActivations(job: job, isExpert: false)
-        job.training.precision.activations = .fp8
+        job.precision.activations = .fp8
         let low = LayerActivations(job: job, isExpert: false)
         for (a, b) in zip(wide.tensors, low.tensors) {
             let isCut = ["projection input (q, k, v)", "MLP input", "activation input", "down-projection input", "attention output"]
                 .contains(a.name)
             #expect(abs(b.bytes / a.bytes - (isCut ? (1 + 4.0 / 128) / 2 : 1)) < 1e-12, "\(a.name)")
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct Draws {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(max(1, bound)))
     }
 }

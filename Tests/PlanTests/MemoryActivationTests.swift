@@ -49,14 +49,13 @@ import Workload
         training.globalBatch = 10 * published.pipeline * published.microBatch
         training.microBatch = published.microBatch
         training.sequence = 2048
-        training.precision = PrecisionPolicy(compute: .fp16)
         training.recompute = recompute
         var software = SoftwareStack(framework: "megatron-lm")
         software.flashAttention = false
         let gpus = tensor * published.pipeline
         return Job(
-            model: model, cluster: try MeasuredMemory.cluster("a100-sxm-80gb", gpus: gpus, perNode: 8), layout: layout, training: training,
-            software: software)
+            model: model, cluster: try MeasuredMemory.cluster("a100-sxm-80gb", gpus: gpus, perNode: 8), layout: layout,
+            precision: PrecisionPolicy(compute: .fp16), training: training, software: software)
     }
 
     /// Table 2: bytes a layer keeps.
@@ -129,7 +128,7 @@ import Workload
         job.model.norm = .rms
         job.model.positions = .rotary
         job.software.flashAttention = true
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         job.training.microBatch = 1
         func bytesAToken() -> Double { LayerActivations(job: job, isExpert: false).total / 2048 }
         let multiHead: Double = 10 * 8192 + 3 * 22016 + 128
@@ -139,7 +138,7 @@ import Workload
         #expect(bytesAToken() == multiHead - 3 * 6144)
         // Eight-bit inputs of the four linear layers take one byte; the attention output is kept in both formats.
         job.model.kvHeads = 32
-        job.training.precision = PrecisionPolicy(compute: .fp8)
+        job.precision = PrecisionPolicy(compute: .fp8)
         let eightBit: Double = multiHead - 2 * 4096 + 4096 - 11008
         #expect(bytesAToken() == eightBit)
         // Context parallelism cuts the tokens.

@@ -19,10 +19,9 @@ import Workload
         var training = TrainingSpec()
         training.globalBatch = gpus
         training.sequence = 2048
-        training.precision = PrecisionPolicy(compute: .fp16)
         return Job(
             model: model, cluster: try MeasuredMemory.cluster("a100-sxm-80gb", gpus: gpus, perNode: 8), layout: Layout(),
-            training: training,
+            precision: PrecisionPolicy(compute: .fp16), training: training,
             software: SoftwareStack(framework: framework))
     }
 
@@ -47,14 +46,14 @@ import Workload
     @Test func bytesAParameter() throws {
         var job = try Self.job(framework: "megatron-lm")
         let parameters = try Self.states(job) / 16
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         #expect(try Self.states(job) / parameters == 18)
-        job.training.precision = PrecisionPolicy(compute: .fp32)
+        job.precision = PrecisionPolicy(compute: .fp32)
         #expect(try Self.states(job) / parameters == 16)
         job.training.optimizer = .sgd
         #expect(try Self.states(job) / parameters == 8)
         job = try Self.job()
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         job.software.gradientPrecision = "fp32"
         #expect(try Self.states(job) / parameters == 20)
     }
@@ -133,7 +132,7 @@ import Workload
         for (depth, parameters) in [(50, 25_557_032.0), (152, 60_192_808.0)] {
             var job = try Self.job(gpus: 8, framework: "pytorch-ddp")
             job.model.kind = .resnet(depth: depth, imageSize: 224)
-            job.training.precision = PrecisionPolicy(compute: .fp32)
+            job.precision = PrecisionPolicy(compute: .fp32)
             job.training.optimizer = .momentum
             job.training.microBatch = 32
             #expect(try Self.states(job) == 12 * parameters)
@@ -144,7 +143,7 @@ import Workload
     /// A 70 B dense model without sharding does not fit; every suggestion names a change and the peak that follows, below capacity.
     @Test func suggestionsFit() throws {
         var job = try Self.job(layers: 80, hidden: 8192, gpus: 64, framework: "megatron-lm")
-        job.training.precision = PrecisionPolicy(compute: .bf16)
+        job.precision = PrecisionPolicy(compute: .bf16)
         #expect(!MemoryEstimate(job: job).fits)
         let suggestions = MemoryEstimate.suggestions(job)
         #expect(!suggestions.isEmpty)
@@ -166,7 +165,7 @@ import Workload
         for name in Architecture.presetNames {
             var job = try Self.job(gpus: 1, framework: "megatron-lm")
             job.model = try Architecture.preset(name)
-            job.training.precision = PrecisionPolicy(compute: .fp32)
+            job.precision = PrecisionPolicy(compute: .fp32)
             let held = try #require(MemoryEstimate(job: job).stages.first).parameters / 4
             #expect(abs(held / Double(job.model.parameters.trained) - 1) < 0.001, "\(name): \(held) for \(job.model.parameters.trained)")
         }
@@ -176,7 +175,7 @@ import Workload
     @Test func cutParametersSumToTheModel() throws {
         var job = try Self.job(gpus: 32, framework: "megatron-lm")
         job.model.biases = false
-        job.training.precision = PrecisionPolicy(compute: .fp32)
+        job.precision = PrecisionPolicy(compute: .fp32)
         job.layout.pipeline = 4
         job.layout.tensor = 8
         let held = MemoryEstimate(job: job).stages.reduce(0) { $0 + $1.parameters / 4 } * 8

@@ -171,7 +171,6 @@ struct MeasuredMemory {
         training.globalBatch = int("global_batch")
         training.microBatch = int("micro_batch")
         training.sequence = int("sequence")
-        training.precision = PrecisionPolicy(compute: Precision(rawValue: row["precision"] ?? "bf16") ?? .bf16)
         training.recompute = row["recompute"] == "full" ? .full : row["recompute"] == "selective" ? .selective : .none
         var software = SoftwareStack(framework: row["framework"] ?? "megatron-lm")
         software.flashAttention = row["flash_attention"].map { $0 == "true" }
@@ -179,7 +178,7 @@ struct MeasuredMemory {
         software.stageBalance = row["stage_balance"].flatMap { SoftwareStack.StageBalance(rawValue: $0) }
         job = Job(
             model: model, cluster: try Self.cluster(row["hardware"] ?? "", gpus: int("gpus"), perNode: int("gpus_per_node", 8)),
-            layout: layout,
+            layout: layout, precision: PrecisionPolicy(compute: Precision(rawValue: row["precision"] ?? "bf16") ?? .bf16),
             training: training, software: software)
     }
 

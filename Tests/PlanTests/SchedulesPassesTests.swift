@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Plan
@@ -165,11 +166,8 @@ struct SchedulesPassesTests {
     /// Mutated files never crash the reader: they read as valid schedules or are refused.
     @Test func damagedFilesAreRefused() throws {
         let seed: UInt64 = 7
-        var state = seed
-        func next(_ bound: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int(state >> 33) % bound
-        }
+        var draws = TestDraws(seed: seed)
+        func next(_ bound: Int) -> Int { draws.below(bound) }
         let text = Array(try PipelineSchedule.make(.dualpipe, ranks: 2, microBatches: 4).text)
         let alphabet = Array("0123456789FBW+.: \n#-e\u{301}rank")
         for _ in 0..<3000 {

@@ -1,18 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Plan
 
 /// The searched schedules: against all orders where these can be counted, and as properties under random costs.
 struct SchedulesSearchTests {
-    /// Seeded, so that a failure can be run again.
-    private struct Dice {
-        var state: UInt64
-        mutating func number() -> Double {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Double(state >> 40) / Double(1 << 24)
-        }
-    }
-
     /// Every list of F, B and W of `m` micro-batches in order: 42 for m = 3.
     private func allLists(_ m: Int) -> [[Instruction]] {
         var all: [[Instruction]] = []
@@ -28,13 +20,13 @@ struct SchedulesSearchTests {
 
     @Test func nearTheOptimumOfAllOrders() throws {
         let seed: UInt64 = 11
-        var dice = Dice(state: seed)
+        var dice = TestDraws(seed: seed)
         let lists = allLists(3)
         #expect(lists.count == 42)
         var worst = 0.0
         for trial in 0..<8 {
-            func times() -> [Double] { (0..<2).map { _ in (4 + dice.number() * 8).rounded() } }
-            var costs = ScheduleCosts(forward: times(), backward: times(), weight: times(), communication: (dice.number() * 3).rounded())
+            func times() -> [Double] { (0..<2).map { _ in (4 + dice.unit() * 8).rounded() } }
+            var costs = ScheduleCosts(forward: times(), backward: times(), weight: times(), communication: (dice.unit() * 3).rounded())
             costs.memoryLimit = [1.5, 2, 3, 4][trial % 4]
             let limit = costs.memoryLimit ?? 0
             var optimum = Double.infinity
@@ -56,15 +48,15 @@ struct SchedulesSearchTests {
 
     @Test func underRandomCosts() throws {
         let seed: UInt64 = 2024
-        var dice = Dice(state: seed)
+        var dice = TestDraws(seed: seed)
         for trial in 0..<25 {
-            let p = 1 + Int(dice.number() * 5)
-            let m = 1 + Int(dice.number() * 14)
-            let v = 1 + Int(dice.number() * 3)
-            func times() -> [Double] { (0..<(p * v)).map { _ in 0.5 + dice.number() } }
+            let p = 1 + Int(dice.unit() * 5)
+            let m = 1 + Int(dice.unit() * 14)
+            let v = 1 + Int(dice.unit() * 3)
+            func times() -> [Double] { (0..<(p * v)).map { _ in 0.5 + dice.unit() } }
             var costs = ScheduleCosts(
-                forward: times(), backward: times(), weight: times(), communication: dice.number() * 0.3, memory: times())
-            costs.memoryLimit = 1.5 * Double(v) * (1 + dice.number() * Double(2 * p))
+                forward: times(), backward: times(), weight: times(), communication: dice.unit() * 0.3, memory: times())
+            costs.memoryLimit = 1.5 * Double(v) * (1 + dice.unit() * Double(2 * p))
             let found = try PipelineSchedule.automatic(ranks: p, microBatches: m, chunks: v, costs: costs)
             try found.schedule.validate()
             let limit = costs.memoryLimit ?? 0
@@ -127,10 +119,10 @@ struct SchedulesSearchTests {
     @Test(arguments: [ScheduleKind.gpipe, .oneForwardOneBackward, .interleaved, .zbH1, .zbH2, .zbV, .dualpipeV])
     func extrapolatedLengths(kind: ScheduleKind) throws {
         let seed: UInt64 = 5
-        var dice = Dice(state: seed)
+        var dice = TestDraws(seed: seed)
         for (p, m) in [(2, 60), (3, 100), (4, 128), (4, 131)] {
             let v = kind.fixedChunks ?? 2
-            func times() -> [Double] { (0..<(p * v)).map { _ in 1 + 0.2 * dice.number() } }
+            func times() -> [Double] { (0..<(p * v)).map { _ in 1 + 0.2 * dice.unit() } }
             let costs = ScheduleCosts(forward: times(), backward: times(), weight: times(), communication: 0.05)
             let exact = try CompiledSchedule(PipelineSchedule.make(kind, ranks: p, microBatches: m, chunks: v)).length(costs)
             let guess = try PipelineSchedule.length(kind, ranks: p, microBatches: m, chunks: v, costs: costs)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Plan
@@ -57,11 +58,8 @@ struct SchedulesStageBalanceTests {
 
     /// Oracle: all ways to cut.
     @Test func balancedEqualsBruteForce() throws {
-        var seed: UInt64 = 20_240_607
-        func next() -> Double {
-            seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Double(seed >> 40) / Double(1 << 24)
-        }
+        var draws = TestDraws(seed: 20_240_607)
+        func next() -> Double { draws.unit() }
         for trial in 0..<300 {
             let n = 1 + Int(next() * 9)
             let stages = 1 + Int(next() * Double(n))

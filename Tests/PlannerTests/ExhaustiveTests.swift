@@ -1,6 +1,7 @@
 import Calibration
 import Foundation
 import Plan
+import TestSupport
 import Testing
 import Workload
 
@@ -20,7 +21,7 @@ struct ExhaustiveTests {
 
     /// A space of `sizes` layouts; models, machines, batch and lists of choices vary with the seed.
     private func sample(_ seed: UInt64, sizes: ClosedRange<Int>) throws -> Sample {
-        var generator = SplitMix(state: seed)
+        var generator = TestDraws(seed: seed)
         func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &generator)] }
         while true {
             let model = pick(["llama2-7b", "llama2-70b", "gpt3-175b", "mixtral-8x7b", "llama3-405b"])

@@ -1,6 +1,8 @@
 import Calibration
 import Cost
 import Plan
+import Quantities
+import TestSupport
 import Testing
 
 @testable import Planner
@@ -20,7 +22,7 @@ struct ParetoTests {
     /// Few different values, so that ties are many; in any order of insertion.
     @Test("equals brute force on random points", arguments: 0..<40)
     func bruteForce(seed: UInt64) {
-        var generator = SplitMix(state: seed)
+        var generator = TestDraws(seed: seed)
         let points = (0..<60).map { _ in
             LayoutFigures(
                 seconds: Double(Int.random(in: 0..<6, using: &generator)), dollars: Double(Int.random(in: 0..<4, using: &generator)),
@@ -95,7 +97,7 @@ struct ConstraintTests {
     @Test("a budget needs a price")
     func needsPrice() throws {
         let job = try smallJob()
-        #expect(throws: PlannerError.self) { try Objective(.time, job: job, prices: PriceBook(), budget: 1) }
+        #expect(throws: Fault.self) { try Objective(.time, job: job, prices: PriceBook(), budget: 1) }
     }
 
     @Test("time that runs out while bounds are computed leaves an answer, and says what was not looked at")
@@ -114,17 +116,5 @@ struct ConstraintTests {
         #expect(left <= best.value)
         #expect(left > 0)
         #expect(result.unlooked >= space.choices.count - result.bounded)
-    }
-}
-
-/// Reproducible numbers for tests (Steele et al., OOPSLA 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

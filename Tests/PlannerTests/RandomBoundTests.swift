@@ -1,6 +1,7 @@
 import Calibration
 import Cluster
 import Plan
+import TestSupport
 import Testing
 import Workload
 
@@ -12,7 +13,7 @@ struct RandomBoundTests {
     /// Forty draws a seed: the bound must be at most what the simulation says, whatever the schedule, sharding, recomputation or offloading.
     @Test("never above the simulated step", arguments: 1...6)
     func admissible(seed: UInt64) throws {
-        var generator = SplitMix(state: seed)
+        var generator = TestDraws(seed: seed)
         func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &generator)] }
         let data = try CalibrationData.shipped()
         var compared = 0

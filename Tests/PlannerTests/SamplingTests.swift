@@ -1,4 +1,6 @@
 import Glibc
+import Quantities
+import TestSupport
 import Testing
 
 @testable import Planner
@@ -49,9 +51,9 @@ struct SamplingTests {
         let design = try SampleDesign(.lhs, inputs: 2, count: 8, seed: 1)
         #expect(SensitivityIndices(of: Array(repeating: 5, count: 32), design: design, seed: 1) == nil)
         #expect(SensitivityIndices(of: [1, 2, 3], design: design, seed: 1) == nil)
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 0, count: 8, seed: 1) }
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 21, count: 8, seed: 1) }
-        #expect(throws: PlannerError.self) { try SampleDesign(.sobol, inputs: 2, count: 1, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 0, count: 8, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 21, count: 8, seed: 1) }
+        #expect(throws: Fault.self) { try SampleDesign(.sobol, inputs: 2, count: 1, seed: 1) }
     }
 
     @Test("a Latin hypercube has one point in each slice, and depends on the seed alone")
@@ -81,7 +83,7 @@ struct SamplingTests {
     /// b = a + 1 + small noise: shared noise of deviation 1 cancels, so the interval shrinks about tenfold and covers 1.
     @Test("common random numbers shrink the interval")
     func varianceReduction() throws {
-        var generator = SplitMix(state: 3)
+        var generator = TestDraws(seed: 3)
         func noise() -> Double { (0..<12).reduce(-6) { sum, _ in sum + Double.random(in: 0..<1, using: &generator) } }
         let shared = (0..<200).map { _ in noise() }
         let paired = try #require(PairedDifference(shared, shared.map { $0 + 1 + 0.1 * noise() }))

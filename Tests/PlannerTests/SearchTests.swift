@@ -253,11 +253,11 @@ struct SearchTests {
         // A layout of its own that is legal would be in the space.
         var outside = try smallJob()
         outside.layout.tensor = 3
-        #expect(throws: PlannerError.self) {
+        #expect(throws: Fault.self) {
             try search(
                 SearchSpace(job: outside, constraints: constraints), objective: .time, data: try CalibrationData.shipped())
         }
-        let error = #expect(throws: PlannerError.self) { try Objective(.cost, job: try smallJob(), prices: PriceBook()) }
+        let error = #expect(throws: Fault.self) { try Objective(.cost, job: try smallJob(), prices: PriceBook()) }
         #expect(error?.keyPath == "prices.gpu_hour")
     }
 }

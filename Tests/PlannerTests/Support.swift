@@ -4,6 +4,7 @@ import Cost
 import Foundation
 import Plan
 import Quantities
+import TestSupport
 import Workload
 
 @testable import Planner
@@ -13,14 +14,14 @@ func smallJob(
     _ model: String = "llama2-7b", gpus: Int = 16, batch: Int = 32, framework: String = "megatron-lm", layers: Int? = 8,
     sequence: Int = 2048, hardware: String = "h100-sxm-80gb", network: String = "ib-ndr-400g-x8"
 ) throws -> Job {
-    let (cluster, _) = try ClusterSpec.measured(hardware: hardware, gpus: gpus, gpusPerNode: 8, interNode: network)
-    var training = TrainingSpec()
-    training.globalBatch = batch
-    training.sequence = sequence
-    var architecture = try Architecture.preset(model)
-    if let layers { architecture.layers = layers }
-    return Job(
-        model: architecture, cluster: cluster, layout: Layout(), training: training, software: SoftwareStack(framework: framework))
+    var fixture = JobFixture(model, data: gpus)
+    (fixture.hardware, fixture.network) = (hardware, network)
+    return try fixture.job {
+        $0.layout = Layout()
+        ($0.training.globalBatch, $0.training.sequence) = (batch, sequence)
+        if let layers { $0.model.layers = layers }
+        $0.software = SoftwareStack(framework: framework)
+    }
 }
 
 func prices() throws -> PriceBook {

@@ -1,5 +1,6 @@
 import Foundation
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -75,13 +76,13 @@ struct BrowserTests {
 
     @Test("one run with sixteen stages draws breakdown, histogram and memory")
     func oneRun() throws {
-        let html = RunReport.html(of: [try Fixture.report()])
+        let html = RunAnswer.html(of: [try Fixture.report()])
         try withDirectory { try check(html, name: "one", charts: drawn ? 3 : 0, height: 3000, in: $0) }
     }
 
     @Test("two runs draw four comparisons, and the charts of the first, which stands open")
     func twoRuns() throws {
-        let html = RunReport.html(of: [
+        let html = RunAnswer.html(of: [
             try Fixture.report(),
             try Fixture.report(name: "llama3-405b-16k, layout.pipeline = 8", stages: 8, scale: 1.125, extraActivations: 45e9),
         ])
@@ -91,7 +92,7 @@ struct BrowserTests {
 
     @Test("a page without the chart library still runs its scripts and draws the timeline")
     func withoutLibrary() throws {
-        let html = RunReport.html(of: [try Fixture.report()], chart: nil)
+        let html = RunAnswer.html(of: [try Fixture.report()], chart: nil)
         #expect(html.contains("apt install libjs-chart.js"))
         try withDirectory { try check(html, name: "tables", charts: 0, height: 2400, in: $0) }
     }
@@ -127,7 +128,7 @@ struct BrowserTests {
               document.querySelector("[data-do=all]").click(); send("pointermove", 80); out.again = tip.textContent.split("\\n")[0];
             }</script></body>
             """
-        let html = RunReport.html(of: [report], chart: nil).replacing("</body>", with: script)
+        let html = RunAnswer.html(of: [report], chart: nil).replacing("</body>", with: script)
         try withDirectory { directory in
             let page = directory.appendingPathComponent("interaction.html")
             try html.write(to: page, atomically: true, encoding: .utf8)
@@ -148,7 +149,7 @@ struct BrowserTests {
                 label: "k\(index % 500)",
                 startNS: Int64(index) * 2500, durationNS: 9000)
         }
-        let html = RunReport.html(of: [report])
+        let html = RunAnswer.html(of: [report])
         // 200,000 spans in at most 16 bytes each, beside style, scripts and library.
         #expect(html.utf8.count < 200_000 * 20 + 400_000)
         try withDirectory { try check(html, name: "huge", charts: drawn ? 3 : 0, height: 1600, in: $0) }

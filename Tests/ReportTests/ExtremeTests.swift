@@ -1,6 +1,9 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
+import TestSupport
 import Testing
 
 @testable import Report
@@ -8,7 +11,7 @@ import Testing
 @Suite("Extreme figures")
 struct ExtremeTests {
     /// Every figure of a run replaced by one that arithmetic and printing find hard.
-    private func report(_ next: () -> Double) throws -> RunReport {
+    private func report(_ next: () -> Double) throws -> RunAnswer {
         var report = try Fixture.report(stages: 3)
         let long = Int64.max
         report.result.step = StepResult(
@@ -23,7 +26,7 @@ struct ExtremeTests {
         }
         report.result.memory.capacity = next()
         report.result.traffic = Traffic(nvlink: next(), network: next(), byGroup: ["data": next(), "odd": next()])
-        report.result.run = RunSummary(steps: .max, tokens: next(), wallClockS: next(), goodput: next(), lostS: ["failures": next()])
+        report.run = RunSummary(steps: .max, tokens: next(), wallClockS: next(), goodput: next(), lostS: [.failures: next()])
         report.result.evidence = Evidence(measured: next(), interpolated: next(), formula: next(), stepTimeError: next())
         report.result.stepTimesS = (0..<20).map { _ in next() }
         report.result.timeline = [
@@ -40,19 +43,16 @@ struct ExtremeTests {
     @Test("no figure stops a report, and the result stays JSON without undefined numbers", arguments: [UInt64(1), 2, 3, 4])
     func nothingStops(seed: UInt64) throws {
         let hard = [.nan, .infinity, -.infinity, 0, -0.0, -1, 1, 1e308, -1e308, Double.leastNonzeroMagnitude, 1e15, 9.3e18, 0.1]
-        var state = seed
-        func next() -> Double {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return hard[Int((state >> 33) % UInt64(hard.count))]
-        }
+        var draws = TestDraws(seed: seed)
+        func next() -> Double { hard[draws.below(hard.count)] }
         for _ in 0..<20 {
             let reports = [try report(next), try report(next)]
-            let json = RunReport.json(of: reports)
+            let json = RunAnswer.json(of: reports)
             #expect(!json.contains(": nan") && !json.contains(": inf") && !json.contains(": -inf"), "seed \(seed)")
-            #expect(RunReport.csv(of: reports).split(separator: "\n").count == 3)
+            #expect(RunAnswer.csv(of: reports).split(separator: "\n").count == 3)
             #expect(!reports[0].summary(style: .plain).isEmpty)
-            #expect(RunReport.comparison(of: reports, style: .plain).contains("step time"))
-            #expect(RunReport.html(of: reports, chart: nil).hasSuffix("</html>\n"))
+            #expect(RunAnswer.comparison(of: reports, style: .plain).contains("step time"))
+            #expect(RunAnswer.html(of: reports, chart: nil).hasSuffix("</html>\n"))
             #expect(reports[0].trace().count > 100)
         }
         let rows = (0..<40).map { Fixture.row("\($0)", measured: next(), predicted: abs(next()).isFinite ? 1 : nil, weight: next()) }

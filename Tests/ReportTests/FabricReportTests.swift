@@ -3,6 +3,8 @@ import Cluster
 import Foundation
 import Plan
 import Simulation
+import Studies
+import TestSupport
 import Testing
 import Workload
 
@@ -11,26 +13,14 @@ import Workload
 @Suite("Links in reports")
 struct FabricReportTests {
     /// Experts over four nodes on a thin leaf-spine network: all-to-all on every tier.
-    static func report(network: NetworkModel) throws -> RunReport {
-        var (cluster, _) = try ClusterSpec.measured(
-            hardware: "h100-sxm-80gb", gpus: 64, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-        cluster.interNode?.form.rails = 1
-        cluster.interNode?.form.radix = 20
-        cluster.interNode?.form.levels = 2
-        cluster.interNode?.form.oversubscription = 4
-        var layout = Layout()
-        layout.pipeline = 2
-        layout.expert = 8
-        layout.expertTensor = 1
-        layout.tensor = 2
-        layout.sequenceParallel = true
-        layout.zero = 1
-        var training = TrainingSpec()
-        training.globalBatch = 128
-        training.sequence = 2048
-        let job = Job(
-            model: try Architecture.preset("mixtral-8x7b"), cluster: cluster, layout: layout, training: training,
-            software: SoftwareStack(framework: "megatron-lm"))
+    static func report(network: NetworkModel) throws -> RunAnswer {
+        let job = try JobFixture("mixtral-8x7b", tensor: 2, pipeline: 2, data: 16).job {
+            $0.cluster.interNode?.form.rails = 1
+            $0.cluster.interNode?.form.radix = 20
+            $0.cluster.interNode?.form.levels = 2
+            $0.cluster.interNode?.form.oversubscription = 4
+            ($0.layout.expert, $0.layout.expertTensor, $0.training.globalBatch) = (8, 1, 128)
+        }
         var settings = SimulationSettings()
         settings.network = network
         settings.timeline = false
@@ -74,13 +64,13 @@ struct FabricReportTests {
     @Test("the page draws links over time and the topology, every line with its load")
     func page() throws {
         let report = try Self.report(network: .flow)
-        let html = RunReport.html(of: [report], chart: nil)
+        let html = RunAnswer.html(of: [report], chart: nil)
         #expect(html.contains("data-chart=\"links\"") && html.contains("Topology of the network"))
         let fabric = try #require(report.result.fabric)
         let picture = try #require(fabric.picture)
         #expect(html.components(separatedBy: "<line ").count - 1 == picture.edges.count)
         #expect(picture.edges.contains { $0.utilization > 0.05 } && picture.boxes.contains { $0.tier == 2 })
         #expect(!html.contains("hsl(-") && FabricSection.colour(.nan) == FabricSection.colour(1))
-        #expect(try !RunReport.html(of: [Self.report(network: .alphaBeta)], chart: nil).contains("data-chart=\"links\""))
+        #expect(try !RunAnswer.html(of: [Self.report(network: .alphaBeta)], chart: nil).contains("data-chart=\"links\""))
     }
 }

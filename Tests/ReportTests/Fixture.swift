@@ -2,10 +2,12 @@ import Calibration
 import Cluster
 import Cost
 import Foundation
+import Lifetime
 import Plan
 import Quantities
 import Scenario
 import Simulation
+import Studies
 import Workload
 
 @testable import Report
@@ -41,7 +43,7 @@ enum Fixture {
             layout: layout, training: training, software: software)
     }
 
-    static func result(stages: Int = 16, scale: Double = 1, extraActivations: Double = 0) -> RunResult {
+    static func result(stages: Int = 16, scale: Double = 1, extraActivations: Double = 0) -> SimulatedStep {
         let breakdown: [Activity: Double] = [
             .forward: 1.25 * scale, .backward: 2.5 * scale, .optimizer: 0.0625 * scale, .tensorComm: 0.5 * scale,
             .pipelineComm: 0.125 * scale,
@@ -66,16 +68,13 @@ enum Fixture {
             hardwareTFLOPsPerGPU: 425 / scale,
             mfu: 0.43 / scale, hfu: 0.43 / scale, mfuCausal: 0.4 / scale, utilization: 0.78)
         let wave: [Double] = (0..<200).map { abs(sin(Double($0) * 1.7)) * abs(cos(Double($0) * 0.37)) }
-        let run = RunSummary(
-            steps: 929_832, tokens: 15.6e12, wallClockS: 929_832 * step / 0.9, goodput: 0.9,
-            lostS: ["failures": 3.6e5, "checkpoints": 1.2e5])
         let assumptions = [
             Assumption(subject: "cluster.gpu peak", value: "989 TFLOP/s bf16 dense", source: "NVIDIA H100 data sheet"),
             Assumption(subject: "network latency", value: "5 us a message", source: "default of the roce-400g link"),
         ]
-        return RunResult(
+        return SimulatedStep(
             step: stepResult, breakdownS: breakdown, overlappedCommS: 0.75, memory: memory,
-            traffic: Traffic(nvlink: 5.5e11, network: 2.2e10, byGroup: ["tensor": 5.5e11, "pipeline": 6e9, "data": 1.6e10]), run: run,
+            traffic: Traffic(nvlink: 5.5e11, network: 2.2e10, byGroup: ["tensor": 5.5e11, "pipeline": 6e9, "data": 1.6e10]),
             evidence: Evidence(measured: 0.62, interpolated: 0.25, formula: 0.13, stepTimeError: 0.06),
             warnings: ["layout.stage_layers: 126 layers over 16 stages are uneven; the first and last stage have 7"],
             assumptions: assumptions,
@@ -84,7 +83,7 @@ enum Fixture {
     }
 
     static func report(name: String = "llama3-405b-16k", stages: Int = 16, scale: Double = 1, extraActivations: Double = 0) throws
-        -> RunReport
+        -> RunAnswer
     {
         var scenario = Scenario(name: name, job: try job(pipeline: stages))
         scenario.hash = "1f3a9c5e77d20b64"
@@ -97,9 +96,12 @@ enum Fixture {
         bill.gpuHours = 23_500_000 * scale
         bill.energyKWh = 2.2e7 * scale
         bill.carbonKg = 7.7e6 * scale
-        var report = RunReport(
-            scenario: scenario, version: "0.1.0", result: result(stages: stages, scale: scale, extraActivations: extraActivations),
-            bill: bill)
+        let run = RunSummary(
+            steps: 929_832, tokens: 15.6e12, wallClockS: 929_832 * 5 * scale / 0.9, goodput: 0.9,
+            lostS: [.failures: 3.6e5, .checkpoints: 1.2e5])
+        var report = RunAnswer(
+            scenario: scenario, result: result(stages: stages, scale: scale, extraActivations: extraActivations), run: run, bill: bill,
+            version: "0.1.0")
         report.priceSources = ["gpu_hour": "given in the scenario"]
         return report
     }

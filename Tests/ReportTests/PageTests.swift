@@ -1,5 +1,6 @@
 import Foundation
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -20,7 +21,6 @@ struct PageTests {
         report.result.assumptions = [Assumption(subject: Self.attack, value: Self.attack, source: Self.attack)]
         report.result.timeline = [Span(rank: 0, stream: Self.attack, activity: .forward, label: Self.attack, startNS: 0, durationNS: 5)]
         report.result.traffic.byGroup = [Self.attack: 5]
-        report.result.run.lostS = [Self.attack: 5]
         report.priceSources = [Self.attack: Self.attack]
         report.suggestions = [Self.attack]
         report.result.memory.capacity = 1
@@ -29,7 +29,7 @@ struct PageTests {
             Fixture.row(Self.attack, measured: 1, predicted: nil, hardware: Self.attack),
         ])
         for html in [
-            RunReport.html(of: [report], chart: nil), RunReport.html(of: [report, report], chart: nil),
+            RunAnswer.html(of: [report], chart: nil), RunAnswer.html(of: [report, report], chart: nil),
             validation.html(version: Self.attack, chart: nil),
         ] {
             // Three script elements of our own: data, library, scripts.
@@ -44,14 +44,14 @@ struct PageTests {
 
     @Test("a page loads nothing")
     func offline() throws {
-        let html = RunReport.html(of: [try Fixture.report()], chart: nil)
+        let html = RunAnswer.html(of: [try Fixture.report()], chart: nil)
         for word in ["http://", "https://", "src=", "@import", "url(", "fetch("] { #expect(!html.contains(word), "\(word)") }
         #expect(html.contains("default-src 'none'"))
     }
 
     @Test("equal runs give equal pages")
     func deterministic() throws {
-        #expect(try RunReport.html(of: [Fixture.report()], chart: nil) == RunReport.html(of: [Fixture.report()], chart: nil))
+        #expect(try RunAnswer.html(of: [Fixture.report()], chart: nil) == RunAnswer.html(of: [Fixture.report()], chart: nil))
     }
 
     @Test("a run without timeline, samples, stages, length or prices still makes a page")
@@ -64,9 +64,9 @@ struct PageTests {
         report.result.step.timeS = Distribution(.nan)
         report.job.training.length = .oneStep
         report.bill = .init()
-        let html = RunReport.html(of: [report], chart: nil)
+        let html = RunAnswer.html(of: [report], chart: nil)
         #expect(!html.contains("class=\"timeline\"") && !html.contains("data-chart=\"histogram\""))
-        #expect(RunReport.html(of: [], chart: nil).contains("No run"))
+        #expect(RunAnswer.html(of: [], chart: nil).contains("No run"))
     }
 
     @Test("a timeline is written as gap, duration, colour and label; weight gradients have their own colour")
@@ -101,11 +101,11 @@ struct PageTests {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("orrery-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: directory) }
         let inner = directory.appendingPathComponent("a/b").path
-        let path = try RunReport.write([try Fixture.report()], to: inner, chart: nil)
+        let path = try RunAnswer.write([try Fixture.report()], to: inner, chart: nil)
         #expect(path == inner + "/report.html")
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("<!DOCTYPE html>"))
         let error = #expect(throws: ReportError.self) {
-            try RunReport.write([try Fixture.report()], to: path + "/below-a-file", chart: nil)
+            try RunAnswer.write([try Fixture.report()], to: path + "/below-a-file", chart: nil)
         }
         #expect(error?.path == path + "/below-a-file/report.html")
         let trace = inner + "/run.json"

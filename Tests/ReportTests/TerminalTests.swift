@@ -1,6 +1,7 @@
 import Foundation
 import Plan
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -135,7 +136,7 @@ struct TerminalTests {
         ]
         // 6.25 / 5 = 1.25; 2.5 / 5 = 0.5, but it needs 55.6 + 60 GB, so the first is the best of those that fit.
         #expect(
-            RunReport.comparison(of: reports, style: .plain) == """
+            RunAnswer.comparison(of: reports, style: .plain) == """
                   run           step time        x     MFU    tokens/s      memory    wall clock        cost
                 ────────────────────────────────────────────────────────────────────────────────────────────────────
                   base                5 s *  1.00x  43.0 % *   3.355 M *   55.6 GB    59.79 days *  48 M USD *
@@ -144,7 +145,7 @@ struct TerminalTests {
                 ────────────────────────────────────────────────────────────────────────────────────────────────────
                   * best of the runs that fit; ✗ needs more memory than a GPU has; x is the step time over the first run's
                 """ + "\n")
-        #expect(RunReport.comparison(of: [], style: .plain) == "no runs to compare\n")
+        #expect(RunAnswer.comparison(of: [], style: .plain) == "no runs to compare\n")
     }
 
     @Test(

@@ -1,5 +1,7 @@
 import Foundation
+import Quantities
 import Simulation
+import Studies
 import Testing
 
 @testable import Report
@@ -18,7 +20,7 @@ struct ResultFileTests {
     @Test("the keys stand in the documented order and the file is JSON")
     func order() throws {
         let text = try Fixture.report().json()
-        // design/scenario.md, section Result; assumptions are an addition at the end.
+        // The order in which a reader expects them; assumptions stand at the end.
         #expect(
             keys(of: text, depth: 1) == [
                 "scenario", "hash", "version", "seed", "valid", "warnings", "step", "breakdown_s", "overlapped_comm_s", "memory",
@@ -60,7 +62,7 @@ struct ResultFileTests {
     func deterministic() throws {
         #expect(try Fixture.report().json() == Fixture.report().json())
         let list =
-            try JSONSerialization.jsonObject(with: Data(RunReport.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8))
+            try JSONSerialization.jsonObject(with: Data(RunAnswer.json(of: [Fixture.report(), Fixture.report(name: "b")]).utf8))
             as? [[String: Any]]
         #expect(list?.map { $0["scenario"] as? String } == ["llama3-405b-16k", "b"])
     }
@@ -85,7 +87,7 @@ struct ResultFileTests {
 
     @Test("numbers have the fewest digits that read back", arguments: ResultFileTests.shortest)
     func numbers(value: Double, text: String) throws {
-        #expect(jsonNumber(value) == text)
+        #expect(JSONValue.number(value).text(.compact) == text)
         #expect(Double(text) == value)
     }
 
@@ -127,7 +129,7 @@ struct CSVTests {
         single.result.step.timeS = Distribution(2.5)
         single.warnings = []
         single.result.warnings = []
-        let lines = RunReport.csv(of: [single, try Fixture.report(name: "plain", stages: 2)]).split(separator: "\n")
+        let lines = RunAnswer.csv(of: [single, try Fixture.report(name: "plain", stages: 2)]).split(separator: "\n")
         #expect(lines.count == 3)
         let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         #expect(

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Report
+@testable import Studies
 
 @Suite("Validation statistics")
 struct ValidationTests {
@@ -80,11 +82,8 @@ struct ValidationTests {
 
     @Test("against a plain count over expanded rows, random weights and errors", arguments: [UInt64(1), 2, 3])
     func quantileOracle(seed: UInt64) {
-        var state = seed
-        func next(_ n: UInt64) -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return (state >> 33) % n
-        }
+        var draws = TestDraws(seed: seed)
+        func next(_ n: Int) -> Int { draws.below(n) }
         for _ in 0..<50 {
             let values = (0..<Int(1 + next(12))).map { _ in (value: Double(next(100)), weight: Double(1 + next(4))) }
             // A row of weight w is w equal rows; the quantile is the ceil(q n)-th of them.

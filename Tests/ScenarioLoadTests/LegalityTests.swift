@@ -1,4 +1,5 @@
 import Plan
+import TestSupport
 import Testing
 import Workload
 
@@ -17,7 +18,7 @@ import Workload
         job.layout.expert = 2
         job.layout.virtual = 2
         job.layout.stageLayers = [1, 2, 3]
-        job.training.precision.compute = .nvfp4
+        job.precision.compute = .nvfp4
         // 3 divides neither 16 GPUs, 8 heads nor 2048; no experts; 1f1b with 2 chunks; 3 numbers for 4 stages that sum to 6; no nvfp4 on Hopper.
         let keys = job.problems().map(\.keyPath)
         let expected = ["layout.tensor", "layout.expert", "layout.schedule", "layout.stage_layers", "training.precision"]
@@ -28,24 +29,24 @@ import Workload
     @Test func legalMeansThatEverythingDivides() throws {
         let seed: UInt64 = 7
         print("seed of the layouts: \(seed)")
-        var random = SplitMix(state: seed)
+        var random = TestDraws(seed: seed)
         let base = try #require(Self.base)
         let degrees = [1, 1, 1, 2, 2, 4, 8, 3, 6, 16]
         let strange = [0, -1, Int.max, Int.min, 1 << 62, 1 << 30]
         var legal = 0
         for trial in 0..<4000 {
             var job = base
-            func degree() -> Int { degrees[random.next(degrees.count)] }
-            job.cluster.gpus = [8, 16, 32, 48][random.next(4)]
+            func degree() -> Int { degrees[random.below(degrees.count)] }
+            job.cluster.gpus = [8, 16, 32, 48][random.below(4)]
             (job.layout.tensor, job.layout.pipeline, job.layout.context) = (degree(), degree(), degree())
-            job.layout.virtual = random.next(3) == 0 ? 2 : 1
+            job.layout.virtual = random.below(3) == 0 ? 2 : 1
             job.layout.schedule = job.layout.virtual > 1 ? .interleaved : .oneForwardOneBackward
-            job.layout.data = random.next(2) == 0 ? degree() : nil
-            job.layout.sequenceParallel = random.next(2) == 0
-            job.training.globalBatch = [12, 24, 64, 96][random.next(4)]
+            job.layout.data = random.below(2) == 0 ? degree() : nil
+            job.layout.sequenceParallel = random.below(2) == 0
+            job.training.globalBatch = [12, 24, 64, 96][random.below(4)]
             job.training.microBatch = degree()
             if trial % 5 == 0 {
-                let value = strange[random.next(strange.count)]
+                let value = strange[random.below(strange.count)]
                 let paths: [WritableKeyPath<Job, Int>] = [
                     \.layout.tensor, \.layout.pipeline, \.layout.virtual, \.layout.context, \.layout.expert, \.layout.expertTensor,
                     \.cluster.gpus,
@@ -53,7 +54,7 @@ import Workload
                     \.model.heads,
                     \.model.kvHeads, \.model.hidden, \.model.ffn, \.model.vocab,
                 ]
-                job[keyPath: paths[random.next(paths.count)]] = value
+                job[keyPath: paths[random.below(paths.count)]] = value
             }
             let problems = job.problems()
             #expect(problems.allSatisfy { !$0.keyPath.isEmpty && !$0.reason.isEmpty && !$0.suggestion.isEmpty })
@@ -67,17 +68,5 @@ import Workload
             #expect(layout.pipeline * layout.virtual <= job.model.layers + 2)
         }
         #expect(legal > 100, "\(legal) legal jobs are too few to mean anything")
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct SplitMix {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ (z >> 31)) % UInt64(bound))
     }
 }

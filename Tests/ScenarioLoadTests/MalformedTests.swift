@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Scenario
@@ -160,14 +161,19 @@ struct Malformed: Sendable, CustomTestStringConvertible {
         Malformed(name, "steps: 100", "steps: 100\n  compression: \(value)", at: place, "training.compression\(key)", advice)
     }
     static let unavailable: [Malformed] = [
-        .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 1), "cosim", "remove"),
+        .init("co-simulation", "seed: 7", "seed: 7\ncosim: {task: markov-lm}", at: (25, 15), "cosim.task", "keys"),
         .init(
-            "asynchronous", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: 2}", at: (17, 3),
-            "training.synchronization", "sync"),
+            "staleness below 0", "steps: 100", "steps: 100\n  synchronization: {kind: async, staleness: -2}", at: (17, 45),
+            "training.synchronization.staleness", "8"),
         .init(
-            "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 3), "training.synchronization",
-            "sync"),
-        .init("failures", "jitter:", "failures: {detect: 60 s}\n  jitter:", at: (18, 3), "conditions.failures", "remove"),
+            "ring", "steps: 100", "steps: 100\n  synchronization: {kind: sync, algorithm: ring}", at: (17, 33),
+            "training.synchronization.algorithm", "auto"),
+        .init(
+            "failure without a rate", "jitter:", "failures: {causes: [{name: gpu}]}\n  jitter:", at: (18, 23),
+            "conditions.failures.causes[0].mtbf", "60000 h"),
+        .init("fleet that nobody knows", "jitter:", "failures: llama3-2042\n  jitter:", at: (18, 13), "conditions.failures", "llama3-2024"),
+        .init(
+            "spot without a rate", "jitter:", "spot: {trace: nowhere.csv}\n  jitter:", at: (18, 17), "conditions.spot.trace", ""),
         .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
         .init(
             "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",
@@ -185,7 +191,7 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "too few tiers for flows", "gpus: 16",
             "gpus: 16\n  inter_node: {topology: {levels: 2, radix: 2, rails: 1, oversubscription: 2}}", at: (7, 27),
             "cluster.inter_node.topology.levels", "radix"),
-        .init("target loss", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "remove"),
+        .init("target loss without a law", "steps: 100", "target_loss: 1.9", at: (16, 3), "training.target_loss", "loss_law: chinchilla"),
         .init(
             "oversubscription", "gpus: 16", "gpus: 16\n  inter_node: {topology: {oversubscription: 0.5}}", at: (7, 45),
             "cluster.inter_node.topology.oversubscription", "1.0"),
@@ -310,8 +316,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
     @Test func randomMutationsNeverCrash() {
         let seed: UInt64 = 20_261_121
         print("seed of the mutations: \(seed)")
-        var random = SplitMix(state: seed)
-        func next(_ bound: Int) -> Int { random.next(bound) }
+        var random = TestDraws(seed: seed)
+        func next(_ bound: Int) -> Int { random.below(bound) }
         let pieces = [
             "{", "}", "[", "]", ":", "- ", "&a ", "*a", "!!int ", "|\n", "> ", "\t", "\"", "'", "#", "---\n", "...", "\n", "  ", "-1",
             "1e30", ".nan", "~", "0", "9999999999", "é", "\u{1F600}", "%", "? ", ", ", "<<: ", "extends: ", "vary: {", "true", "none",

@@ -1,9 +1,7 @@
-import Cost
 import Foundation
-import Plan
 import Report
 import Scenario
-import Simulation
+import Studies
 import Testing
 
 /// A file of scenarios/ and its recorded result.
@@ -33,23 +31,19 @@ struct ScenarioFile: Sendable, CustomTestStringConvertible {
 
     /// The way that `orrery run` and `orrery compare` go, once for each scenario that the file holds. The version is left out, so that a release does
     /// not change every recorded result.
-    func reports(jobs: Int = 2, samples: Int? = nil, seed: UInt64? = nil) throws -> [RunReport] {
-        let data = try CalibrationData.shipped()
+    func reports(jobs: Int = 2, samples: Int? = nil, seed: UInt64? = nil) throws -> [RunAnswer] {
+        let study = try Study.shipped(jobs: jobs)
         return try Scenario.expand(path: path).map { point in
             var scenario = point.scenario
             scenario.name = ([scenario.name] + point.point.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
-            scenario.settings.jobs = jobs
             scenario.settings.samples = samples ?? scenario.settings.samples
             scenario.settings.seed = seed ?? scenario.settings.seed
             scenario.settings.timeline = false
-            let plan = try scenario.job.plan(data)
-            let result = try simulate(plan, conditions: scenario.conditions, settings: scenario.settings)
-            let bill = try scenario.prices.bill(for: result, job: plan.job)
-            var report = RunReport(scenario: scenario, version: "", result: result, bill: bill)
-            report.suggestions = MemoryEstimate.suggestions(plan.job)
-            return report
+            var answer = try study.run(scenario)
+            answer.version = ""
+            return answer
         }
     }
 
-    static func json(_ reports: [RunReport]) -> String { reports.count == 1 ? reports[0].json() : RunReport.json(of: reports) }
+    static func json(_ reports: [RunAnswer]) -> String { reports.count == 1 ? reports[0].json() : RunAnswer.json(of: reports) }
 }

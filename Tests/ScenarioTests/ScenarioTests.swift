@@ -1,6 +1,8 @@
 import Foundation
 import Plan
 import Report
+import Simulation
+import Studies
 import Testing
 
 @Suite("Every file of scenarios/ gives its recorded result")
@@ -50,13 +52,13 @@ struct ScenarioTests {
     }
 
     /// A run that does not fit says what would.
-    private func checkFit(_ report: RunReport) {
+    private func checkFit(_ report: RunAnswer) {
         #expect(report.suggestions.isEmpty == report.valid)
         #expect((report.unfitMessage() == nil) == report.valid)
     }
 
     /// By definition the parts of `breakdown_s` add up to the step, evidence shares to one, and no FLOPs are done faster than the peak allows.
-    private func checkSums(_ report: RunReport) {
+    private func checkSums(_ report: RunAnswer) {
         let step = report.result.step
         let total = Activity.allCases.reduce(0) { $0 + (report.result.breakdownS[$1] ?? 0) }
         #expect(abs(total / step.timeS.mean - 1) < 1e-9, "\(report.scenario): \(total) of \(step.timeS.mean) s")

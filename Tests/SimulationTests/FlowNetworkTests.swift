@@ -48,7 +48,7 @@ struct FlowNetworkTests {
         for (task, index) in flows.templateOf.enumerated() where index >= 0 {
             let kind = player.graph.kinds[Int(player.graph.kindOf[task])]
             guard case .reduce(let stage) = kind else { continue }
-            let collective = try #require(plan.model.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
+            let collective = try #require(plan.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
             let bytes = 2 * 0.75 * collective.bytes / Double(plan.pieces[stage])
             let expected = max(1, bytes / player.times.cost(kind).total / cables[0].capacity)
             #expect(expected > 1.2, "the factor says something: \(expected)")
@@ -88,9 +88,9 @@ struct FlowNetworkTests {
         ])
     func badFiles(yaml: String, says: String) throws {
         let plan = try flowPlan(job(on: .described(file: "net.yaml", yaml: yaml)))
-        let error = #expect(throws: SimulationError.self) { try simulate(plan, settings: flowSettings(.flow)) }
-        #expect(error?.message.contains("cluster.inter_node.topology.file") == true && error?.message.contains("net.yaml") == true)
-        #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
+        let error = #expect(throws: Fault.self) { try simulate(plan, settings: flowSettings(.flow)) }
+        #expect(error?.description.contains("cluster.inter_node.topology.file") == true && error?.description.contains("net.yaml") == true)
+        #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
     }
 
     /// int8 with a scale of 4 bytes for 256 elements: 1.015625 bytes an element instead of 2 or 4, gathered and scattered. Four replicas on one node each: the
@@ -116,7 +116,7 @@ struct FlowNetworkTests {
             let message = parameters.dense * compression.bytesPerElement(side: plan.job.model.hidden)
             // Of four ranks: all-to-all and all-gather move 3/4 each, an all-reduce 6/4, gathered messages 3 of them; per rank.
             bytes += 4 * message * (codec == "topk" ? 3 : 1.5)
-            let listed = plan.model.dataCollectives(of: parameters).reduceSeconds
+            let listed = plan.dataCollectives(of: parameters).reduceSeconds
             #expect(abs(listed / plan.costs.data[stage].reduce - 1) < 1e-9)
         }
         let moved = flow.fabric?.network["data"] ?? 0

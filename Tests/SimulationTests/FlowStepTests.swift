@@ -92,7 +92,7 @@ struct FlowStepTests {
         for (task, index) in flows.templateOf.enumerated() where index >= 0 {
             let kind = player.graph.kinds[Int(player.graph.kindOf[task])]
             guard case .reduce(let stage) = kind else { continue }
-            let collective = try #require(plan.model.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
+            let collective = try #require(plan.dataCollectives(of: plan.work.parameters[stage]).reduce.first)
             #expect(collective.operation == .reduceScatter)
             let seconds = player.times.cost(kind).total
             let bytes = 2 * 0.75 * collective.bytes / Double(plan.pieces[stage])
@@ -119,7 +119,7 @@ struct FlowStepTests {
         #expect(abs((fabric.network["pipeline"] ?? 0) / hops - 1) < 1e-9)
         var data = 0.0
         for parameters in plan.work.parameters {
-            let collectives = plan.model.dataCollectives(of: parameters)
+            let collectives = plan.dataCollectives(of: parameters)
             for one in collectives.gather + collectives.reduce { data += 8 * one.bytes * 0.75 }
         }
         #expect(abs((fabric.inside["data"] ?? 0) / data - 1) < 1e-9)
@@ -195,7 +195,7 @@ struct FlowStepTests {
         #expect(try slowed(.gpu(9)) > normal * 1.05)
         #expect(try slowed(.link("port 1 of node 1 to leaf 0 of rail 1")) > normal * 1.02)
         #expect(abs(try slowed(.node(1), 1) / normal - 1) < 1e-3)
-        #expect(throws: SimulationError.self) { try slowed(.link("port 99 of node 1")) }
+        #expect(throws: Fault.self) { try slowed(.link("port 99 of node 1")) }
     }
 
     @Test("auto takes flows on an oversubscribed network only")
@@ -212,18 +212,18 @@ struct FlowStepTests {
         var job = try flowJob()
         job.cluster.interNode?.topology = "torus"
         let plan = try flowPlan(job)
-        let error = #expect(throws: SimulationError.self) { try simulate(plan, settings: flowSettings(.flow)) }
-        #expect(error?.message.contains("cluster.inter_node.topology.kind") == true)
+        let error = #expect(throws: Fault.self) { try simulate(plan, settings: flowSettings(.flow)) }
+        #expect(error?.description.contains("cluster.inter_node.topology.kind") == true)
         job.cluster.interNode?.form.between = .torus(dims: [3, 2])
         let wrong = try flowPlan(job)
-        let dims = #expect(throws: SimulationError.self) { try simulate(wrong, settings: flowSettings(.flow)) }
-        #expect(dims?.message.contains("cluster.inter_node.topology.dims: 3 x 2 is not the cluster's 4 nodes") == true)
+        let dims = #expect(throws: Fault.self) { try simulate(wrong, settings: flowSettings(.flow)) }
+        #expect(dims?.description.contains("cluster.inter_node.topology.dims: 3 x 2 is not the cluster's 4 nodes") == true)
         job.cluster.interNode?.form.between = nil
         job.cluster.interNode?.topology = "fat_tree"
         job.cluster.interNode?.form.levels = 1
         job.cluster.interNode?.form.radix = 2
         let small = try flowPlan(job)
-        let levels = #expect(throws: SimulationError.self) { try simulate(small, settings: flowSettings(.flow)) }
-        #expect(levels?.message.contains("levels") == true)
+        let levels = #expect(throws: Fault.self) { try simulate(small, settings: flowSettings(.flow)) }
+        #expect(levels?.description.contains("levels") == true)
     }
 }

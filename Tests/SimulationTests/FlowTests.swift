@@ -3,6 +3,7 @@ import Cluster
 import Engine
 import Plan
 import Quantities
+import TestSupport
 import Testing
 import Workload
 
@@ -12,23 +13,10 @@ import Workload
 func flowJob(
     tensor: Int = 2, pipeline: Int = 4, data: Int = 4, perNode: Int = 8, change: (inout Job) -> Void = { _ in }
 ) throws -> Job {
-    let (measured, _) = try ClusterSpec.measured(
-        hardware: "h100-sxm-80gb", gpus: tensor * pipeline * data, gpusPerNode: perNode, interNode: "ib-ndr-400g-x8")
-    var cluster = measured
-    cluster.interNode?.nicsPerNode = perNode
-    var layout = Layout()
-    layout.tensor = tensor
-    layout.pipeline = pipeline
-    layout.sequenceParallel = tensor > 1
-    layout.zero = 1
-    var training = TrainingSpec()
-    training.globalBatch = 16 * data
-    training.sequence = 2048
-    var job = Job(
-        model: try Architecture.preset("llama2-7b"), cluster: cluster, layout: layout, training: training,
-        software: SoftwareStack(framework: "megatron-lm"))
-    change(&job)
-    return job
+    try JobFixture(tensor: tensor, pipeline: pipeline, data: data, perNode: perNode).job {
+        $0.cluster.interNode?.nicsPerNode = perNode
+        change(&$0)
+    }
 }
 
 func flowPlan(_ job: Job) throws -> Plan { try job.plan(CalibrationData.shipped()) }

@@ -3,6 +3,7 @@ import Cluster
 import Engine
 import Plan
 import Quantities
+import TestSupport
 import Testing
 import Workload
 
@@ -14,21 +15,14 @@ struct LayoutTests {
     static func job(
         _ preset: String = "llama2-7b", tensor: Int = 1, pipeline: Int = 4, data: Int = 4, change: (inout Job) -> Void = { _ in }
     ) throws -> Job {
-        let (cluster, _) = try ClusterSpec.measured(
-            hardware: "h100-sxm-80gb", gpus: tensor * pipeline * data, gpusPerNode: 8, interNode: "ib-ndr-400g-x8")
-        var layout = Layout()
-        (layout.tensor, layout.pipeline, layout.zero) = (tensor, pipeline, 1)
-        var training = TrainingSpec()
-        (training.globalBatch, training.sequence) = (data * 16, 2048)
-        var job = Job(
-            model: try Architecture.preset(preset), cluster: cluster, layout: layout, training: training,
-            software: SoftwareStack(framework: "megatron-lm"))
-        job.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
-        change(&job)
-        return job
+        try JobFixture(preset, tensor: tensor, pipeline: pipeline, data: data).job {
+            $0.layout.sequenceParallel = false
+            $0.cluster.host = try Catalogue.usualHost(for: "h100-sxm-80gb")
+            change(&$0)
+        }
     }
 
-    static func result(_ job: Job) throws -> RunResult { try simulate(job.plan(CalibrationData.shipped())) }
+    static func result(_ job: Job) throws -> SimulatedStep { try simulate(job.plan(CalibrationData.shipped())) }
     static func seconds(_ job: Job) throws -> Double { try result(job).step.timeS.mean }
 
     /// ZB-V has less bubble than 1F1B (p-1)(tF+tB+tW), and the first rank has both ends of the model.
@@ -135,7 +129,8 @@ struct LayoutTests {
                 Self.job(pipeline: 1, data: 8) {
                     ($0.layout.offload, $0.layout.zero) = (.parameters, 3)
                     $0.cluster.host?.sharing = sharing
-                    $0.cluster.host?.uplink = (try? Bandwidth(baseValue: 2e8)) ?? $0.cluster.intraNode.bandwidth
+                    let plain = $0.cluster.intraNode.bandwidth
+                    $0.cluster.host?.uplink = (try? Bandwidth(baseValue: 2e8)) ?? plain
                     $0.training.globalBatch = 8
                 })
         }
@@ -260,7 +255,7 @@ struct LayoutTests {
 
     /// A grid of 2 x 2: the same FLOPs a GPU as four in a row, and blocks that move along rows and columns instead of all-reduces.
     @Test func gridsComputeTheSameAndMoveBlocks() throws {
-        func grid(_ algorithm: Layout.TensorAlgorithm, depth: Int = 1) throws -> RunResult {
+        func grid(_ algorithm: Layout.TensorAlgorithm, depth: Int = 1) throws -> SimulatedStep {
             try Self.result(
                 Self.job("llama2-7b", tensor: 4 * depth, pipeline: 1, data: 2) {
                     $0.layout.tensorAlgorithm = algorithm

@@ -63,8 +63,8 @@ struct LinkFaultTests {
     func ends() throws {
         let late = try play([(0, 1000, 1)], [phase(0, 1), phase(5000, 0)])
         #expect(late.durations == [1000] && late.makespan == 1000)
-        let error = #expect(throws: SimulationError.self) { try play([(0, 1000, 1)], [phase(0, 1), phase(10, 0)]) }
-        #expect(error?.message.contains("wait for ever") == true && error?.message.contains("until") == true)
+        let error = #expect(throws: Fault.self) { try play([(0, 1000, 1)], [phase(0, 1), phase(10, 0)]) }
+        #expect(error?.description.contains("wait for ever") == true && error?.description.contains("until") == true)
     }
 
     /// Eight nodes on leaves of two, two spines a rail: ZeRO-1 rings cross between leaves.
@@ -77,7 +77,7 @@ struct LinkFaultTests {
                 $0.layout.overlap.paramGather = false
             })
     }
-    private func run(_ faults: [Conditions.LinkFaults], steps: Int = 1) throws -> RunResult {
+    private func run(_ faults: [Conditions.LinkFaults], steps: Int = 1) throws -> SimulatedStep {
         var conditions = Conditions()
         conditions.linkFaults = faults
         var settings = flowSettings(.flow)
@@ -104,8 +104,8 @@ struct LinkFaultTests {
         #expect(rerouted.step.timeS.mean >= seconds * (1 - 1e-9))
         // For ever: only a way round helps.
         #expect(try run([.init(which: .link(name), reroutes: true)]).step.timeS.mean >= seconds * (1 - 1e-9))
-        #expect(throws: SimulationError.self) { try run([.init(which: .link(name))]) }
-        #expect(throws: SimulationError.self) { try run([.init(which: .link("leaf 99 to spine 1"))]) }
+        #expect(throws: Fault.self) { try run([.init(which: .link(name))]) }
+        #expect(throws: Fault.self) { try run([.init(which: .link("leaf 99 to spine 1"))]) }
     }
 
     @Test("a fault in the second of three steps makes only that one longer")

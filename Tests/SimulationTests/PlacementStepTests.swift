@@ -79,6 +79,6 @@ struct PlacementStepTests {
     func badLists(list: [Int]) throws {
         let job = try flowJob(tensor: 2, pipeline: 2, data: 2) { $0.cluster.placement = .listed(list) }
         #expect(job.problems().map(\.keyPath) == ["cluster.placement"])
-        #expect(throws: PlanError.self) { try flowPlan(job) }
+        #expect(throws: Faults.self) { try flowPlan(job) }
     }
 }

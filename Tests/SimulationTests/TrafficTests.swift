@@ -101,7 +101,7 @@ struct TrafficTests {
                     var job = try kind.job()
                     job.layout.zero = zero
                     job.layout.shardGroup = shardGroup
-                    job.training.precision.reduce = reduce
+                    job.precision.reduce = reduce
                     guard job.allowsSharding(zero, pipeline: job.layout.pipeline) else { continue }
                     try compare(
                         job.plan(CalibrationData.shipped()),
@@ -137,7 +137,7 @@ struct TrafficTests {
             try #require(simulate(job.plan(CalibrationData.shipped()), settings: flowSettings(network)).traffic.byGroup["data"])
         }
         let deepspeed = try flowJob { $0.software = SoftwareStack(framework: "megatron-deepspeed") }
-        let wide = try flowJob(tensor: 1, data: 8) { $0.training.precision.reduce = .fp32 }
+        let wide = try flowJob(tensor: 1, data: 8) { $0.precision.reduce = .fp32 }
         for network in [NetworkModel.alphaBeta, .flow] {
             #expect(abs(try bytes(deepspeed, network) / 6.32e9 - 1) < 0.002)
             #expect(abs(try bytes(wide, network) / 8.85e9 - 1) < 0.002)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Training
 
 /// The trajectories that `Golden/regenerate.py` wrote.
@@ -15,24 +16,8 @@ struct GoldenCase: Decodable {
     }
 }
 
-/// SplitMix64, as in regenerate.py.
-struct Draws: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-    mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
-    mutating func signed() -> Double { unit() * 2 - 1 }
-    mutating func normal() -> Double { (-2 * log(1 - unit())).squareRoot() * cos(2 * .pi * unit()) }
-}
-
 func draws(_ seed: UInt64, _ count: Int) -> [Double] {
-    var source = Draws(seed: seed)
+    var source = TestDraws(seed: seed)
     return (0..<count).map { _ in source.signed() }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Training
 
@@ -99,7 +100,7 @@ import Training
 
     /// Against the definition, for every class of number; bfloat16 by hand.
     @Test func halfPrecisionRoundsToNearestEven() {
-        var source = Draws(seed: 2)
+        var source = TestDraws(seed: 2)
         var values = (0..<2000).map { _ in Float(source.signed() * pow(2, Double(Int(source.next() % 47)) - 28)) }
         values += [0, -0.0, 65504, 65519, 65520, 65536, 1e30, 5.96e-8, 2.98e-8, 2.99e-8, 6.1e-5, .infinity, -.infinity]
         for (value, stored) in zip(values, StorageFormat.fp16.stored(values)) {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Training
 
@@ -107,7 +108,7 @@ import Training
         #expect(balancer.shares == [34, 33, 33])
         try balancer.observe(seconds: [34, 33, 66])
         #expect(balancer.shares.reduce(0, +) == 100 && abs(balancer.shares[0] - 40) <= 1 && abs(balancer.shares[2] - 20) <= 1)
-        var source = Draws(seed: 40)
+        var source = TestDraws(seed: 40)
         for _ in 0..<500 {
             let workers = 1 + Int(source.next() % 40)
             let batch = workers + Int(source.next() % 1000)

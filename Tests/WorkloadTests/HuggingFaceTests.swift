@@ -1,3 +1,4 @@
+import Quantities
 import Testing
 
 @testable import Workload
@@ -100,7 +101,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"model_type": "lama"}"#, "did you mean \"llama\"?"),
-        (#"{"model_type": "rwkv"}"#, "known: bert, bloom"),
+        (#"{"model_type": "novelnet"}"#, "known: bert, bloom"),
         (#"{}"#, "x.json: model_type: missing"),
         (#"{"model_type": "llama", "hidden_size": 64}"#, "x.json: num_hidden_layers or n_layer: missing"),
         (#"{"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": "many"}"#, "vocab_size: must be a whole number"),

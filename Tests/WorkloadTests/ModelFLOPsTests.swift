@@ -55,9 +55,9 @@ import Testing
     }
 
     /// Model FLOPs are thrice what the forward ops of all layers, prediction modules and the head compute, with attention over twice the visible
-    /// pairs. 5,120 tokens give every expert of every preset a whole number of rows. The pooler sees one token a sequence and does not count.
+    /// pairs. 15,360 tokens give every expert of every preset a whole number of rows. The pooler sees one token a sequence and does not count.
     @Test func opsDoTheModelsFLOPs() throws {
-        let sharding = Shapes.sharding { $0.sequence = 5120 }
+        let sharding = Shapes.sharding { $0.sequence = 15360 }
         for name in Architecture.presetNames {
             let model = try Architecture.preset(name)
             guard model.kind == .transformer else { continue }
@@ -71,7 +71,7 @@ import Testing
                 default: break
                 }
             }
-            #expect(abs(3 * forward / model.modelFLOPs(sequence: 5120, globalBatch: 1) - 1) < 1e-12, "\(name)")
+            #expect(abs(3 * forward / model.modelFLOPs(sequence: 15360, globalBatch: 1) - 1) < 1e-12, "\(name)")
         }
     }
 }

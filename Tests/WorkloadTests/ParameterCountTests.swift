@@ -91,7 +91,7 @@ import Testing
         model.ffn = .max
         #expect(model.parameters.total == .max)
         #expect(throws: WorkloadError.self) { try model.validate() }
-        #expect(model.problems.contains { $0.hasPrefix("hidden:") })
+        #expect(model.problems.contains { $0.keyPath == "model.hidden" })
     }
 }
 

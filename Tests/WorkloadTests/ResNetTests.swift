@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func unknownDepthIsNamed() {
-        #expect(Self.model(51).problems == ["kind: a ResNet has 50, 101 or 152 layers, not 51"])
+        #expect(Self.model(51).problems.map(\.description) == ["model.kind: a ResNet has 50, 101 or 152 layers, not 51"])
         #expect(Self.model(51).parameters.total == 0)
     }
 }

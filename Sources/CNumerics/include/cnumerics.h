@@ -125,6 +125,20 @@ typedef struct {
 CN_DECLARE(float, f32)
 CN_DECLARE(double, f64)
 
+/// Draws that are a pure function of (key, index). Uniform on (0, 1); standard normal, one uniform each (AS 241).
+double cn_uniform_at(uint64_t key, uint64_t index);
+double cn_normal_at(uint64_t key, uint64_t index);
+/// out[i] = the normal draw of index first + i.
+void cn_normals_f64(double *out, size_t n, uint64_t key, uint64_t first);
+
+typedef struct {
+    uint64_t key;
+    double scale;
+} cn_noise;
+/// A gradient of the noisy quadratic: g = h x + scale deviation z, z the normal draws of the key.
+void cn_noisy_quadratic_f64(double *g, const double *x, const double *h, const double *deviation, size_t n, const cn_noise *noise);
+void cn_noisy_quadratic_f32(float *g, const float *x, const double *h, const double *deviation, size_t n, const cn_noise *noise);
+
 /// 8-bit Adam's block-wise dynamic codes (arXiv:2110.02861): nearest of the 256 ascending levels, and back.
 void cn_encode_levels(const float *x, uint8_t *codes, size_t n, float inverse, const float *levels);
 void cn_decode_levels(const uint8_t *codes, float *x, size_t n, float scale, const float *levels);

@@ -1,8 +1,9 @@
 import Cluster
+import Quantities
 import Workload
 
 /// A trace of PyTorch's profiler (Kineto, Chrome trace format) recorded with `record_shapes=True`: kernels are joined to the operator that launched
-/// them by "External id", and the operator's "Input Dims" give the shape; collectives carry their size themselves.
+/// them, and the operator's "Input Dims" give the shape; collectives carry their size themselves.
 public enum KinetoTrace {
     /// - Throws: `MeasurementFault` where the file is no such trace, or holds no kernel with a shape.
     public static func read(path: String, _ settings: ImportSettings = ImportSettings()) throws(MeasurementFault)
@@ -17,7 +18,7 @@ public enum KinetoTrace {
 
     static func parse(_ bytes: [UInt8], file: String, _ settings: ImportSettings) throws(MeasurementFault) -> PublishedTables.Imported {
         let json: JSON
-        do throws(JSONError) { json = try JSON(parsing: bytes) } catch {
+        do throws(JSONError) { json = try JSON(parsing: bytes, repeatedKeys: true) } catch {
             throw MeasurementFault(
                 file: file, [.init(line: error.line, column: error.column, reason: error.reason, suggestion: "name a trace in JSON")])
         }
@@ -32,41 +33,50 @@ public enum KinetoTrace {
         guard let device else {
             throw MeasurementFault(file: file, reason: "the trace does not name its device", suggestion: "give --device")
         }
-        var operators: [Double: JSON] = [:]
-        for event in events where event["cat"] == .string("cpu_op") {
-            // The innermost operator of an id is recorded last.
-            if case .number(let id)? = event["args"]?["External id"] { operators[id] = event }
-        }
+        let operators = KinetoOperators(events)
         var timings = OperatorTimings()
-        var seconds: [Double: Double] = [:]
-        var order: [Double] = []
-        for event in events where event["cat"] == .string("kernel") {
+        var seconds: [Int: Double] = [:]
+        var order: [Int] = []
+        var collectives = 0
+        for event in events where isKernel(event) {
             guard case .number(let microseconds)? = event["dur"], microseconds > 0 else { continue }
             if event["args"]?["Collective name"] != nil {
                 timings.add(collective(event, device: device, settings), seconds: microseconds * 1e-6)
-            } else if case .number(let id)? = event["args"]?["External id"], operators[id] != nil {
+                collectives += 1
+            } else if let index = operators.launcher(of: event) {
                 // An operator may launch several kernels (split-K and its reduction).
-                if seconds[id] == nil { order.append(id) }
-                seconds[id, default: 0] += microseconds * 1e-6
+                if seconds[index] == nil { order.append(index) }
+                seconds[index, default: 0] += microseconds * 1e-6
             } else {
                 timings.add(nil, seconds: 0)
             }
         }
-        for id in order {
-            guard let event = operators[id], let time = seconds[id] else { continue }
-            timings.add(key(event, device: device, settings), seconds: time)
+        for index in order {
+            guard let time = seconds[index] else { continue }
+            timings.add(key(events[index], device: device, settings), seconds: time)
         }
-        let imported = timings.imported(settings, source: "Kineto")
+        var imported = timings.imported(settings, source: "Kineto")
         guard !imported.measurements.isEmpty else {
             throw MeasurementFault(
                 file: file, reason: "no kernel of the trace has a shape (\(imported.skipped) without)",
                 suggestion: "record with profile(activities=[CPU, CUDA], record_shapes=True)")
         }
+        if collectives > 0 {
+            imported.remarks.append(
+                "\(collectives) collectives: a kernel of NCCL starts when its own rank is ready and also waits for the others, so its time is an upper bound; nccl-tests times them alone"
+            )
+        }
+        if settings.device == nil, let remark = DeviceNames.remark(on: device) { imported.remarks.append(remark) }
         return imported
     }
 
+    /// Profilers of PyTorch 1.8 wrote their categories with capitals.
+    private static func isKernel(_ event: JSON) -> Bool { event["cat"] == .string("kernel") || event["cat"] == .string("Kernel") }
+
     private static func key(_ event: JSON, device: String, _ settings: ImportSettings) -> Measurement.Key? {
-        guard case .string(let name)? = event["name"], let args = event["args"], case .array(let inputs)? = args["Input Dims"] else {
+        guard case .string(let name)? = event["name"], let args = event["args"],
+            case .array(let inputs)? = args["Input Dims"] ?? args["Input dims"]
+        else {
             return nil
         }
         let dims = inputs.map(sizes)

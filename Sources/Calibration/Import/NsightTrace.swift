@@ -18,11 +18,15 @@ public enum NsightTrace {
             }
             device = DeviceNames.canonical(name)
         }
+        // Each process counts its correlations from one: the number of the process stands in the upper bits of globalPid and globalTid. Early exports
+        // have no globalPid.
+        let hasProcess = try database.rows("PRAGMA table_info(CUPTI_ACTIVITY_KIND_KERNEL)", width: 2).contains { $0[1].text == "globalPid" }
+        let process = hasProcess ? "AND (r.globalTid >> 24) = (k.globalPid >> 24)" : ""
         // Launches by correlation, in order of thread and time, so that one sweep finds the ranges around them.
         let kernels = try database.rows(
             """
             SELECT r.globalTid, r.start, k.end - k.start, COALESCE(s.value, '')
-            FROM CUPTI_ACTIVITY_KIND_KERNEL k JOIN CUPTI_ACTIVITY_KIND_RUNTIME r ON r.correlationId = k.correlationId
+            FROM CUPTI_ACTIVITY_KIND_KERNEL k JOIN CUPTI_ACTIVITY_KIND_RUNTIME r ON r.correlationId = k.correlationId \(process)
             LEFT JOIN StringIds s ON s.id = k.shortName ORDER BY r.globalTid, r.start
             """, width: 4)
         let ranges = try database.rows(
@@ -63,7 +67,8 @@ public enum NsightTrace {
             }
         }
         flush()
-        let imported = timings.imported(settings, source: "nsys")
+        var imported = timings.imported(settings, source: "nsys")
+        imported.remarks += settings.device == nil ? [DeviceNames.remark(on: device)].compactMap(\.self) : []
         guard !imported.measurements.isEmpty else {
             throw MeasurementFault(
                 file: path, reason: "no kernel of the trace has a shape (\(imported.skipped) without)",

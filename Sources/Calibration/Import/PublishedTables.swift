@@ -8,6 +8,8 @@ public enum PublishedTables {
     public struct Imported: Sendable {
         public var measurements: [Measurement] = []
         public var skipped = 0
+        /// What was assumed, and what of the file was left out.
+        public var remarks: [String] = []
     }
 
     /// - Parameter device: of the tables that name none; nil: guessed from the path

@@ -1,4 +1,5 @@
 import Cluster
+import Quantities
 import Workload
 
 /// Measured efficiencies of SimuMax's system files (MooreThreads/SimuMax, Apache-2.0): shares of a stated peak, turned back into seconds.

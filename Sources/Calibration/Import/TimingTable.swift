@@ -44,7 +44,7 @@ struct TimingTable {
 
         /// - Throws: `MeasurementFault` with line and column where the field is no positive number.
         func number(_ column: String) throws(MeasurementFault) -> Double {
-            if let value = Double(text(column)), value > 0, value < 1e18 { return value }
+            if let value = decimalNumber(text(column)), value > 0, value < 1e18 { return value }
             let place = table.index[column].map { record.columns[$0] } ?? 1
             throw MeasurementFault(
                 file: table.file,
@@ -55,7 +55,7 @@ struct TimingTable {
                 ])
         }
         func count(_ column: String) throws(MeasurementFault) -> Int { Int(try number(column)) }
-        func optional(_ column: String) -> Double? { Double(text(column)).flatMap { $0 >= 0 && $0 < 1e18 ? $0 : nil } }
+        func optional(_ column: String) -> Double? { decimalNumber(text(column)).flatMap { $0 >= 0 && $0 < 1e18 ? $0 : nil } }
     }
 
     func rows() -> [Row] { records.map { Row(table: self, record: $0) } }

@@ -1,3 +1,4 @@
+import Quantities
 import Workload
 
 /// A kind of work that is timed. What it does beyond its kind (which norm, which activation, which attention kernel) is the measurement's variant.
@@ -138,7 +139,7 @@ extension KernelShape {
             guard values[key] == nil else { throw ShapeError(reason: "\(key) stands twice", suggestion: "write \(expected)") }
             let least: Double = key == "row" || key == "extent" ? 0 : key == "visible" ? 1e-9 : 1
             let most: Double = key == "visible" ? 1 : key == "bytes" ? 1e18 : 1e12
-            guard let value = Double(parts[1]), value >= least, value <= most else {
+            guard let value = decimalNumber(parts[1]), value >= least, value <= most else {
                 throw ShapeError(
                     reason: "\(key) is \"\(parts[1])\"", suggestion: "a number from \(Self.plain(least)) to \(Self.plain(most)) is needed")
             }

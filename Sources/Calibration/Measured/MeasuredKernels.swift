@@ -33,6 +33,12 @@ public struct MeasuredKernels: Sendable, Hashable {
     /// Fits every kernel of `device`.
     /// - Throws: `CalibrationError` where the device is not among the measurements, or nothing of it can be fitted.
     public init(_ measurements: [Measurement], device: String) throws(CalibrationError) {
+        if Measurement.isEmulated(device: device)
+            || !measurements.isEmpty && measurements.allSatisfy({ Measurement.isEmulated(device: $0.key.device) })
+        {
+            throw CalibrationError(
+                "the times are of the emulated GPU: they say nothing about a real one, and nothing is predicted from them")
+        }
         var groups: [CurveKey: [Measurement]] = [:]
         for measurement in measurements where measurement.key.device == device {
             groups[CurveKey(measurement), default: []].append(measurement)

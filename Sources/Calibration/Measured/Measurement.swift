@@ -51,6 +51,9 @@ public struct Measurement: Sendable, Hashable {
     /// Day of the measurement, YYYY-MM-DD; empty where unknown.
     public var date: String
 
+    /// Whether a device is none: the CUDA plug-in built for the CPU calls itself so. Its kernels give results, but their times say nothing.
+    public static func isEmulated(device: String) -> Bool { device.hasPrefix("emulated") }
+
     /// The state of the device while it was timed.
     public struct Conditions: Sendable, Hashable {
         public var clockHz: Double?

@@ -38,9 +38,11 @@ struct MeasurementRow {
     private mutating func number(_ name: String, above least: Double = 0, most: Double = 1e15) -> Double? {
         let word = text(name)
         guard !word.isEmpty else { return nil }
-        if let value = Double(word), value > least, value <= most { return value }
+        let value = decimalNumber(word)
+        if let value, value > least, value <= most { return value }
+        let limit = least < 0 ? "of zero or more" : "above \(KernelShape.plain(least))"
         report(
-            name, "\"\(word)\" is no number \(least < 0 ? "of zero or more" : "above \(KernelShape.plain(least))")",
+            name, "\"\(word)\" is no number \(value.map { $0 > most } ?? false ? "up to \(significant(most))" : limit)",
             "write for instance 0.00125, or leave it empty")
         return nil
     }

@@ -22,7 +22,8 @@ public struct ConstantPrior: Sendable, Hashable {
     public let why: String
 
     public func value(_ generation: Generation, kind: String = "") -> Double {
-        byKind[kind] ?? common ?? byGeneration[generation] ?? byGeneration[.hopper] ?? range.lowerBound
+        byKind[kind] ?? common ?? byGeneration[generation] ?? generation.kin.flatMap { byGeneration[$0] } ?? byGeneration[.hopper]
+            ?? range.lowerBound
     }
 }
 

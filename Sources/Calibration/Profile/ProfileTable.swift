@@ -78,7 +78,7 @@ public struct ProfileKey: Sendable, Hashable {
         generation = cluster.accelerator.generation
         kind = behaviour.kind
         let device = cluster.accelerator
-        scopes = [.all, .chip(device.chip), .hardware(device.name), .kind(behaviour.kind), .stack(behaviour.stack)]
+        scopes = [.all, .chip(device.chip), .hardware(device.knownAs), .kind(behaviour.kind), .stack(behaviour.stack)]
         scopes.append(.pair(behaviour.stack, device.chip))
         if !behaviour.era.isEmpty { scopes.append(.era(behaviour.stack, behaviour.era)) }
         if let fabric = cluster.interNode?.link.fabric { scopes.append(.fabric(fabric)) }
@@ -137,6 +137,9 @@ public struct ProfileTable: Sendable {
             }
         }
     }
+
+    /// Whether measured runs on this device are behind the constants.
+    public func knows(_ device: Accelerator) -> Bool { adjustments.contains { $0.scope == .chip(device.chip) } }
 
     /// Text of a profile file; `init(yaml:)` reads it back.
     public var yaml: String {

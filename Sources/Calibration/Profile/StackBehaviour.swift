@@ -90,6 +90,11 @@ public struct StackTable: Sendable {
     let entries: [String: Entry]
     /// Words in the names of frameworks, with the kind that they tell, in order.
     let kindWords: [(word: String, kind: String)]
+    /// What else people call an entry.
+    private let aliases: [String: String]
+    /// Parts of the names of frameworks without an entry, with the entry whose memory they keep.
+    private let memoryOf: [(part: String, entry: String)]
+    private let memories: [String: StackMemory]
 
     public static let shared: Result<StackTable, CalibrationError> = Result { () throws(CalibrationError) in
         try StackTable(yaml: String(decoding: PackageResources.stacks_yaml, as: UTF8.self))
@@ -105,18 +110,18 @@ public struct StackTable: Sendable {
             guard let found = try Yams.compose(yaml: yaml)?.mapping else { throw CalibrationError("stacks.yaml: no mapping at the top") }
             root = found
         } catch let error as CalibrationError { throw error } catch { throw CalibrationError("stacks.yaml: \(error)") }
+        let families = root["memory_families"]?.mapping ?? [:]
         var entries: [String: Entry] = [:]
         var words: [(String, String)] = []
-        for (key, value) in root where key.string == "kind_words" {
-            for item in value.sequence ?? [] {
-                guard let pair = item.sequence?.compactMap(\.string), pair.count == 2 else {
-                    throw CalibrationError("stacks.yaml: kind_words holds pairs of a word and a kind")
-                }
-                words.append((pair[0], pair[1]))
+        for item in root["kind_words"]?.sequence ?? [] {
+            guard let pair = item.sequence?.compactMap(\.string), pair.count == 2 else {
+                throw CalibrationError("stacks.yaml: kind_words holds pairs of a word and a kind")
             }
+            words.append((pair[0], pair[1]))
         }
         kindWords = words
-        for (key, value) in root where key.string != "kind_words" {
+        var memories: [String: StackMemory] = [:]
+        for (key, value) in root where !["names", "memory_of", "memory_families", "kind_words"].contains(key.string) {
             guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
                 throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
             }
@@ -139,16 +144,28 @@ public struct StackTable: Sendable {
             entry.blockingSends = map["blocking_sends"]?.bool ?? false
             entry.flashSince = map["flash_since"]?.string
             entry.shardsInNode = map["shard_group"]?.string == "node"
-            entry.eras = (map["eras"]?.mapping.map { Array($0) } ?? []).compactMap { pair in
-                guard let from = pair.key.string, let era = pair.value.string else { return nil }
-                return (from, era)
-            }.sorted { $0.from < $1.from }
+            entry.eras = Self.words(map["eras"]).map { (from: $0.0, name: $0.1) }.sorted { $0.from < $1.from }
             entry.moeGraphs = Self.rules(map["moe_graphs"])
             entry.moeFused = Self.rules(map["moe_fused"])
             entries[name] = entry
+            memories[name] = try StackMemory(entry, map["memory"]?.mapping, families: families, of: name)
         }
         guard entries["generic"] != nil else { throw CalibrationError("stacks.yaml: the entry generic is missing") }
         self.entries = entries
+        self.memories = memories
+        aliases = Dictionary(Self.words(root["names"])) { first, _ in first }
+        memoryOf = Self.words(root["memory_of"]).map { (part: $0.0, entry: $0.1) }
+        for (name, target) in Self.words(root["names"]) + Self.words(root["memory_of"]) where entries[target] == nil {
+            throw CalibrationError("stacks.yaml: \(name) stands for \(target), which has no entry")
+        }
+    }
+
+    /// The pairs of a mapping of words, in their order.
+    private static func words(_ node: Node?) -> [(String, String)] {
+        (node?.mapping.map { Array($0) } ?? []).compactMap { pair in
+            guard let from = pair.key.string, let to = pair.value.string else { return nil }
+            return (from, to)
+        }
     }
 
     private static func rules(_ node: Node?) -> [RecipeRule] {
@@ -160,18 +177,31 @@ public struct StackTable: Sendable {
         }
     }
 
-    /// Names people use for the same stack.
-    private static let aliases = [
-        "megatron": "megatron-lm", "megatron-core": "megatron-lm", "pytorch": "pytorch-ddp", "ddp": "pytorch-ddp",
-        "mlperf-ngc": "mlperf-mxnet", "mlperf-release": "mlperf-mxnet", "nanogpt": "pytorch-ddp-compile", "torchrun": "pytorch-ddp",
-        "llm-foundry": "llm-foundry-fsdp",
-        "mosaic": "llm-foundry-fsdp", "fsdp": "fms-fsdp", "pytorch-fsdp": "fms-fsdp", "mlperf": "mlperf-nemo",
-    ]
+    /// Every framework with an entry: its name, other names for it, and what it is.
+    public var descriptions: [(name: String, also: [String], why: String)] {
+        names.map { name in
+            (name, aliases.filter { $0.value == name }.map(\.key).sorted(), entries[name]?.why ?? "")
+        }
+    }
+
+    /// The entry that a framework's name stands for; nil where there is none.
+    private func entry(of framework: String) -> String? {
+        let name = framework.lowercased()
+        return entries[name] != nil ? name : aliases[name]
+    }
+
+    /// What a framework keeps in device memory; for one without an entry what its name suggests.
+    public static func memory(of framework: String) -> StackMemory {
+        // The file is part of the module and a test reads it; were it broken, nothing would be known but what is computed.
+        guard let table = try? shared.get() else { return StackMemory() }
+        let name = table.entry(of: framework) ?? table.memoryOf.first { framework.lowercased().contains($0.part) }?.entry
+        return table.memories[name ?? "generic"] ?? StackMemory()
+    }
 
     /// Fills in what the stack leaves open. `precision` and `isMoE` decide defaults that recipes tie to them.
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
         let framework = software.framework.lowercased()
-        let known = entries[framework] != nil ? framework : Self.aliases[framework]
+        let known = entry(of: framework)
         let kind = known.flatMap { entries[$0]?.kind } ?? kindWords.first { framework.contains($0.word) }?.kind ?? "eager"
         // A framework without an entry does as the plain one of its kind, and its constants are its own where runs of it were fitted.
         let name = known ?? framework.map { $0.isWhitespace ? "-" : String($0) }.joined()

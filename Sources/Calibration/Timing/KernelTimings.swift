@@ -25,7 +25,7 @@ public struct Estimate: Sendable, Hashable {
     }
 }
 
-/// Durations of kernels on one device under one software stack. Formulas: `design/physics.md` section 2, restated at each function;
+/// Durations of kernels on one device under one software stack. Formulas stand at each function;
 /// constants: Resources/constants.yaml and profiles.yaml.
 public struct KernelTimings: Sendable {
     public let accelerator: Accelerator
@@ -54,9 +54,9 @@ public struct KernelTimings: Sendable {
         var start: Double
         init(_ generation: Generation) {
             switch generation {
-            case .pascal, .volta, .turing, .ampere, .cdna2, .tpu, .gaudi: (smoothness, start) = (2, 8e-6)
+            case .pascal, .volta, .turing, .ampere, .cdna2: (smoothness, start) = (2, 8e-6)
             case .ada: (smoothness, start) = (3, 2.4e-6)
-            case .hopper, .cdna3: (smoothness, start) = (3, 3e-6)
+            case .hopper, .cdna3, .cdna4, .tpu, .gaudi, .trainium: (smoothness, start) = (3, 3e-6)
             case .blackwell: (smoothness, start) = (5, 2e-6)
             }
         }
@@ -86,7 +86,7 @@ public struct KernelTimings: Sendable {
     }
 
     /// Clock that a power cap leaves under dense products, as a share of the uncapped one. Dynamic power falls faster than linearly with the clock,
-    /// so that half the power costs about 30 % of it: share = sqrt(cap / rated). Checks: 500 W H100 of torchtitan .85 (design/fidelity-notes.md),
+    /// so that half the power costs about 30 % of it: share = sqrt(cap / rated). Checks: 500 W H100 of torchtitan .85,
     /// 300 W A100 PCIe .738 against .81 of the 400 W SXM (SimuMax kernels).
     static func powerShare(_ accelerator: Accelerator) -> Double {
         let rated: Double
@@ -114,7 +114,7 @@ public struct KernelTimings: Sendable {
     /// products with m >= 512 and n, k >= 1,024 on Ampere, Hopper, Blackwell and Ada; memory-bound and fused attention forward on the same).
     public func isFitted(_ op: Op) -> Bool {
         switch accelerator.generation {
-        case .pascal, .volta, .turing, .cdna2, .cdna3, .tpu, .gaudi: return false
+        case .pascal, .volta, .turing, .cdna2, .cdna3, .cdna4, .tpu, .gaudi, .trainium: return false
         case .ampere, .ada, .hopper, .blackwell: break
         }
         switch op.work {

@@ -19,12 +19,24 @@ public enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// The families whose kernels behave alike; calibration falls back from a device to its generation.
 public enum Generation: String, Sendable, Hashable, Codable, CaseIterable {
-    case pascal, volta, turing, ampere, ada, hopper, blackwell, cdna2, cdna3, tpu, gaudi
+    case pascal, volta, turing, ampere, ada, hopper, blackwell, cdna2, cdna3, cdna4
+    /// Devices that are no GPUs; nothing of them was measured here.
+    case tpu, gaudi, trainium
+
+    /// The generation whose constants stand for this one's where it has none; nil where it has its own, or where none is near.
+    public var kin: Generation? {
+        switch self {
+        case .turing: .volta
+        case .cdna4: .cdna3
+        default: nil
+        }
+    }
 }
 
 /// A device as its maker and its users describe it. Every number in the catalogue stands beside its source.
 public struct Accelerator: Sendable, Hashable {
     public var name: String
+    /// Architecture of the chip.
     public var generation: Generation
     /// The silicon: cards of one chip (A100 and A800) differ by their own figures alone.
     public var chip: String
@@ -43,6 +55,10 @@ public struct Accelerator: Sendable, Hashable {
     public var boardPower: Power
     /// Highest matmul rate anyone has measured in bf16, FLOP/s ("maximum achievable matmul FLOPS"), where known.
     public var achievable: Double?
+    /// The catalogue's device that this one is said to be like, where a scenario gives a device by its numbers: it has that one's node and constants.
+    public var like: String?
+    /// The name under which the catalogue and the profiles know it, or its like.
+    public var knownAs: String { like ?? name }
     /// Where each number is from.
     public var source: String
 

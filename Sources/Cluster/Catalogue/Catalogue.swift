@@ -20,14 +20,22 @@ public enum Catalogue {
     public static func clusterPreset(named name: String) throws(CatalogueError) -> ClusterSpec {
         try find(name, among: contents().clusters, kind: "cluster", by: \.spec.name).spec
     }
+    /// All devices, in the order of the file. Throws `CatalogueError` when a data file cannot be read, as the next ones do.
     public static func accelerators() throws(CatalogueError) -> [Accelerator] { try contents().accelerators }
+    /// All links, in the order of the file.
     public static func links() throws(CatalogueError) -> [Link] { try contents().links }
+    /// All kinds of nodes, in the order of the file.
     public static func nodes() throws(CatalogueError) -> [NodeType] { try contents().nodes }
+    /// All clusters, in the order of the file.
     public static func clusterPresets() throws(CatalogueError) -> [ClusterSpec] { try contents().clusters.map(\.spec) }
 
+    /// Names of the devices, in the order of the file.
     public static func acceleratorNames() throws(CatalogueError) -> [String] { try contents().accelerators.map(\.name) }
+    /// Names of the links, in the order of the file.
     public static func linkNames() throws(CatalogueError) -> [String] { try contents().links.map(\.name) }
+    /// Names of the kinds of nodes, in the order of the file.
     public static func nodeNames() throws(CatalogueError) -> [String] { try contents().nodes.map(\.name) }
+    /// Names of the clusters, in the order of the file.
     public static func clusterNames() throws(CatalogueError) -> [String] { try contents().clusters.map(\.spec.name) }
 
     /// The first listed node type that this device comes in: what a cluster gets that names only its GPU.

@@ -2,7 +2,9 @@ import Quantities
 
 /// Part of the catalogue as rows of text, for printing.
 public struct CatalogueTable: Sendable, Hashable {
+    /// Parts of the catalogue.
     public enum Section: String, Sendable, CaseIterable { case gpus, links, nodes, clusters }
+    /// [columns]
     public var header: [String]
     /// [rows][columns of `header`]
     public var rows: [[String]]

@@ -8,6 +8,7 @@ public enum Fabric: String, Sendable, Hashable, Codable, CaseIterable {
 /// A kind of connection. `bandwidth` is per direction: of one GPU inside a node, of one port between nodes.
 public struct Link: Sendable, Hashable {
     public var name: String
+    /// Technology, rate per direction, time that a message of no bytes takes, and where the numbers are from.
     public var fabric: Fabric
     public var bandwidth: Bandwidth
     public var latency: Duration
@@ -23,6 +24,7 @@ public struct Link: Sendable, Hashable {
 
 /// The network that joins the nodes.
 public struct InterNode: Sendable, Hashable {
+    /// One port, and ports of a node.
     public var link: Link
     public var nicsPerNode: Int
     /// Kind of network by name; fair sharing on it is `network: flow`.
@@ -41,6 +43,7 @@ public struct InterNode: Sendable, Hashable {
 /// The machines of a job: identical GPUs in identical nodes.
 public struct ClusterSpec: Sendable, Hashable {
     public var name: String
+    /// Kind of GPU, GPUs in all, and GPUs of a node.
     public var accelerator: Accelerator
     public var gpus: Int
     public var gpusPerNode: Int
@@ -81,6 +84,7 @@ public struct ClusterSpec: Sendable, Hashable {
 
 /// GPUs of one kind within a cluster of several.
 public struct GPUPool: Sendable, Hashable {
+    /// Its device, and how many there are.
     public var accelerator: Accelerator
     public var gpus: Int
     /// What joins the GPUs of a node of this pool.

@@ -2,6 +2,7 @@ import Quantities
 
 /// What stands behind the GPUs of a node: where offloaded state lives, and the links that it moves over.
 public struct HostSpec: Sendable, Hashable {
+    /// Main memory of the node.
     public var memory: Bytes
     /// Nominal rate of the host's memory, all sockets.
     public var memoryBandwidth: Bandwidth

@@ -28,6 +28,7 @@ public enum NodeTopology: Sendable, Hashable {
 
 /// Numbers of a dragonfly: node = ((group x chassis + chassis) x routers + router) x hostsPerRouter + host.
 public struct DragonflySize: Sendable, Hashable {
+    /// Groups of the network.
     public var groups: Int
     /// Of a group.
     public var chassis = 1

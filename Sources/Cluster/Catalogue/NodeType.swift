@@ -3,6 +3,7 @@ import Quantities
 /// A server as it is sold: its GPUs, what joins them, and the network ports it has.
 public struct NodeType: Sendable, Hashable {
     public var name: String
+    /// The device that it is sold with.
     public var accelerator: Accelerator
     /// Names of other devices that come in the same node.
     public var also: [String] = []

@@ -16,11 +16,15 @@ struct CollectiveConstants: Sendable, Decodable {
         var fabric: Fabric
         var link: [String]
         var nvlsFrom: Int
+        /// Most of the buffer a second that the switch reduces, as a share of the link's nominal rate; nil where it does not reduce.
+        var nvlsMost: Double?
         var send: [String]
         var source: String
         /// [op][ranks]: [alpha us, B GB/s, c us]
         var ops: [String: [Int: [Double]]]
-        enum CodingKeys: String, CodingKey { case name, devices, generations, fabric, link, nvlsFrom = "nvls_from", send, source, ops }
+        enum CodingKeys: String, CodingKey {
+            case name, devices, generations, fabric, link, nvlsFrom = "nvls_from", nvlsMost = "nvls_most", send, source, ops
+        }
     }
     struct FabricShare: Sendable, Decodable {
         var share: Double
@@ -59,7 +63,7 @@ struct CollectiveConstants: Sendable, Decodable {
 
     /// The set of a device: by its name, else its generation and fabric, else its fabric, else none.
     func set(for accelerator: Accelerator, over fabric: Fabric) -> Set? {
-        sets.first { $0.devices.contains(accelerator.name) && ($0.fabric == fabric || fabric == .unknown) }
+        sets.first { $0.devices.contains(accelerator.knownAs) && ($0.fabric == fabric || fabric == .unknown) }
             ?? sets.first { $0.generations.contains(accelerator.generation) && ($0.fabric == fabric || fabric == .unknown) }
             ?? sets.first { $0.fabric == fabric }
     }

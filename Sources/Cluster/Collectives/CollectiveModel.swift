@@ -50,6 +50,8 @@ public struct CollectiveModel: Sendable {
     private let between: Between
     private let send: Inside
     private let nvlsFrom: Int
+    /// Bytes of a buffer a second that a switch reduces at most.
+    private let nvlsMost: Double
     private static let ringReduce = 5
     /// Bytes a second through the host's memory.
     private static let hostPath = 6.5e9
@@ -71,6 +73,7 @@ public struct CollectiveModel: Sendable {
         let throughHost = cluster.intraNode.fabric == .pcie && !cluster.accelerator.peerToPeer
         let switched = (set?.nvlsFrom ?? 0) > 0 && cluster.intraNode.fabric != .pcie ? set?.nvlsFrom ?? 0 : 0
         nvlsFrom = switched
+        nvlsMost = switched > 0 ? (set?.nvlsMost ?? .infinity) * nominal : .infinity
         var table = [Inside](repeating: Inside(), count: Self.operations * (limit + 1))
         let rows: [(CollectiveOp, String, Int)] = [
             (.allReduce, "all_reduce", 0), (.reduceScatter, "reduce_scatter", 1), (.allGather, "all_gather", 2),
@@ -111,7 +114,7 @@ public struct CollectiveModel: Sendable {
     /// Seconds from the first rank's start until the last has its result, all ranks starting together. Zero for a group of one.
     /// - Parameters:
     ///   - bytes: the full buffer (see `CollectiveOp`).
-    ///   - algorithm: forces how an all-reduce crosses domains; other operations have one way.
+    ///   - algorithm: forces how an all-reduce crosses domains, and by ring inside one; other operations have one way.
     public func seconds(
         _ op: CollectiveOp, bytes: Double, group: GroupShape, efficiency: LinkEfficiency = .nominal,
         algorithm: CollectiveAlgorithm = .fastest
@@ -119,13 +122,23 @@ public struct CollectiveModel: Sendable {
         guard group.ranks > 1, bytes >= 0 else { return 0 }
         let k = max(1, min(group.perDomain, group.ranks, domain))
         if op == .sendReceive { return sendSeconds(bytes, crossing: k < group.ranks, group, efficiency) }
-        if k == group.ranks { return insideSeconds(op.index, bytes, k, efficiency.intra) }
+        if k == group.ranks {
+            let row = op == .allReduce && algorithm == .ring ? Self.ringReduce : op.index
+            return insideSeconds(row, bytes, k, efficiency.intra)
+        }
         let route = Route(domain: k, group: group, rate: networkRate(k, group), efficiency: efficiency, share: between.share)
         if op == .allToAll { return pairwiseSeconds(bytes, route) }
         var best = op == .allReduce && algorithm == .tree ? .infinity : ringSeconds(op, bytes, route)
         if op == .allReduce, algorithm != .ring { best = min(best, treeSeconds(bytes, route)) }
         let least = op == .broadcast ? 1 : (op == .allReduce ? 2 : 1) * (route.domains - 1) / route.domains
         return max(best, least * bytes / route.rate)
+    }
+
+    /// As `seconds`, of the library alone, as nccl-tests measures it: buffers beyond those of the fitted tables meet the rate that they level off at.
+    public func benchmark(_ op: CollectiveOp, bytes: Double, group: GroupShape, algorithm: CollectiveAlgorithm = .fastest) -> Double {
+        let fitted = seconds(op, bytes: bytes, group: group, algorithm: algorithm)
+        let reduces = op == .allReduce && algorithm == .fastest && !group.crossesDomains && nvlsFrom > 0 && group.ranks >= nvlsFrom
+        return reduces ? max(fitted, bytes / nvlsMost) : fitted
     }
 
     /// Bytes that a rank sends on average, over links inside its domain and over the network.

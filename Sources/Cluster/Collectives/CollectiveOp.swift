@@ -37,6 +37,7 @@ public enum CollectiveAlgorithm: String, Sendable, Hashable, CaseIterable, Codab
 
 /// Where the ranks of a communication group sit.
 public struct GroupShape: Sendable, Hashable {
+    /// Ranks of the group.
     public var ranks: Int
     /// Ranks of the group inside one fast domain (node, or rack of an NVL72).
     public var perDomain: Int
@@ -47,17 +48,21 @@ public struct GroupShape: Sendable, Hashable {
         self.perDomain = perDomain
         self.concurrent = concurrent
     }
+    /// Fast domains that the group stands in.
     public var domains: Int { (max(1, ranks) + max(1, perDomain) - 1) / max(1, perDomain) }
+    /// Whether it needs the network.
     public var crossesDomains: Bool { domains > 1 }
 }
 
 /// Calibrated shares, in (0, 1], of what the measured collectives reach: less beside compute, on a busy fabric, or with an old library.
 public struct LinkEfficiency: Sendable, Hashable {
+    /// Inside a fast domain, and on the network.
     public var intra: Double
     public var inter: Double
     public init(intra: Double = 1, inter: Double = 1) {
         self.intra = intra
         self.inter = inter
     }
+    /// Nothing is lost.
     public static let nominal = LinkEfficiency()
 }

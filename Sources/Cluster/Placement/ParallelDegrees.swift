@@ -1,6 +1,7 @@
 /// In how many parts a job is cut, by kind of parallelism. Attention and dense layers: tensor x context x data x pipeline ranks. Expert layers cut
 /// the tensor x context x data ranks of a stage anew: expertTensor x expert x expertData.
 public struct ParallelDegrees: Sendable, Hashable {
+    /// Ranks along each axis.
     public var tensor: Int
     public var context: Int
     public var expert: Int
@@ -17,6 +18,7 @@ public struct ParallelDegrees: Sendable, Hashable {
     }
     /// Ranks of one pipeline stage.
     public var stage: Int { tensor * context * data }
+    /// Ranks of the job.
     public var ranks: Int { stage * pipeline }
     /// Replicas of an expert's parameters.
     public var expertData: Int { stage / max(1, expert * expertTensor) }
@@ -36,6 +38,7 @@ public enum ParallelKind: String, Sendable, Hashable, CaseIterable, Codable {
 
 /// Where a rank stands in the grid, each from 0.
 public struct RankCoordinates: Sendable, Hashable {
+    /// Number along each axis.
     public var tensor: Int
     public var context: Int
     public var data: Int

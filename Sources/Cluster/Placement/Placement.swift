@@ -4,6 +4,7 @@
 /// through a node, then a domain, then the cluster. A rank of an expert group is its number within the stage, cut as expertTensor, expert,
 /// expertData (Megatron-LM's `RankGenerator`).
 public struct Placement: Sendable, Hashable {
+    /// In which order ranks take GPUs.
     public enum Order: Sendable, Hashable {
         /// Rank r on GPU r.
         case packed
@@ -12,6 +13,7 @@ public struct Placement: Sendable, Hashable {
         /// Rank r on GPU `list[r]`.
         case explicit([Int])
     }
+    /// How the job is cut, and in which order ranks take GPUs.
     public let degrees: ParallelDegrees
     public let order: Order
     /// GPUs of one fast domain.
@@ -86,6 +88,7 @@ public struct Placement: Sendable, Hashable {
     public func rank(of c: RankCoordinates) -> Int {
         ((c.pipeline * degrees.data + c.data) * degrees.context + c.context) * degrees.tensor + c.tensor
     }
+    /// Where a rank stands in the grid.
     public func coordinates(of rank: Int) -> RankCoordinates {
         let stage = degrees.stage
         let within = rank % stage

@@ -1,5 +1,6 @@
 /// What the groups of one kind do in a step: so many times an operation with so many bytes.
 public struct GroupLoad: Sendable, Hashable {
+    /// Which groups do what.
     public var kind: ParallelKind
     public var op: CollectiveOp
     /// As `CollectiveOp` counts them.

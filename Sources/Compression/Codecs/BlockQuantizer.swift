@@ -46,6 +46,18 @@ public struct BlockQuantizer: GradientCodec {
         .exactly(MessageHeader.size + 4 + blockCount(count) * format.scaleBytes + codeBytes(count))
     }
 
+    public var savedState: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(integer: calls)
+        return bytes
+    }
+    public mutating func restore(savedState: [UInt8]) throws(CodecError) {
+        calls = try savedState.withBytes { (bytes) throws(CodecError) in
+            var reader = MessageReader(bytes)
+            return try reader.integer(UInt32.self, "the calls of a quantiser")
+        }
+    }
+
     public func errorBound(for gradient: [Float]) -> ErrorBound {
         var bounds = [Double](repeating: .infinity, count: gradient.count)
         let factor = rounding == .nearest ? 1.0 : 2.0

@@ -116,6 +116,22 @@ public struct PowerSGD: GradientCodec {
         }
     }
 
+    public var savedState: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(integer: seed)
+        q.withUnsafeBufferPointer { bytes.append(floats: $0) }
+        return bytes
+    }
+    public mutating func restore(savedState: [UInt8]) throws(CodecError) {
+        let (seed, basis) = try savedState.withBytes { (bytes) throws(CodecError) in
+            var reader = MessageReader(bytes)
+            let seed = try reader.integer(UInt32.self, "the seed of PowerSGD")
+            return (seed, try reader.floats((bytes.count - 4) / 4, "the basis of PowerSGD"))
+        }
+        self.seed = seed
+        q = Array(basis)
+    }
+
     public func decode(_ message: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>) throws(CodecError) {
         var reader = MessageReader(message)
         let header = try MessageHeader(reading: &reader)

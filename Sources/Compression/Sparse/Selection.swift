@@ -51,7 +51,7 @@ public enum Selection: Sendable, Equatable {
     }
 
     /// The number of positions for n elements, where the data do not decide it.
-    func count(of n: Int) -> Int? {
+    public func count(of n: Int) -> Int? {
         switch self {
         case .top(let amount), .random(let amount, _): amount.k(of: n)
         case .threshold: nil

@@ -82,6 +82,20 @@ public struct SparseCodec: GradientCodec {
         return seed &+ calls &* 0xD134_2543_DE82_EF95
     }
 
+    /// The number of calls, then the state of the values' codec.
+    public var savedState: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(integer: calls)
+        return bytes + values.savedState
+    }
+    public mutating func restore(savedState: [UInt8]) throws(CodecError) {
+        calls = try savedState.withBytes { (bytes) throws(CodecError) in
+            var reader = MessageReader(bytes)
+            return try reader.integer(UInt64.self, "the calls of a sparse codec")
+        }
+        try values.restore(savedState: Array(savedState.dropFirst(8)))
+    }
+
     public mutating func encode(_ gradient: UnsafeBufferPointer<Float>, into message: inout [UInt8]) throws(CodecError) {
         var chosen = SparseGradient(ascending: [], values: [], count: gradient.count)
         if let base = gradient.baseAddress {

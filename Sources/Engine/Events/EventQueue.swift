@@ -13,137 +13,90 @@ public struct EventHandle: Hashable, Sendable {
 
 /// Events in the order (time, priority, sequence): of simultaneous events the lower priority number comes first, and among equals the one scheduled first.
 ///
-/// A key packs, from its highest bit, time (64), priority (8), sequence (28) and the payload's slot (28); payloads lie in a slab beside the heap.
+/// Keys are ordered by a `Ladder`; payloads lie in a slab beside it.
 /// When the 2^28 sequence numbers are used up the pending events are renumbered, which keeps their order.
-/// Cancelled events leave the heap when they reach its top, or all at once when they are more than half of it.
+/// Cancelled events leave when they come to the front, or all at once when they are more than half.
 public struct EventQueue<Payload>: ~Copyable {
-    @usableFromInline var heap: PackedHeap
-    @usableFromInline var slots: ContiguousArray<Slot> = []
-    @usableFromInline var freeSlots: ContiguousArray<UInt32> = []
-    @usableFromInline var nextSequence: UInt64 = 0
+    @usableFromInline var ladder: Ladder
+    @usableFromInline var slab: PayloadSlab<Payload>
     @usableFromInline var cancelled = 0
+    @usableFromInline var nextSequence: UInt64 = 0
     @usableFromInline let sequenceLimit: UInt64
 
-    /// Where a payload waits; empty between events and after a cancellation.
-    @usableFromInline
-    struct Slot {
-        @usableFromInline var payload: Payload?
-        @usableFromInline var generation: UInt32
-        @inlinable
-        init(_ payload: Payload) {
-            self.payload = payload
-            generation = 0
-        }
-    }
-
-    @inlinable static var slotBits: UInt64 { 28 }
-    @inlinable static var slotMask: UInt64 { 1 << slotBits - 1 }
     /// Priorities that a key can hold; others are clamped into this range.
     public static var priorities: ClosedRange<Int> { -128...127 }
 
-    public init(capacity: Int = 16) { self.init(capacity: capacity, sequenceLimit: 1 << 28) }
+    public init(capacity: Int = 16) { self.init(capacity: capacity, sequenceLimit: EventKey.sequences) }
 
     /// A small `sequenceLimit` lets tests see the renumbering.
     init(capacity: Int, sequenceLimit: UInt64) {
-        heap = PackedHeap(capacity: capacity)
+        ladder = Ladder(capacity: capacity)
+        slab = PayloadSlab(capacity: capacity)
         self.sequenceLimit = sequenceLimit
-        slots.reserveCapacity(capacity)
     }
 
     /// Events that are scheduled and not cancelled.
-    @inlinable public var count: Int { heap.count - cancelled }
-    @inlinable public var isEmpty: Bool { heap.isEmpty }
+    @inlinable public var count: Int { ladder.count - cancelled }
+    @inlinable public var isEmpty: Bool { ladder.count == 0 }
     /// When the next event happens; nil when there is none.
-    @inlinable public var nextTime: Instant? { heap.first.map(Self.time) }
+    @inlinable public var nextTime: Instant? { ladder.first.map(EventKey.time) }
 
-    /// - Complexity: O(log count).
+    /// - Complexity: O(1) on average, O(log count) amortised for any sequence of times.
     @inlinable @discardableResult
     public mutating func schedule(at time: Instant, priority: Int = 0, _ payload: Payload) -> EventHandle {
-        if nextSequence == sequenceLimit { renumber() }
-        let slot: UInt32
-        if let free = freeSlots.popLast() {
-            slot = free
-            slots[Int(slot)].payload = payload
-        } else {
-            slot = UInt32(truncatingIfNeeded: slots.count)
-            slots.append(Slot(payload))
-        }
-        let rank = UInt64(min(max(priority, -128), 127) + 128)
-        let low = rank << 56 | nextSequence << Self.slotBits | UInt64(slot)
-        nextSequence += 1
-        // Flipping the sign bit makes the unsigned order of keys the signed order of times.
-        let high = UInt64(bitPattern: time.nanoseconds) ^ (1 << 63)
-        heap.push(UInt128(high) << 64 | UInt128(low))
-        return EventHandle(slot: slot, generation: slots[Int(slot)].generation)
+        if nextSequence == sequenceLimit { rebuild(renumbering: true) }
+        let slot = slab.insert(payload)
+        ladder.push(EventKey.make(time: time, priority: priority, sequence: nextSequence, slot: slot))
+        nextSequence &+= 1
+        return EventHandle(slot: UInt32(truncatingIfNeeded: slot), generation: slab.slots[slot].generation)
     }
 
     /// Takes the next event out; nil when there is none.
-    /// - Complexity: O(log count).
+    /// - Complexity: O(1) on average, O(log count) amortised.
     @inlinable
     public mutating func pop() -> (time: Instant, payload: Payload)? {
-        guard let key = heap.pop() else { return nil }
-        let slot = Self.slot(key)
-        guard let payload = slots[slot].payload else { return nil }  // never: a cancelled event does not stay on top
-        release(slot)
-        if cancelled > 0 { dropCancelledTop() }
-        return (Self.time(key), payload)
+        guard let key = ladder.pop() else { return nil }
+        let slot = EventKey.slot(key)
+        guard let payload = slab.take(slot) else { return nil }  // never: a cancelled event does not stay in front
+        slab.release(slot)
+        if cancelled > 0 { dropCancelledFront() }
+        return (EventKey.time(key), payload)
     }
 
     /// Takes an event back. False when it has happened or was cancelled before.
     @discardableResult
     public mutating func cancel(_ handle: EventHandle) -> Bool {
         let slot = Int(handle.slot)
-        guard slot < slots.count, slots[slot].generation == handle.generation, slots[slot].payload != nil else { return false }
-        slots[slot].payload = nil
-        slots[slot].generation &+= 1
+        guard slot < slab.capacity, slab.slots[slot].generation == handle.generation, slab.take(slot) != nil else { return false }
         cancelled += 1
-        dropCancelledTop()
-        if cancelled > 64, cancelled > heap.count / 2 { dropAllCancelled() }
+        dropCancelledFront()
+        if cancelled > 64, cancelled > ladder.count / 2 { rebuild(renumbering: false) }
         return true
     }
 
-    @inlinable static func slot(_ key: UInt128) -> Int { Int(UInt64(truncatingIfNeeded: key) & slotMask) }
-    @inlinable static func time(_ key: UInt128) -> Instant {
-        Instant(nanoseconds: Int64(bitPattern: UInt64(truncatingIfNeeded: key >> 64) ^ (1 << 63)))
-    }
-
-    @inlinable
-    mutating func release(_ slot: Int) {
-        slots[slot].payload = nil
-        slots[slot].generation &+= 1
-        freeSlots.append(UInt32(truncatingIfNeeded: slot))
-    }
-
     @usableFromInline
-    mutating func dropCancelledTop() {
-        while let key = heap.first, slots[Self.slot(key)].payload == nil {
-            _ = heap.pop()
+    mutating func dropCancelledFront() {
+        while cancelled > 0, let key = ladder.first, slab.isTaken(EventKey.slot(key)) {
+            _ = ladder.pop()
+            slab.release(EventKey.slot(key))
             cancelled -= 1
-            freeSlots.append(UInt32(truncatingIfNeeded: Self.slot(key)))
         }
     }
 
-    private mutating func dropAllCancelled() {
-        var freed: ContiguousArray<UInt32> = []
-        let slots = self.slots
-        heap.removeAll { key in
-            let slot = Self.slot(key)
-            guard slots[slot].payload == nil else { return false }
-            freed.append(UInt32(truncatingIfNeeded: slot))
-            return true
-        }
-        freeSlots.append(contentsOf: freed)
-        cancelled = 0
-    }
-
+    /// Lets go of the cancelled events and, with `renumbering`, gives the others the sequence numbers 0, 1, ... in their order.
+    /// - Complexity: O(count), and O(count log count) when renumbering.
     @usableFromInline
-    mutating func renumber() {
-        var sequence: UInt64 = 0
-        let sequenceMask = UInt128((1 << 28 - 1) as UInt64) << UInt128(Self.slotBits)
-        heap.renewInOrder { key in
-            defer { sequence += 1 }
-            return key & ~sequenceMask | UInt128(sequence) << UInt128(Self.slotBits)
+    mutating func rebuild(renumbering: Bool) {
+        var pending: [UInt128] = []
+        for key in ladder.allKeys() {
+            if slab.isTaken(EventKey.slot(key)) { slab.release(EventKey.slot(key)) } else { pending.append(key) }
         }
-        nextSequence = sequence
+        cancelled = 0
+        if renumbering {
+            pending.sort()
+            for index in pending.indices { pending[index] = EventKey.renumbered(pending[index], UInt64(index)) }
+            nextSequence = UInt64(pending.count)
+        }
+        ladder.replaceAll(with: pending)
     }
 }

@@ -1,14 +1,13 @@
 /// A priority queue of 128-bit keys, smallest first: a 4-ary implicit heap on one raw allocation.
 ///
 /// Four children of a node are 64 bytes, about one cache line, so a pop touches one line a level over half as many levels as a binary heap.
-/// All unsafe code of the event queue is in this file; indices stay below `count`, which stays below `capacity`.
+/// Indices stay below `count`, which stays below `capacity`.
 @usableFromInline
 struct PackedHeap: ~Copyable {
-    @usableFromInline var keys: UnsafeMutablePointer<UInt128>
-    @usableFromInline var capacity: Int
+    @usableFromInline private(set) var keys: UnsafeMutablePointer<UInt128>
+    @usableFromInline private(set) var capacity: Int
     @usableFromInline private(set) var count = 0
 
-    @inlinable
     init(capacity: Int = 16) {
         self.capacity = max(16, capacity)
         keys = .allocate(capacity: self.capacity)
@@ -19,8 +18,7 @@ struct PackedHeap: ~Copyable {
     @inlinable var isEmpty: Bool { count == 0 }
     @inlinable var first: UInt128? { count == 0 ? nil : keys[0] }
 
-    @usableFromInline @inline(never)
-    mutating func grow() {
+    private mutating func grow() {
         let larger = UnsafeMutablePointer<UInt128>.allocate(capacity: capacity * 2)
         larger.moveInitialize(from: keys, count: count)
         keys.deallocate()
@@ -29,7 +27,6 @@ struct PackedHeap: ~Copyable {
     }
 
     /// - Complexity: O(log count), O(1) on average for random keys.
-    @inlinable
     mutating func push(_ key: UInt128) {
         if count == capacity { grow() }
         let keys = self.keys
@@ -46,7 +43,7 @@ struct PackedHeap: ~Copyable {
     }
 
     /// - Complexity: O(log count).
-    @inlinable
+    @usableFromInline
     mutating func pop() -> UInt128? {
         guard count > 0 else { return nil }
         let smallest = keys[0]
@@ -55,9 +52,10 @@ struct PackedHeap: ~Copyable {
         return smallest
     }
 
+    mutating func removeAll() { count = 0 }
+
     /// Puts `key` into the hole at `start` or below it.
-    @inlinable @inline(__always)
-    mutating func siftDown(_ key: UInt128, from start: Int) {
+    private mutating func siftDown(_ key: UInt128, from start: Int) {
         let keys = self.keys
         let count = self.count
         var hole = start
@@ -81,28 +79,5 @@ struct PackedHeap: ~Copyable {
             hole = best
         }
         keys[hole] = key
-    }
-
-    /// Removes the keys that `isDead` names and restores the order.
-    /// - Complexity: O(count).
-    @usableFromInline
-    mutating func removeAll(where isDead: (UInt128) -> Bool) {
-        var kept = 0
-        for index in 0..<count where !isDead(keys[index]) {
-            keys[kept] = keys[index]
-            kept += 1
-        }
-        count = kept
-        guard count > 1 else { return }
-        for index in stride(from: (count - 2) / 4, through: 0, by: -1) { siftDown(keys[index], from: index) }
-    }
-
-    /// Replaces every key by what `renew` makes of it, in ascending order of the keys. `renew` must keep that order.
-    /// - Complexity: O(count log count).
-    @usableFromInline
-    mutating func renewInOrder(_ renew: (UInt128) -> UInt128) {
-        var all = UnsafeMutableBufferPointer(start: keys, count: count)
-        all.sort()  // ascending order satisfies the heap's invariant
-        for index in all.indices { all[index] = renew(all[index]) }
     }
 }

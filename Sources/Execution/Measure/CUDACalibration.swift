@@ -46,7 +46,11 @@ public struct CUDACalibration {
         gpu = devices[settings.device]
         self.plugin = plugin
         self.settings = settings
-        device = settings.name ?? Self.catalogueName(gpu.name)
+        let own = Self.catalogueName(gpu.name)
+        if Measurement.isEmulated(device: own), let name = settings.name, name != own {
+            throw CalibrationError("--name \(name): times of the emulated GPU say nothing about another; leave --name out")
+        }
+        device = settings.name ?? own
     }
 
     /// "NVIDIA H100 80GB HBM3" is h100-sxm-80gb; what the catalogue does not have keeps its own words.

@@ -109,10 +109,10 @@ struct Launcher {
         var running: [Int: pid_t] = [:]
         defer { end(running) }
         for worker in 0..<memory.workers { running[worker] = try spawn(path, worker) }
-        var silence = Silence(memory)
+        var watchdog = Watchdog(memory)
         while !running.isEmpty {
             // One worker alone has nobody who waits for it.
-            if running.count == 1, let reason = silence.reason { throw ExecutionError(.worker, "\(reason); it was ended") }
+            if running.count == 1, let reason = watchdog.reason { throw ExecutionError(.worker, "\(reason); it was ended") }
             for worker in running.keys.sorted() {
                 guard let process = running[worker] else { continue }
                 var status: Int32 = 0

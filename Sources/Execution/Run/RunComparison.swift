@@ -1,4 +1,5 @@
 import Calibration
+import Quantities
 import Scenario
 
 /// Several runs beside their predictions: how far off, and whether they come in the right order.
@@ -166,15 +167,7 @@ extension ExecutionReport {
     }
 }
 
-func fixed(_ value: Double, _ decimals: Int = 1) -> String {
-    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-    var scale = 1.0
-    for _ in 0..<decimals { scale *= 10 }
-    let whole = Int((abs(value) * scale).rounded())
-    let digits = String(repeating: "0", count: max(0, decimals + 1 - "\(whole)".count)) + "\(whole)"
-    let point = digits.index(digits.endIndex, offsetBy: -decimals)
-    return (value < 0 && whole > 0 ? "-" : "") + (decimals == 0 ? digits : digits[..<point] + "." + digits[point...])
-}
+func fixed(_ value: Double, _ decimals: Int = 1) -> String { fixed(value, decimals: decimals) }
 func milliseconds(_ seconds: Double) -> String { fixed(seconds * 1e3) }
 func percent(_ share: Double) -> String { fixed(share * 100) + " %" }
 func signed(_ share: Double) -> String { (share > 0 ? "+" : "") + percent(share) }

@@ -44,15 +44,15 @@ struct Worker {
     }
 
     private static func post(_ memory: RunMemory, _ number: Int, _ parent: pid_t?) -> SocketPost {
-        var silence = Silence(memory)
-        return SocketPost(number, memory.descriptors(number)) { () throws(ExecutionError) in try hope(memory, parent, &silence) }
+        var watchdog = Watchdog(memory)
+        return SocketPost(number, memory.descriptors(number)) { () throws(ExecutionError) in try checkIsAlive(memory, parent, &watchdog) }
     }
 
     /// - Throws: `ExecutionError` where there is nothing more to wait for.
-    private static func hope(_ memory: RunMemory, _ parent: pid_t?, _ silence: inout Silence) throws(ExecutionError) {
+    private static func checkIsAlive(_ memory: RunMemory, _ parent: pid_t?, _ watchdog: inout Watchdog) throws(ExecutionError) {
         if memory.get(.abort) != 0 { throw ExecutionError(.aborted, "another worker failed") }
         if let parent, getppid() != parent { throw ExecutionError(.aborted, "the run was given up") }
-        if let reason = silence.reason { throw ExecutionError(.worker, reason) }
+        if let reason = watchdog.reason { throw ExecutionError(.worker, reason) }
     }
 
     /// Times pieces and trains, in rounds.
@@ -111,10 +111,10 @@ struct Worker {
     /// Looks again and again, ever less often: a core that waits should not slow the others.
     func wait(_ isTrue: () -> Bool) throws(ExecutionError) {
         for _ in 0..<200 where isTrue() { return }
-        var silence = Silence(memory)
+        var watchdog = Watchdog(memory)
         var looks = 0
         while !isTrue() {
-            if looks % 64 == 0 { try Self.hope(memory, parent, &silence) }
+            if looks % 64 == 0 { try Self.checkIsAlive(memory, parent, &watchdog) }
             if looks < 100 { sched_yield() } else { usleep(looks < 2000 ? 20 : 200) }
             looks += 1
         }
@@ -258,8 +258,8 @@ struct Worker {
         notes.note(.exchange) { memory.embedding(number).update(from: gradients[0], count: count) }
         try notes.note(.exchangeWait) { try meet(.tied) }
         // First stage's part plus last stage's, in this order on both.
-        let parts2 = group(.tied).map { UnsafePointer(memory.embedding($0)) }
-        notes.note(.exchange) { gradients[0].withUnsafeMutableBufferPointer { sumParts(parts2, 0..<count, into: $0.baseAddress) } }
+        let tied = group(.tied).map { UnsafePointer(memory.embedding($0)) }
+        notes.note(.exchange) { gradients[0].withUnsafeMutableBufferPointer { sumParts(tied, 0..<count, into: $0.baseAddress) } }
     }
 
     /// Each replica sums its part of all gradients, then reads the whole sum: the two halves of a direct all-reduce.
@@ -369,7 +369,7 @@ struct Worker {
 }
 
 /// Watches whether any worker still does anything.
-struct Silence {
+struct Watchdog {
     private let memory: RunMemory
     private var beats: UInt64
     private var since = Moment.seconds(CLOCK_MONOTONIC)

@@ -2,6 +2,7 @@ import COrreryCUDA
 
 /// A kernel on an NVIDIA GPU that the plug-in times: COrreryCUDA/orrery_cuda.h gives the meaning of sizes and modes.
 public struct CUDACall: Hashable, Sendable, CustomStringConvertible {
+    /// What the kernel does; above each case the sizes that a call of it has, and its modes.
     public enum Kind: Int32, CaseIterable, Sendable {
         /// m, n, k, count. Modes: 1 adds to a float32 result (a weight gradient), 2 fast accumulation of FP8.
         case gemm = 1
@@ -40,11 +41,13 @@ public struct CUDACall: Hashable, Sendable, CustomStringConvertible {
     /// Number formats.
     public enum Format: Int32, CaseIterable, Sendable {
         case fp32, tf32, fp16, bf16, e4m3, int8
+        /// Bytes of an element.
         public var bytes: Double { [4, 4, 2, 2, 1, 1][Int(rawValue)] }
     }
     /// In the words of cuBLAS: forward TN, input gradient NN, weight gradient NT.
     public enum Layout: Int32, CaseIterable, Sendable { case nn, nt, tn, tt }
 
+    /// What is computed, on which sizes, in which format.
     public let kind: Kind
     public let sizes: [Int]
     public var format: Format
@@ -123,6 +126,7 @@ public struct CUDATiming: Hashable, Sendable {
 
 /// A GPU as the plug-in sees it.
 public struct CUDADevice: Hashable, Sendable {
+    /// Number of the GPU, from 0.
     public let index: Int
     /// "NVIDIA H100 80GB HBM3".
     public let name: String

@@ -68,6 +68,7 @@ public enum KernelName: String, CaseIterable, Sendable, Codable {
 
 /// One kernel on one shape: what is timed, and what a step is a list of.
 public struct KernelCall: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// What is computed.
     public let kernel: KernelName
     /// As `kernel.sizeNames` says.
     public let sizes: [Int]
@@ -125,6 +126,7 @@ public struct KernelCall: Hashable, Sendable, Codable, CustomStringConvertible {
 
 /// Why a call cannot be made; the text says where, what, and what would be right.
 public struct KernelError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong, and what would be right.
     public let message: String
     public init(_ message: String) { self.message = message }
     public var description: String { message }

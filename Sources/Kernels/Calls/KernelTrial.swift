@@ -1,5 +1,6 @@
 /// A call with operands of its own, to be run as often as a timing needs. Several trials of one call, run in turn, keep operands out of the cache.
 public struct KernelTrial<B: Backend> {
+    /// What is timed.
     public let call: KernelCall
     private let backend: B
     /// Operands by their role; results go to the later ones.

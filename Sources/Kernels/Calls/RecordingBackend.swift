@@ -2,6 +2,7 @@ import Synchronization
 
 /// A call with the seconds that it took; 0 where times were not asked for.
 public struct RecordedCall: Hashable, Sendable {
+    /// The call, and the seconds that it took.
     public let call: KernelCall
     public let seconds: Double
     public init(call: KernelCall, seconds: Double) {
@@ -14,6 +15,7 @@ public struct RecordedCall: Hashable, Sendable {
 /// the list; with `timed`, the list also holds what each call really took.
 public final class RecordingBackend<Base: Backend>: Backend {
     public typealias Scalar = Base.Scalar
+    /// Who does the work, and whether it is timed.
     public let base: Base
     public let timed: Bool
     private let log = Mutex<[RecordedCall]>([])

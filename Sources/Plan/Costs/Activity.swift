@@ -1,5 +1,5 @@
 /// What a second of the step is spent on. Categories of the result's `breakdown_s`, in its order.
-public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
+public enum Activity: String, Sendable, Hashable, Codable, CaseIterable, CodingKeyRepresentable {
     case forward, backward, recompute, optimizer
     case tensorComm = "tensor_comm"
     case sequenceComm = "sequence_comm"
@@ -17,7 +17,9 @@ public enum Activity: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// Seconds by activity; adds and scales like a number.
 public struct ActivitySeconds: Sendable, Hashable {
-    private var lanes = SIMD16<Double>.zero
+    // Wider than the activities there are; a test holds that each has a lane of its own.
+    private var lanes = SIMD32<Double>.zero
+    static let capacity = SIMD32<Double>.scalarCount
     public init() {}
     public init(_ activity: Activity, _ seconds: Double) { self[activity] = seconds }
 
@@ -53,12 +55,12 @@ extension Activity {
         case .expertComm: 7
         case .pipelineComm: 8
         case .dataComm: 9
-        case .bubble: 10
-        case .stragglerWait: 11
-        case .inputStall: 12
-        case .launch: 13
-        case .other: 14
-        case .offloadComm: 15
+        case .offloadComm: 10
+        case .bubble: 11
+        case .stragglerWait: 12
+        case .inputStall: 13
+        case .launch: 14
+        case .other: 15
         }
     }
 }

@@ -2,9 +2,9 @@ import Calibration
 import Cluster
 import Workload
 
-/// Everything that turns the ops of a job into seconds: kernels, collectives, groups, and how the stack overlaps them.
+/// Everything that turns the ops of a model on its machines into seconds: kernels, collectives, groups, and how the stack overlaps them.
 public struct CostModel: Sendable {
-    public let job: Job
+    public let deployment: Deployment
     public let behaviour: StackBehaviour
     public let timings: KernelTimings
     public let collectives: CollectiveModel
@@ -12,29 +12,29 @@ public struct CostModel: Sendable {
     public var constants: Constants { timings.constants }
     let efficiency: LinkEfficiency
 
-    public init(job: Job, behaviour: StackBehaviour, constants: Constants, groups: GroupShapes) {
-        self.init(job: job, behaviour: behaviour, constants: constants, groups: groups, collectives: CollectiveModel(cluster: job.cluster))
+    public init(_ deployment: Deployment, behaviour: StackBehaviour, constants: Constants, groups: GroupShapes) {
+        self.init(deployment, behaviour, constants, groups, CollectiveModel(cluster: deployment.cluster))
     }
 
-    private init(job: Job, behaviour: StackBehaviour, constants: Constants, groups: GroupShapes, collectives: CollectiveModel) {
-        self.job = job
+    private init(
+        _ deployment: Deployment, _ behaviour: StackBehaviour, _ constants: Constants, _ groups: GroupShapes, _ collectives: CollectiveModel
+    ) {
+        self.deployment = deployment
         self.behaviour = behaviour
         self.groups = groups
         self.collectives = collectives
         timings = KernelTimings(
-            accelerator: job.cluster.accelerator, constants: constants, behaviour: behaviour, precision: job.training.precision.compute,
-            measured: job.software.measurements)
+            accelerator: deployment.cluster.accelerator, constants: constants, behaviour: behaviour,
+            precision: deployment.precision.compute, measured: deployment.software.measurements)
         efficiency = LinkEfficiency(intra: constants[.nvlink], inter: constants[.network])
     }
 
-    /// The same job under other constants.
-    public func with(_ constants: Constants) -> CostModel {
-        CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups, collectives: collectives)
-    }
+    /// The same under other constants.
+    public func with(_ constants: Constants) -> CostModel { CostModel(deployment, behaviour, constants, groups, collectives) }
 
-    /// The same machines, software and constants for another layout of the job.
-    public func laidOut(_ job: Job, groups: GroupShapes) -> CostModel {
-        CostModel(job: job, behaviour: behaviour, constants: constants, groups: groups, collectives: collectives)
+    /// The same machines, software and constants for another layout.
+    public func laidOut(_ deployment: Deployment, groups: GroupShapes) -> CostModel {
+        CostModel(deployment, behaviour, constants, groups, collectives)
     }
 
     /// Seconds of a collective of the named group, alone on its links.
@@ -72,7 +72,7 @@ public struct CostModel: Sendable {
     /// D is the token's own. Also as bytes of a plain all-to-all that sends as much across. Nil: copies travel one by one.
     func dispatch(bytes: Double) -> (network: Double, asAllToAll: Double)? {
         let shape = groups.expert
-        guard job.layout.expertDispatch.deduplicated, let moe = job.model.moe, shape.crossesDomains else { return nil }
+        guard deployment.layout.expertDispatch.deduplicated, let moe = deployment.model.moe, shape.crossesDomains else { return nil }
         let copies = Double(max(1, moe.active))
         let domains = Double(shape.domains)
         let reached = max(1, min(domains, Double(moe.nodeLimit ?? shape.domains)))
@@ -117,15 +117,13 @@ public struct CostModel: Sendable {
         switch behaviour.tensorOverlap {
         case .none: 1
         case .async: min(1, constants[.tensorAsyncExposed])
-        case .userBuffer: min(1, constants[.tensorExposed] * power(4 / Double(max(2, job.layout.tensor)), constants[.tensorChunks]))
+        case .userBuffer: min(1, constants[.tensorExposed] * power(4 / Double(max(2, deployment.layout.tensor)), constants[.tensorChunks]))
         }
     }
 
-    /// Times of the ops of one unit for one micro-batch.
-    func cost(of ops: [Op]) -> LayerCost {
+    /// Times of the ops of one unit for one micro-batch, and among them those of the modules that are computed `again`.
+    func cost(of ops: [Op], again: RecomputedModules = []) -> LayerCost {
         var cost = LayerCost()
-        var again = RecomputedModules()
-        if case .modules(let chosen) = job.training.recompute { again = chosen }
         for op in ops {
             var kernels = Double(timings.kernels(op))
             if case .communication = op.work { kernels *= collectiveKernels }
@@ -149,7 +147,7 @@ public struct CostModel: Sendable {
             }
             switch op.pass {
             case .forward:
-                if Self.isRepeated(op) { cost.elementwise += piece }
+                if Recomputation.isLight(op) { cost.elementwise += piece }
                 cost.forward += piece
                 cost.forwardKernels += kernels
                 if let module = RecomputedModules(of: op), again.contains(module) {
@@ -168,75 +166,11 @@ public struct CostModel: Sendable {
         return cost
     }
 
-    /// Whether the backward pass sends again what a forward op sends; `full`: its layer is recomputed as a whole.
-    func repeats(_ op: Op, full: Bool) -> Bool {
-        full || job.training.recompute == .selective && behaviour.selective == .half && Self.isRepeated(op)
-    }
-
-    /// Whether op-level selective recomputation does a forward op again whatever it keeps of the products.
-    private static func isRepeated(_ op: Op) -> Bool {
-        switch op.work {
-        case .memory: true
-        case .communication(let communication): communication.kind == .allGather && communication.group == .tensor
-        case .gemm, .attention: false
-        }
-    }
-
     private static func flops(_ op: Op) -> Double {
         switch op.work {
         case .gemm(let gemm): gemm.flops
         case .attention(let core): core.fullFLOPs * core.visible * (op.pass == .forward ? 1 : 2.5)
         case .memory, .communication: 0
-        }
-    }
-
-    /// What the backward pass computes again of a unit with cost `cost`.
-    func recomputation(of cost: LayerCost, full: Bool) -> (cost: PassCost, kernels: Double) {
-        if full {
-            var again = cost.forward
-            again.seconds[.recompute] = again.seconds[.forward]
-            again.seconds[.forward] = 0
-            return (again, cost.forwardKernels)
-        }
-        if case .modules = job.training.recompute {
-            var again = cost.recompute
-            again.seconds[.recompute] = again.seconds[.forward]
-            again.seconds[.forward] = 0
-            return (again, cost.recomputeKernels)
-        }
-        guard job.training.recompute == .selective else { return (PassCost(), 0) }
-        var again = PassCost()
-        if behaviour.selective == .half {
-            // Every second matrix product is kept, and the attention core and the results of reductions; all else is done again.
-            let light = cost.elementwise
-            let products = cost.forward.seconds[.forward] - cost.core.seconds[.forward] - light.seconds[.forward]
-            again.seconds = light.seconds
-            again.seconds[.recompute] = light.seconds[.forward] + products * constants[.selectiveShare]
-            again.seconds[.forward] = 0
-            again.overlapped = light.overlapped
-            let squares = cost.forward.squares - cost.core.squares - light.squares
-            again.squares = light.squares + squares * constants[.selectiveShare]
-            again.flops = (cost.forward.flops - cost.core.flops) * constants[.selectiveShare]
-            return (again, cost.forwardKernels * 0.75)
-        }
-        // Fused attention keeps no scores, so there is nothing to select.
-        guard !behaviour.flashAttention, cost.core.total > 0 else { return (again, 0) }
-        again = cost.core
-        again.seconds[.recompute] = again.seconds[.forward]
-        again.seconds[.forward] = 0
-        return (again, 6)
-    }
-}
-
-extension RecomputedModules {
-    /// The module that a forward op belongs to, by the name that the layer builder gives it; nil for one that is never left out.
-    init?(of op: Op) {
-        guard op.pass == .forward else { return nil }
-        switch op.name {
-        case "norm", "latent norm": self = .norms
-        case "q up", "kv up", "rotary": self = .latentUp
-        case "activation": self = .activation
-        default: return nil
         }
     }
 }

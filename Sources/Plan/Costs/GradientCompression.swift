@@ -48,13 +48,13 @@ public struct GradientCompression: Sendable, Hashable {
         return size.isExact ? Double(size.most) / Double(count) : sampled
     }
 
-    private func side(_ job: Job) -> Int { max(256, job.model.hidden) }
+    private func side(_ model: Architecture) -> Int { max(256, model.hidden) }
 
     /// What goes over the network for `elements` over a group of `ranks`, in order: operations with their full buffers in bytes (see `CollectiveOp`).
-    public func collectives(elements: Double, ranks: Int, job: Job) -> [(operation: CollectiveOp, bytes: Double)] {
-        let message = elements * bytesPerElement(side: side(job))
+    public func collectives(elements: Double, ranks: Int, of deployment: Deployment) -> [(operation: CollectiveOp, bytes: Double)] {
+        let message = elements * bytesPerElement(side: side(deployment.model))
         // With ZeRO-1 a replica needs the sum of its own part only, where elements can be told apart in a message.
-        let isSharded = job.layout.zero >= 1
+        let isSharded = deployment.layout.zero >= 1
         switch codec.exchange {
         case .allReduce: return [(isSharded && keepsElements ? .reduceScatter : .allReduce, message)]
         case .scatterAndGather: return [(.allToAll, message)] + (isSharded ? [] : [(.allGather, message)])
@@ -78,12 +78,12 @@ public struct GradientCompression: Sendable, Hashable {
     func memoryBytes(elements: Double, job: Job) -> Double {
         let replicas = Double(job.data * max(1, job.layout.context))
         guard replicas > 1 else { return 0 }
-        let bucket = min(elements, Double(job.layout.bucket.count) / 4) * bytesPerElement(side: side(job))
+        let bucket = min(elements, Double(job.layout.bucket.count) / 4) * bytesPerElement(side: side(job.model))
         return (keepsResidual ? 4 * elements : 0) + bucket * (codec.exchange == .gather ? replicas : 2)
     }
 
     func remarks(_ job: Job) -> [String] {
-        let share = (bytesPerElement(side: side(job)) / 4 * 1e4).rounded() / 100
+        let share = (bytesPerElement(side: side(job.model)) / 4 * 1e4).rounded() / 100
         let way =
             switch codec.exchange {
             case .allReduce: "summed on the way"

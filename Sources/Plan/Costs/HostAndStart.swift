@@ -15,27 +15,30 @@ extension CostModel {
 
     /// Seconds that gathering parameters from all of `ranks` takes beside the volume, where each rank sends its own piece around.
     func shardStart(ranks: Int, crosses: Bool) -> Double {
-        guard crosses, job.layout.zero == 1 || job.layout.zero == 2 else { return 0 }
+        guard crosses, deployment.layout.zero == 1 || deployment.layout.zero == 2 else { return 0 }
         return constants[.shardStart] * 1e-3 * Double(ranks)
     }
 
     /// Seconds for which the host of a stack with blocking sends is held up in a layer's forward and backward pass.
     var blockingPerLayer: Double {
-        guard behaviour.blockingSends, job.layout.pipeline > 1, groups.pipelineCrossing > 0, job.layout.tensor > 1 else { return 0 }
-        return constants[.blockingSends] * 1e-3 * power(Double(job.layout.tensor), constants[.blockingGrowth])
+        guard behaviour.blockingSends, deployment.layout.pipeline > 1, groups.pipelineCrossing > 0, deployment.layout.tensor > 1 else {
+            return 0
+        }
+        return constants[.blockingSends] * 1e-3 * power(Double(deployment.layout.tensor), constants[.blockingGrowth])
     }
 
     /// Host seconds of updating the tensors of these units one by one.
     func updateStart(_ units: [StageWork.Unit]) -> Double {
         guard constants[.optimizerTensor] > 0 else { return 0 }
-        let experts = Double(max(1, job.layout.expert))
+        let experts = Double(max(1, deployment.layout.expert))
         var tensors = 0.0
         for unit in units {
             switch unit {
             case .layer(let variant):
-                let count = Double(job.model.parameterTensors(variant))
+                let count = Double(deployment.model.parameterTensors(variant))
                 tensors += variant.kind == .moe ? count / experts : count
-            case .prediction: tensors += Double(job.model.parameterTensors(job.model.variant(at: max(0, job.model.layers - 1))))
+            case .prediction:
+                tensors += Double(deployment.model.parameterTensors(deployment.model.variant(at: max(0, deployment.model.layers - 1))))
             case .embedding, .head: tensors += 2
             }
         }

@@ -32,8 +32,8 @@ struct HostCosts {
     private static let updateBytes = 4.0 + 12 + 12
 
     /// Nil where nothing is offloaded or the cluster names no host.
-    init?(_ model: CostModel) {
-        job = model.job
+    init?(_ job: Job, _ model: CostModel) {
+        self.job = job
         self.model = model
         guard job.layout.offload != .none, let host = job.cluster.host else { return nil }
         let gpus = max(1, min(job.cluster.gpusPerNode, job.cluster.gpus))

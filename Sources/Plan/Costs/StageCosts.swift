@@ -50,16 +50,21 @@ public struct StageCosts: Sendable {
     /// The same where parameters are gathered unit by unit.
     public var shardedSlowdown = 0.0
 
+    /// What training the model of `model` as `training` says costs.
     /// - Complexity: O(ops of the different units + virtual stages).
-    public init(work: StageWork, model: CostModel) {
-        let job = model.job
+    public init(work: StageWork, training: TrainingSpec, model: CostModel) {
+        let job = Job(model.deployment, training: training)
         let constants = model.constants
-        let costs = work.ops.map(model.cost(of:))
-        hop = Self.hop(model)
+        let recomputation = Recomputation(training.recompute, model: model)
+        let costs = work.ops.map { model.cost(of: $0, again: recomputation.modules) }
+        func data(_ parameters: StageWork.LocalParameters) -> DataCollectives {
+            DataCollectives(of: parameters, model: model, compression: training.compression)
+        }
+        hop = Self.hop(job, model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
         let full = work.fullLayers(job)
         let demand = OptimizerDemand(job.training.optimizer, model: job.model)
-        let offload = HostCosts(model)
+        let offload = HostCosts(job, model)
         for (stage, units) in work.stages.enumerated() {
             var sum = Sum()
             var repeated = full[stage]
@@ -69,7 +74,7 @@ public struct StageCosts: Sendable {
                     repeated -= 1
                     isFull = true
                 }
-                sum.add(costs[unit], again: model.recomputation(of: costs[unit], full: isFull))
+                sum.add(costs[unit], again: recomputation.cost(of: costs[unit], full: isFull))
             }
             var passes = sum.passes(model.timings, waiting: model.blockingPerLayer * Double(work.stageLayers[stage]))
             passes.forward.seconds += sync
@@ -80,7 +85,7 @@ public struct StageCosts: Sendable {
                 passes.backward.seconds[.other] += copy
             }
             stages.append(passes)
-            data.append(DataTraffic(model.dataCollectives(of: work.parameters[stage])))
+            self.data.append(DataTraffic(data(work.parameters[stage])))
             let shard = job.layout.zero >= 1 ? Double(job.replicas) : 1
             let start = model.updateStart(units.map { work.units[$0] })
             let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
@@ -93,12 +98,14 @@ public struct StageCosts: Sendable {
         }
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
-            sum.add(cost, again: model.recomputation(of: cost, full: work.isLayer(unit) && (full.max() ?? 0) > 0))
+            sum.add(cost, again: recomputation.cost(of: cost, full: work.isLayer(unit) && (full.max() ?? 0) > 0))
             units.append(sum.passes(model.timings, waiting: 0))
-            unitData.append(DataTraffic(model.dataCollectives(of: work.unitParameters[unit])))
+            unitData.append(DataTraffic(data(work.unitParameters[unit])))
             if let offload { unitHost.append(offload.traffic(work.unitParameters[unit])) }
         }
-        if job.layout.bucketing == .groups { groupBySize(work: work, model: model) }
+        if job.layout.bucketing == .groups {
+            groupBySize(work, width: job.deployment.reduceBytes(model.behaviour)) { data($0).reduceSeconds }
+        }
         let degradation = constants[.degradation]
         if degradation != 1 {
             for stage in stages.indices { stages[stage].scale(degradation) }
@@ -112,8 +119,7 @@ public struct StageCosts: Sendable {
     }
 
     /// Tensors below 16 MB are reduced one by one as soon as they are there and hold the backward pass up; larger ones leave alone, beside it.
-    private mutating func groupBySize(work: StageWork, model: CostModel) {
-        let width = model.job.reduceBytes(model.behaviour)
+    private mutating func groupBySize(_ work: StageWork, width: Double, reduce: (StageWork.LocalParameters) -> Double) {
         for stage in work.stages.indices {
             var (small, large) = (0.0, 0.0)
             for unit in work.stages[stage] {
@@ -123,11 +129,11 @@ public struct StageCosts: Sendable {
                     let elements = Double(gemm.m) * Double(gemm.n) * Double(gemm.count)
                     if !gemm.grouped { rest -= elements }
                     let parameters = StageWork.LocalParameters(dense: gemm.grouped ? 0 : elements, expert: gemm.grouped ? elements : 0)
-                    let seconds = model.dataCollectives(of: parameters).reduceSeconds
+                    let seconds = reduce(parameters)
                     if elements * width < 16e6 { small += seconds } else { large += seconds }
                 }
                 // Norms and biases travel together; the embedding's table has no product either.
-                let together = model.dataCollectives(of: StageWork.LocalParameters(dense: max(0, rest))).reduceSeconds
+                let together = reduce(StageWork.LocalParameters(dense: max(0, rest)))
                 if rest * width < 16e6 { small += together } else { large += together }
             }
             synchronous.append(small)
@@ -136,9 +142,9 @@ public struct StageCosts: Sendable {
     }
 
     /// Seconds for which the activations of a micro-batch travel to the next stage.
-    private static func hop(_ model: CostModel) -> Double {
-        guard model.job.layout.pipeline > 1 else { return 0 }
-        let bytes = model.job.hopBytes
+    private static func hop(_ job: Job, _ model: CostModel) -> Double {
+        guard job.layout.pipeline > 1 else { return 0 }
+        let bytes = job.hopBytes
         let groups = model.groups
         let inside = model.seconds(.sendReceive, bytes: bytes, group: GroupShape(ranks: 2, perDomain: 2, concurrent: 1))
         guard groups.pipelineCrossing > 0 else { return inside }
@@ -150,7 +156,8 @@ public struct StageCosts: Sendable {
     /// What a blocking send-receive pair and the host's synchronisation add to each pass of a stage, beside the hop itself.
     private static func pipelineExposure(hop: Double, model: CostModel) -> ActivitySeconds {
         let constants = model.constants
-        let isOverlapped = model.job.layout.overlap.pipeline ?? (model.behaviour.pipelineOverlap && model.job.layout.virtual > 1)
+        let layout = model.deployment.layout
+        let isOverlapped = layout.overlap.pipeline ?? (model.behaviour.pipelineOverlap && layout.virtual > 1)
         let left = isOverlapped ? constants[.pipelineOverlap] : 1
         var seconds = ActivitySeconds(.pipelineComm, constants[.pipelineExposed] * left * hop)
         seconds[.launch] = constants[.hostSync] * 1e-3 * left

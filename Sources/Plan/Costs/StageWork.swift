@@ -120,7 +120,7 @@ public struct StageWork: Sendable {
         stages.indices.map { stage in
             let most = max(1, min(stages[stage].count, 16))
             guard job.layout.bucketing == .fixed else { return most }
-            let bytes = parameters[stage].total * job.reduceBytes(behaviour)
+            let bytes = parameters[stage].total * job.deployment.reduceBytes(behaviour)
             let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
             return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
         }
@@ -156,27 +156,5 @@ public struct StageWork: Sendable {
         case .head: local.dense = Double(count.head + count.taskHeads) / tensor + Double(count.finalNorm)
         }
         return local
-    }
-}
-
-extension Job {
-    /// How one micro-batch is cut over the ranks of a model-parallel group.
-    public var sharding: Sharding {
-        var sharding = Sharding()
-        sharding.microBatch = training.microBatch
-        sharding.sequence = training.sequence
-        sharding.tensor = layout.tensor
-        sharding.sequenceParallel = layout.sequenceParallel && layout.tensor > 1
-        sharding.context = layout.context
-        sharding.expert = layout.expert
-        sharding.expertTensor = layout.expertTensor
-        sharding.grid = layout.tensorGrid
-        sharding.gridDepth = max(1, layout.tensorDepth)
-        sharding.contextByHeads = layout.contextExchange == .allToAll
-        sharding.contextBalanced = layout.contextOrder == .zigzag
-        // Low formats carry a 4-byte scale for each 128 elements (arXiv:2412.19437 section 3.3.2).
-        sharding.dispatchBytes = layout.expertDispatch.precision.map { $0.bytes + ($0.isLow ? 4.0 / 128 : 0) }
-        sharding.activationBytes = training.precision.compute == .fp32 || training.precision.compute == .tf32 ? 4 : 2
-        return sharding
     }
 }

@@ -23,37 +23,6 @@ public enum ScheduleKind: String, Sendable, Hashable, Codable, CaseIterable {
     case auto
 }
 
-public enum Recompute: Sendable, Hashable {
-    case none, selective, full
-    /// Full recomputation of this many layers of a stage, none of the others.
-    case layers(Int)
-    /// The outputs of these parts of every layer.
-    case modules(RecomputedModules)
-    /// The fewest layers of each pipeline rank with which it fits into memory.
-    case auto
-    /// What `auto` chose: layers recomputed in full on each pipeline rank, [ranks].
-    case perRank([Int])
-}
-
-/// Parts of a layer whose outputs are cheap to compute again for the memory that they hold (Megatron-Core's `recompute_modules`;
-/// DeepSeek-V3 drops the first two, arXiv:2412.19437 section 3.2.3).
-public struct RecomputedModules: OptionSet, Sendable, Hashable {
-    public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
-    /// Outputs of the norms over the hidden width and the latents.
-    public static let norms = RecomputedModules(rawValue: 1)
-    /// Queries, keys and values made from the latents of MLA.
-    public static let latentUp = RecomputedModules(rawValue: 2)
-    /// Outputs of the MLP's and the experts' activation function.
-    public static let activation = RecomputedModules(rawValue: 4)
-
-    /// Names in a scenario, in the order in which they are written out.
-    public static let names: [(name: String, value: RecomputedModules)] = [
-        ("norms", .norms), ("mla-up", .latentUp), ("activation", .activation),
-    ]
-    public var description: String { Self.names.filter { contains($0.value) }.map(\.name).joined(separator: ", ") }
-}
-
 /// Degrees and rules that cut a job over GPUs.
 public struct Layout: Sendable, Hashable {
     public enum Offload: String, Sendable, Hashable, Codable, CaseIterable { case none, optimizer, parameters }
@@ -143,74 +112,4 @@ public struct Layout: Sendable, Hashable {
     public var weightCuts: Int { tensorGrid > 0 ? tensorGrid * tensorGrid : max(1, tensor) }
     /// Copies of the parameters that a pipeline's ranks hold together.
     public var parameterCopies: Int { pipeline > 1 ? schedule.parameterCopies : 1 }
-}
-
-/// Formats of a training run. `compute` is that of the matrix products.
-public struct PrecisionPolicy: Sendable, Hashable {
-    public var compute: Precision
-    /// Format that gradients are kept and reduced in; nil: the stack's default.
-    public var gradients: Precision?
-    public var master: Precision?
-    public var reduce: Precision?
-    /// Format in which inputs of matrix products and activation functions are kept for the backward pass; nil: as the stack does.
-    public var activations: Precision?
-    public init(compute: Precision) { self.compute = compute }
-}
-
-/// What is trained, for how long, and with which numerics.
-public struct TrainingSpec: Sendable, Hashable {
-    public enum Length: Sendable, Hashable {
-        case steps(Int)
-        case tokens(Int64)
-        /// Length unknown: only a step is projected.
-        case oneStep
-    }
-    /// Sequences (samples for a CNN) of one optimizer step.
-    public var globalBatch = 1
-    public var microBatch = 1
-    public var sequence = 1
-    public var precision = PrecisionPolicy(compute: .bf16)
-    public var recompute = Recompute.none
-    public var optimizer = OptimizerKind.adamw
-    /// How gradients are sent between replicas; nil: as they are.
-    public var compression: GradientCompression?
-    public var length = Length.oneStep
-    /// Bytes a second that input data arrive with, per node, and batches read ahead; nil: never a bottleneck.
-    public var dataLoading: Bandwidth?
-    public var dataPrefetch = 2
-    public init() {}
-}
-
-/// Optimizers by name; what they keep and move is stated by the rules of module Training themselves (`OptimizerDemand`).
-public enum OptimizerKind: String, Sendable, Hashable, Codable, CaseIterable {
-    case sgd, momentum, adam, adamw, lamb, lion, adafactor, muon
-    case adam8bit = "adam-8bit"
-}
-
-/// Everything that decides a step: model, machines, layout, training, software.
-public struct Job: Sendable, Hashable {
-    public var model: Architecture
-    public var cluster: ClusterSpec
-    public var layout: Layout
-    public var training: TrainingSpec
-    public var software: SoftwareStack
-    public init(model: Architecture, cluster: ClusterSpec, layout: Layout, training: TrainingSpec, software: SoftwareStack) {
-        self.model = model
-        self.cluster = cluster
-        self.layout = layout
-        self.training = training
-        self.software = software
-    }
-    /// Data-parallel replicas.
-    public var data: Int { layout.data ?? max(1, cluster.gpus / max(1, layout.tensor * layout.pipeline * layout.context)) }
-    /// GPUs that hold the same parameters: data and context ranks, copies of a bidirectional pipeline, grids of a 2.5D tensor group.
-    public var replicas: Int {
-        let grids = layout.tensorGrid > 0 ? max(1, layout.tensorDepth) : 1
-        return max(1, data * max(1, layout.context) * layout.parameterCopies * grids)
-    }
-    /// Micro-batches that each pipeline runs in a step.
-    public var microBatches: Int {
-        layout.batchShares.indices.contains(layout.pacingPool) ? layout.batchShares[layout.pacingPool] : evenMicroBatches
-    }
-    private var evenMicroBatches: Int { training.globalBatch / max(1, data * training.microBatch) }
 }

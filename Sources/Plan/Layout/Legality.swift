@@ -2,21 +2,9 @@ import Cluster
 import Quantities
 import Workload
 
-/// Why a job cannot run as it is laid out, and what would be right. `keyPath` is the scenario's key that is at fault.
-public struct PlanProblem: Sendable, Hashable {
-    public var keyPath: String
-    public var reason: String
-    public var suggestion: String
-    public init(keyPath: String, reason: String, suggestion: String) {
-        self.keyPath = keyPath
-        self.reason = reason
-        self.suggestion = suggestion
-    }
-}
-
 extension Job {
     /// Everything that makes the job impossible, all at once; empty for a legal job. Whether it fits into memory is another question.
-    public func problems() -> [PlanProblem] {
+    public func problems() -> [Fault] {
         var check = Legality(job: self)
         check.counts()
         guard check.problems.isEmpty else { return check.problems }
@@ -48,20 +36,20 @@ extension Job {
 /// The rules, group by group.
 struct Legality {
     let job: Job
-    var problems: [PlanProblem] = []
+    var problems: [Fault] = []
 
     init(job: Job) { self.job = job }
 
     var layout: Layout { job.layout }
 
     mutating func add(_ keyPath: String, _ reason: String, _ suggestion: String) {
-        problems.append(PlanProblem(keyPath: keyPath, reason: reason, suggestion: suggestion))
+        problems.append(Fault(keyPath: keyPath, reason: reason, suggestion: suggestion))
     }
 
     /// A list of GPUs must name one for each rank.
     mutating func placement() {
         guard case .listed = job.cluster.placement else { return }
-        do throws(PlacementError) { _ = try Placement(job.degrees, job.cluster) } catch {
+        do throws(PlacementError) { _ = try Placement(job.deployment.degrees, job.cluster) } catch {
             add("cluster.placement", "\(error)", "list each rank's GPU once, or write packed, spread or searched")
         }
     }
@@ -194,11 +182,8 @@ struct Legality {
     /// What the model's own check finds beside the rules above.
     mutating func shape() {
         let known = Set(problems.map(\.keyPath))
-        for text in job.model.problems {
-            let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-            guard let field = parts.first, parts.count == 2 else { continue }
-            let key = field == "model" ? field : "model.\(field)"
-            if !known.contains(key) { add(key, String(parts[1].drop { $0 == " " }), "change it, or start from a preset") }
+        for problem in job.model.problems where !known.contains(problem.keyPath) {
+            add(problem.keyPath, problem.reason, "change it, or start from a preset")
         }
     }
 
@@ -354,7 +339,7 @@ struct Legality {
     }
 
     mutating func precision() {
-        let compute = job.training.precision.compute
+        let compute = job.precision.compute
         let peaks = job.cluster.accelerator.peaks
         let native: Bool
         switch compute {
@@ -376,7 +361,7 @@ struct Legality {
                 "\(compression.name) with zero: \(layout.zero) is not modelled: every replica decodes whole gradients",
                 "write zero: 0 or 1, or compression: none")
         }
-        if let reduce = job.training.precision.reduce {
+        if let reduce = job.precision.reduce {
             add(
                 "training.precision.reduce", "gradients are sent as \(compression.name), not in \(reduce.rawValue)",
                 "remove reduce, or write compression: none")

@@ -1,12 +1,12 @@
+import Calibration
 import Cluster
 import Quantities
 import Workload
 
 extension Job {
-    /// Whether the stack shards this far under a pipeline. DeepSpeed's pipeline engine shards the optimizer only, since each micro-batch would
-    /// reduce the gradients anew.
+    /// Whether the stack shards this far under a pipeline.
     public func allowsSharding(_ zero: Int, pipeline: Int) -> Bool {
-        zero < 2 || pipeline <= 1 || !software.framework.lowercased().contains("deepspeed")
+        pipeline <= 1 || zero <= StackTable.memory(of: software.framework).pipelineZero
     }
 }
 
@@ -152,7 +152,7 @@ extension Legality {
                 "write expert: 1, or cut the pools by pipeline")
         }
         for pool in pools {
-            let compute = job.training.precision.compute
+            let compute = job.precision.compute
             let native =
                 pool.accelerator.peaks[compute] != nil || compute == .fp32 || compute == .mxfp8 && pool.accelerator.peaks[.fp8] != nil
             if !native {

@@ -25,8 +25,8 @@ extension Job {
     /// The plan of the pool that is done last, when every replica takes the micro-batches with which the slowest is done earliest.
     ///
     /// A synchronous step waits for its slowest replica before the gradients are reduced, so that pool's own plan is the step.
-    /// - Throws: `PlanError` as `plan`, and where the batch cannot be dealt.
-    func planShares(_ data: CalibrationData) throws(PlanError) -> Plan {
+    /// - Throws: `Faults` as `plan`, and where the batch cannot be dealt.
+    func planShares(_ data: CalibrationData) throws(Faults) -> Plan {
         let replicas = poolReplicas
         let total = training.globalBatch / max(1, training.microBatch)
         var seconds: [Double] = []
@@ -35,7 +35,7 @@ extension Job {
             seconds.append(own.costs.stages.reduce(0) { $0 + $1.forward.total + $1.backward.total + $1.weight.total })
         }
         guard let shares = BatchShares.best(replicas: replicas, seconds: seconds, total: total) else {
-            throw PlanError([
+            throw Faults([
                 .init(
                     keyPath: "training.global_batch",
                     reason:
@@ -47,7 +47,7 @@ extension Job {
         let pace = shares.indices.max { Double(shares[$0]) * seconds[$0] < Double(shares[$1]) * seconds[$1] } ?? 0
         let plan = try share(pace, shares: shares).plan(data)
         return plan.noting(
-            shares: shares, memory: try shares.indices.map { index throws(PlanError) in try share(index, shares: shares).plan(data) })
+            shares: shares, memory: try shares.indices.map { index throws(Faults) in try share(index, shares: shares).plan(data) })
     }
 
     private func share(_ pool: Int, shares: [Int]) -> Job {

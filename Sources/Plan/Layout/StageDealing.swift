@@ -12,7 +12,9 @@ extension Job {
         let work = StageWork(job: self, stageLayers: [model.layers])
         var times: [(layers: [Double], first: Double, last: Double)] = []
         for costModel in models {
-            let units = StageCosts(work: work, model: costModel).units.map { $0.forward.total + $0.backward.total + $0.weight.total }
+            let units = StageCosts(work: work, training: training, model: costModel).units.map {
+                $0.forward.total + $0.backward.total + $0.weight.total
+            }
             var own: (layers: [Double], first: Double, last: Double) = ([], 0, 0)
             for unit in work.stages[0] {
                 switch work.units[unit] {

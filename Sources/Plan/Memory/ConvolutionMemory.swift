@@ -43,8 +43,7 @@ struct ConvolutionMemory {
     func stage(_ job: Job, capacity: Double) -> MemoryEstimate.Stage {
         var stage = MemoryEstimate.Stage()
         let traits = MemoryTraits(job)
-        let compute = job.training.precision.compute
-        let bytes: Double = compute == .fp32 || compute == .tf32 ? 4 : 2
+        let bytes = job.precision.activationBytes
         let replicas = Double(max(1, min(job.data, job.layout.shardGroup ?? job.data)))
         func cut(_ level: Int) -> Double { job.layout.zero >= level ? replicas : 1 }
         stage.parameters = bytes * parameters / cut(3)
@@ -54,8 +53,8 @@ struct ConvolutionMemory {
         // Reduction buckets hold one more copy of the gradients; cuDNN picks algorithms with up to about 1 GB of workspace.
         stage.buffers = (job.data > 1 ? bytes * parameters : 0) + 0.5e9
         stage.buffers += job.training.compression?.memoryBytes(elements: parameters, job: job) ?? 0
-        stage.context = traits.context
-        stage.fragmentation = traits.context + min(max(0, capacity - stage.total - traits.context), traits.slack * stage.activations)
+        stage.context = traits.stack.context
+        stage.fragmentation = stage.context + min(max(0, capacity - stage.total - stage.context), traits.stack.slack * stage.activations)
         return stage
     }
 }

@@ -82,7 +82,7 @@ public struct LayerActivations: Sendable, Hashable {
             }
         }
         // Where inputs are kept in a format of their own, the attention's output is kept once, as the projection's input.
-        let isKeptOnce = job.training.precision.activations != nil
+        let isKeptOnce = job.precision.activations != nil
         add("attention output", (isKeptOnce ? x.ahead : x.e) * heads * valueWidth * x.split)
         if x.low, x.traits.flash, !isKeptOnce { add("output projection input", x.linear * heads * valueWidth * x.split) }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
@@ -96,7 +96,7 @@ public struct LayerActivations: Sendable, Hashable {
         add("MLP input", x.linear * x.h * x.local, from: .norms)
         let projections: Double = x.gated ? 2 : 1
         add("activation input", x.ahead * projections * width * x.split)
-        if x.traits.keepsGate, x.gated { add("activated gate", x.e * width * x.split, from: .activation) }
+        if x.traits.stack.keepsGate, x.gated { add("activated gate", x.e * width * x.split, from: .activation) }
         add("down-projection input", x.linear * width * x.split, from: .activation)
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
@@ -126,11 +126,11 @@ public struct LayerActivations: Sendable, Hashable {
     }
 
     /// Bytes kept in flight under a policy, and bytes that come alive again for one layer in its backward.
-    public func kept(_ policy: Recompute, torchtitan: Bool = false) -> (stored: Double, live: Double) {
+    public func kept(_ policy: Recompute, repeatsHalf: Bool = false) -> (stored: Double, live: Double) {
         switch policy {
         case .none, .layers, .perRank, .auto: (total, 0)
         case .full: (input, total)
-        case .selective where torchtitan:
+        case .selective where repeatsHalf:
             // torchtitan's selective mode keeps the attention output and every second matrix product: about half of what lies inside the layer.
             (input + (total - input) / 2, (total - input) / 2)
         // A fused kernel keeps no scores and computes them again as it is: there is nothing to select (its statistics stay).
@@ -171,14 +171,14 @@ struct LayerShape: Sendable {
     init(_ job: Job) {
         traits = MemoryTraits(job)
         h = Double(job.model.hidden)
-        let compute = job.training.precision.compute
-        e = compute == .fp32 || compute == .tf32 ? 4 : 2
+        let compute = job.precision.compute
+        e = job.precision.activationBytes
         // Transformer Engine keeps the quantised input of a linear layer; torchtitan's float8 casts again in the backward.
         low = compute.isLow && traits.family == .megatron
         // Block scales: a byte for each 32 elements of MXFP8 and each 16 of NVFP4.
         let scales = compute == .mxfp8 ? 1.0 / 32 : compute == .nvfp4 ? 1.0 / 16 : 0
         ahead = e
-        if let kept = job.training.precision.activations {
+        if let kept = job.precision.activations {
             // Eight bits carry a 4-byte scale for each 128 elements (arXiv:2412.19437 section 3.3.3).
             ahead = kept.isLow ? kept.bytes + 4.0 / 128 : kept.bytes
             linear = low ? min(compute.bytes + scales, ahead) : ahead

@@ -1,3 +1,5 @@
+import Calibration
+
 /// Bytes on one GPU of each pipeline stage at the worst moment of a step.
 public struct MemoryEstimate: Sendable, Hashable, Codable {
     public struct Stage: Sendable, Hashable, Codable {

@@ -38,11 +38,11 @@ extension MemoryEstimate {
     /// Bytes that the job's framework prints as its peak: those of the fullest stage as it counts them, or of the first where that rank alone prints.
     public func printed(for job: Job) -> Double {
         let traits = MemoryTraits(job)
-        return traits.printsFirstStage ? stages.first?.total(traits.measure) ?? 0 : peak(traits.measure)
+        return traits.stack.printsFirstStage ? stages.first?.total(traits.stack.measure) ?? 0 : peak(traits.stack.measure)
     }
 
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
-    public static func measure(of job: Job) -> MemoryMeasure { MemoryTraits(job).measure }
+    public static func measure(of job: Job) -> MemoryMeasure { MemoryTraits(job).stack.measure }
 }
 
 /// Fills one stage of the estimate; what does not depend on the stage is computed once.
@@ -53,13 +53,10 @@ private struct StageMemory {
     let dense: LayerActivations
     let expert: LayerActivations
     let states: StateBytes
-    /// Searched for in the framework's name once, not for every layer.
-    let isTorchtitan: Bool
 
     init(_ job: Job) {
         self.job = job
         traits = MemoryTraits(job)
-        isTorchtitan = traits.framework.contains("torchtitan")
         shape = LayerShape(job)
         dense = LayerActivations(job: job, isExpert: false)
         expert = LayerActivations(job: job, isExpert: true)
@@ -125,16 +122,16 @@ private struct StageMemory {
             if isLast, depths[chunk] == last { layers += extra }
             for layer in layers {
                 let activations = isExpert(layer) ? expert : dense
-                let kept = activations.kept(policy(&remaining), torchtitan: isTorchtitan)
+                let kept = activations.kept(policy(&remaining), repeatsHalf: traits.stack.repeatsHalf)
                 stage.activations += held * kept.stored
                 live = max(live, kept.live + activations.workspace)
             }
             if depths[chunk] == 0 { stage.activations += held * embedding }
             if depths[chunk] == last {
                 stage.activations += held * 2 * shape.e * shape.h * shape.local
-                if job.layout.tensor > 1 { stage.activations += traits.headBytes * shape.h * shape.tokens }
+                if job.layout.tensor > 1 { stage.activations += traits.stack.headBytes * shape.h * shape.tokens }
             }
-            if traits.family == .deepSpeed, job.layout.pipeline > 1 {
+            if traits.family == .deepspeed, job.layout.pipeline > 1 {
                 // The pipeline engine keeps the output of every micro-batch in flight until its backward.
                 stage.buffers += held * shape.e * shape.h * shape.tokens
             }
@@ -148,10 +145,10 @@ private struct StageMemory {
         // The optimizer step runs when all activations are gone, but its large flat tensors find no room in their cached blocks.
         let step = states.stepTemporaries(weights)
         stage.buffers += max(0, step - stage.activations)
-        stage.context = traits.context
-        let room = max(0, capacity - stage.total - traits.context)
-        let unusable = traits.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
-        stage.fragmentation = traits.context + min(room, unusable)
+        stage.context = traits.stack.context
+        let room = max(0, capacity - stage.total - stage.context)
+        let unusable = traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
+        stage.fragmentation = stage.context + min(room, unusable)
     }
 
     /// First layer of each virtual stage, [virtual stages].
@@ -198,7 +195,7 @@ private struct StageMemory {
         let outputs = Double(job.model.outputs ?? job.model.vocab)
         let elements = outputs * shape.tokens * job.model.scoredShare / tensor
         // Unfused: 16-bit logits, their fp32 copy and its exponentials.
-        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : traits.lossBytes))
+        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : traits.stack.lossBytes))
         // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
         let backward = elements * shape.e + 4 * outputs * shape.h / tensor
         return max(forward, traits.family == .megatron ? backward : 0)
@@ -233,7 +230,7 @@ struct StateBytes {
     func parameters(_ weights: StageWeights) -> Double {
         if job.layout.offload == .parameters { return 0 }
         if traits.keepsOnlyMasters(job) { return 4 * sharded(weights, job.layout.zero >= 3) }
-        return traits.weightBytes(job.training.precision.compute) * sharded(weights, job.layout.zero >= 3)
+        return traits.weightBytes(job.precision.compute) * sharded(weights, job.layout.zero >= 3)
     }
 
     func gradients(_ weights: StageWeights) -> Double {
@@ -256,10 +253,10 @@ struct StateBytes {
 
     func optimizer(_ weights: StageWeights) -> Double {
         if job.layout.offload != .none { return 0 }
-        let compute = job.training.precision.compute
-        if traits.isPure16, compute.bytes == 2 { return job.stateBytesPerParameter / 2 * sharded(weights, job.layout.zero >= 1) }
+        let compute = job.precision.compute
+        if traits.stack.isPure16, compute.bytes == 2 { return job.stateBytesPerParameter / 2 * sharded(weights, job.layout.zero >= 1) }
         let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job)
-        let master = hasMaster ? job.training.precision.master?.bytes ?? 4 : 0
+        let master = hasMaster ? job.precision.master?.bytes ?? 4 : 0
         return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)
     }
 
@@ -267,10 +264,10 @@ struct StateBytes {
     func stepTemporaries(_ weights: StageWeights) -> Double {
         // The host's optimizer makes its casts there.
         guard job.layout.offload == .none else { return 0 }
-        let compute = job.training.precision.compute
+        let compute = job.precision.compute
         switch traits.family {
         // The step casts the gradients to fp32, flat: ZeRO its own part; without ZeRO the pieces and the flat copy stand together.
-        case .deepSpeed where job.layout.zero < 3:
+        case .deepspeed where job.layout.zero < 3:
             return job.layout.zero == 0 ? 8 * (weights.dense + weights.expert) : 4 * sharded(weights, true)
         // fp16 gradients are cast to fp32 for the step; bf16 ones are accumulated in fp32 already.
         case .megatron where compute == .fp16 && traits.gradientBytes(job) < 4: return 4 * sharded(weights, job.layout.zero >= 1)
@@ -290,7 +287,7 @@ struct StateBytes {
     private func ordinaryBuffers(_ weights: StageWeights, all: Double, isEnd: Bool) -> Double {
         switch traits.family {
         case .megatron where job.layout.zero < 3: return 0
-        case .deepSpeed where job.layout.zero < 3:
+        case .deepspeed where job.layout.zero < 3:
             // Reduce and gather buckets of 5e8 elements each (DeepSpeed's default); the tables' gradient is made whole, then added.
             let buckets = job.layout.zero == 0 ? 0 : 2 * 2 * min(5e8, all)
             let tables = 2 * (isEnd ? weights.tables : 0)

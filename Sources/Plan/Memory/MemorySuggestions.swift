@@ -67,38 +67,37 @@ extension MemoryEstimate {
     /// Legal single changes, those that cost least time first.
     private static func changes(_ job: Job) -> [Change] {
         var found: [Change] = []
-        func add(_ text: String, _ edit: (inout Job) -> Void) {
+        func add(_ key: String, _ value: some CustomStringConvertible, _ edit: (inout Job) -> Void) {
             var changed = job
             edit(&changed)
-            let key = text.split(separator: ":").first.map(String.init) ?? text
-            if isLegal(changed) { found.append(Change(key: key, text: text, job: changed)) }
+            if isLegal(changed) { found.append(Change(key: key, text: "\(key): \(value)", job: changed)) }
         }
         let layout = job.layout
-        if !MemoryTraits(job).flash { add("software.flash_attention: true") { $0.software.flashAttention = true } }
-        if layout.tensor > 1, !layout.sequenceParallel { add("layout.sequence_parallel: true") { $0.layout.sequenceParallel = true } }
-        if layout.zero == 0, job.data > 1 { add("layout.zero: 1") { $0.layout.zero = 1 } }
-        if job.training.recompute == .none { add("training.recompute: selective") { $0.training.recompute = .selective } }
+        if !MemoryTraits(job).flash { add("software.flash_attention", true) { $0.software.flashAttention = true } }
+        if layout.tensor > 1, !layout.sequenceParallel { add("layout.sequence_parallel", true) { $0.layout.sequenceParallel = true } }
+        if layout.zero == 0, job.data > 1 { add("layout.zero", 1) { $0.layout.zero = 1 } }
+        if job.training.recompute == .none { add("training.recompute", "selective") { $0.training.recompute = .selective } }
         if job.training.microBatch > 1 {
             let half = job.training.microBatch / 2
-            add("training.micro_batch: \(half)") { $0.training.microBatch = half }
-            if half > 1 { add("training.micro_batch: 1") { $0.training.microBatch = 1 } }
+            add("training.micro_batch", half) { $0.training.microBatch = half }
+            if half > 1 { add("training.micro_batch", 1) { $0.training.microBatch = 1 } }
         }
-        if layout.zero < 3, job.data > 1, layout.pipeline == 1 { add("layout.zero: 3") { $0.layout.zero = 3 } }
+        if layout.zero < 3, job.data > 1, layout.pipeline == 1 { add("layout.zero", 3) { $0.layout.zero = 3 } }
         for factor in [2, 4, 8] where layout.tensor * factor <= job.cluster.domain {
-            add("layout.tensor: \(layout.tensor * factor)") {
+            add("layout.tensor", layout.tensor * factor) {
                 $0.layout.tensor *= factor
                 $0.layout.data = nil
                 $0.layout.sequenceParallel = true
             }
         }
         for factor in [2, 4, 8] {
-            add("layout.pipeline: \(layout.pipeline * factor)") {
+            add("layout.pipeline", layout.pipeline * factor) {
                 $0.layout.pipeline *= factor
                 $0.layout.data = nil
                 $0.layout.stageLayers = nil
             }
         }
-        if job.training.recompute != .full { add("training.recompute: full") { $0.training.recompute = .full } }
+        if job.training.recompute != .full { add("training.recompute", "full") { $0.training.recompute = .full } }
         return found
     }
 

@@ -50,22 +50,28 @@ private struct BidirectionalList {
 
     init(place: @escaping (Int, Int) -> (Int, Int)) { self.place = place }
 
+    /// The eight phases of the published implementation, with its names: F0 and F1 are forwards of the two directions, B0 and B1 their backwards, W weight
+    /// gradients put off; what stands together is one block.
     /// - Parameters:
     ///   - depth: ranks between this one and the turn in the middle
     ///   - half: ranks from an end to the turn
     ///   - perDirection: micro-batches of a direction
     mutating func fill(depth: Int, half: Int, perDirection: Int) {
         let toEnd = half - depth
+        // 1, warm-up: nF0.
         for _ in 0..<(2 * depth) { forward(0) }
+        // 2, warm-up: nF0F1.
         for _ in 0..<toEnd {
             forward(0)
             forward(1)
         }
+        // 3, zero bubble: nB1W1F1.
         for _ in 0..<depth {
             backwardInput(1)
             weight()
             forward(1)
         }
+        // 4, steady: nF0B1F1B0.
         for i in 0..<(perDirection - 2 * half + toEnd) {
             if i == 0, depth == 0 {
                 // The middle rank feeds itself: its first pair cannot overlap.
@@ -76,18 +82,21 @@ private struct BidirectionalList {
             }
             pair(1, 0)
         }
+        // 5, cool-down: nB1F1B0.
         for _ in 0..<depth {
             backward(1)
             pair(1, 0)
         }
-        // The second half of the last backwards leaves its W for later.
+        // 6, cool-down: nB1B0, of which the second half leaves its W for later.
         for i in 0..<(2 * toEnd) {
             if i >= toEnd { backwardInput((i + 1) % 2) } else { backward((i + 1) % 2) }
         }
+        // 7, zero bubble: nWB0.
         for _ in 0..<depth {
             weight()
             backwardInput(0)
         }
+        // 8: nW.
         for _ in 0..<toEnd { weight() }
     }
 

@@ -25,6 +25,41 @@ struct ListScheduler {
     let limit: [Double]
     let stages: Int
 
+    init(table: [[Int]], microBatches: Int, costs: ScheduleCosts, limit: [Double]) {
+        self.table = table
+        self.microBatches = microBatches
+        self.costs = costs
+        self.limit = limit
+        stages = table.reduce(0) { $0 + $1.count }
+    }
+
+    /// The lists and their times; nil where a limit is too small for one micro-batch.
+    func schedule(_ rules: Rules) -> PlacedSchedule? {
+        var progress = ScheduleProgress(self, rules)
+        for _ in 0..<(3 * stages * microBatches) {
+            guard progress.step() else { return nil }
+        }
+        return progress.result
+    }
+
+    /// Most forwards of each rank before its first B, [ranks].
+    fileprivate func openingForwards(_ rules: Rules) -> [Int] {
+        guard let overrun = rules.overrun, stages == table.count else { return Array(repeating: Int.max, count: table.count) }
+        var opening = [Int](repeating: Int.max, count: stages)
+        // From the start of F0 on rank r to the arrival of B0 when nothing else is in the way.
+        var window = 0.0
+        for r in stride(from: stages - 1, through: 0, by: -1) {
+            window += costs.forward[r]
+            let fits = costs.forward[r] > 0 ? (window / costs.forward[r] + overrun + 1e-9).rounded(.down) : Double(microBatches)
+            opening[r] = max(1, Int(min(fits, Double(microBatches))))
+            window += costs.backward[r] + 2 * costs.communication
+        }
+        return opening
+    }
+}
+
+/// A pipeline's lists as far as they are written, instruction by instruction.
+private struct ScheduleProgress {
     private struct Rank {
         var time = 0.0
         /// Start of its first instruction.
@@ -37,6 +72,8 @@ struct ListScheduler {
         var owed: [(micro: Int, chunk: Int)] = []
         var paid = 0
         var list: [Instruction] = []
+
+        var owes: Bool { paid < owed.count }
     }
 
     private struct Choice {
@@ -45,130 +82,146 @@ struct ListScheduler {
         var chunk: Int
     }
 
-    init(table: [[Int]], microBatches: Int, costs: ScheduleCosts, limit: [Double]) {
-        self.table = table
-        self.microBatches = microBatches
-        self.costs = costs
-        self.limit = limit
-        stages = table.reduce(0) { $0 + $1.count }
+    private let scheduler: ListScheduler
+    private let rules: ListScheduler.Rules
+    private let costs: ScheduleCosts
+    private let chunks: Int
+    /// [stages] the rank that holds one.
+    private var home: [Int]
+    /// Finish times, [stages x micro-batches]; an unknown one is not a number.
+    private var forwardDone: [Double]
+    private var backwardDone: [Double]
+    private var ranks: [Rank]
+    /// [ranks] forwards in flight up to which an F goes first, and forwards that may start before the first B.
+    private let warmup: [Double]
+    private let opening: [Int]
+    /// [ranks] what each would do next; nil while nothing is ready.
+    private var choice: [Choice?] = []
+
+    init(_ scheduler: ListScheduler, _ rules: ListScheduler.Rules) {
+        self.scheduler = scheduler
+        self.rules = rules
+        costs = scheduler.costs
+        let table = scheduler.table
+        let count = table.first?.count ?? 1
+        chunks = count
+        home = [Int](repeating: 0, count: scheduler.stages)
+        for rank in table.indices { for stage in table[rank] { home[stage] = rank } }
+        forwardDone = [Double](repeating: .nan, count: scheduler.stages * scheduler.microBatches)
+        backwardDone = forwardDone
+        ranks = table.map { _ in Rank(forwards: Array(repeating: 0, count: count), backwards: Array(repeating: 0, count: count)) }
+        warmup = table.indices.map { rules.eagerness * Double(table.count - $0) }
+        opening = scheduler.openingForwards(rules)
+        choice = table.indices.map { choose($0) }
     }
 
-    /// The lists and their times; nil where a limit is too small for one micro-batch.
-    func schedule(_ rules: Rules) -> PlacedSchedule? {
-        let p = table.count
-        let v = table.first?.count ?? 1
-        var home = [Int](repeating: 0, count: stages)
-        for r in 0..<p { for stage in table[r] { home[stage] = r } }
-        // Finish times by (stage, micro-batch); an unknown one is not a number.
-        var forwardDone = [Double](repeating: .nan, count: stages * microBatches)
-        var backwardDone = forwardDone
-        var ranks = (0..<p).map { _ in Rank(forwards: Array(repeating: 0, count: v), backwards: Array(repeating: 0, count: v)) }
-        let warmup = (0..<p).map { r in rules.eagerness * Double(p - r) }
-        let opening = openingForwards(rules)
-
-        func arrival(_ done: [Double], from stage: Int, micro: Int, to rank: Int) -> Double {
-            done[stage * microBatches + micro] + (home[stage] == rank ? 0 : costs.communication)
-        }
-        func forwardReady(_ r: Int, _ chunk: Int) -> Double? {
-            let micro = ranks[r].forwards[chunk]
-            guard micro < microBatches, ranks[r].backwards[chunk] > 0 || micro < opening[r] else { return nil }
-            let stage = table[r][chunk]
-            var reserve = 0.0
-            for other in 0..<v where table[r][other] >= stage { reserve += costs.memory[table[r][other]] }
-            guard ranks[r].held + reserve <= limit[r] * (1 + 1e-9) else { return nil }
-            guard stage > 0 else { return ranks[r].time }
-            let at = arrival(forwardDone, from: stage - 1, micro: micro, to: r)
-            return at.isNaN ? nil : max(ranks[r].time, at)
-        }
-        func backwardReady(_ r: Int, _ chunk: Int) -> Double? {
-            let micro = ranks[r].backwards[chunk]
-            guard micro < ranks[r].forwards[chunk] else { return nil }
-            let stage = table[r][chunk]
-            guard stage < stages - 1 else { return ranks[r].time }
-            let at = arrival(backwardDone, from: stage + 1, micro: micro, to: r)
-            return at.isNaN ? nil : max(ranks[r].time, at)
-        }
-        func choose(_ r: Int) -> Choice? {
-            var f: Choice?
-            var b: Choice?
-            for chunk in 0..<v {
-                if let at = forwardReady(r, chunk), f.map({ at < $0.start || (at == $0.start && rules.laterChunkFirst) }) ?? true {
-                    f = Choice(start: at, kind: .forward, chunk: chunk)
-                }
-                if let at = backwardReady(r, chunk), b.map({ at < $0.start || at == $0.start }) ?? true {
-                    b = Choice(start: at, kind: .backward, chunk: chunk)
-                }
-            }
-            let owes = ranks[r].paid < ranks[r].owed.count
-            var first = b ?? f
-            if let b, let f {
-                let flying = Double((0..<v).reduce(0) { $0 + ranks[r].forwards[$1] - ranks[r].backwards[$1] }) / Double(v)
-                first = f.start < b.start || (f.start == b.start && flying < warmup[r]) ? f : b
-            }
-            guard owes else { return first }
-            let next = ranks[r].owed[ranks[r].paid]
-            let cost = costs.weight[table[r][next.chunk]]
-            guard let first else { return Choice(start: ranks[r].time, kind: .weight, chunk: next.chunk) }
-            let waits = first.start - ranks[r].time >= rules.fill * cost && first.start > ranks[r].time
-            let late = first.kind == .forward && ranks[r].owed.count - ranks[r].paid >= rules.owedLimit
-            return waits || late ? Choice(start: ranks[r].time, kind: .weight, chunk: next.chunk) : first
-        }
-
-        var choice = (0..<p).map { choose($0) }
-        for _ in 0..<(3 * stages * microBatches) {
-            var best = -1
-            for r in 0..<p {
-                guard let candidate = choice[r] else { continue }
-                if best < 0 || candidate.start < (choice[best]?.start ?? .infinity) { best = r }
-            }
-            guard best >= 0, let taken = choice[best] else { return nil }
-            if ranks[best].start == nil { ranks[best].start = taken.start }
-            let stage = table[best][taken.chunk]
-            var touched = best
-            switch taken.kind {
-            case .forward:
-                let micro = ranks[best].forwards[taken.chunk]
-                ranks[best].list.append(Instruction(.forward, micro, chunk: taken.chunk))
-                ranks[best].forwards[taken.chunk] += 1
-                ranks[best].held += costs.memory[stage]
-                ranks[best].time = taken.start + costs.forward[stage]
-                forwardDone[stage * microBatches + micro] = ranks[best].time
-                if stage + 1 < stages { touched = home[stage + 1] }
-            case .backward:
-                let micro = ranks[best].backwards[taken.chunk]
-                ranks[best].list.append(Instruction(.backward, micro, chunk: taken.chunk))
-                ranks[best].backwards[taken.chunk] += 1
-                ranks[best].owed.append((micro, taken.chunk))
-                ranks[best].held -= costs.memory[stage] * costs.backwardFrees
-                ranks[best].time = taken.start + costs.backward[stage]
-                backwardDone[stage * microBatches + micro] = ranks[best].time
-                if stage > 0 { touched = home[stage - 1] }
-            case .weight:
-                let (micro, chunk) = ranks[best].owed[ranks[best].paid]
-                ranks[best].list.append(Instruction(.weight, micro, chunk: chunk))
-                ranks[best].paid += 1
-                ranks[best].held -= costs.memory[stage] * (1 - costs.backwardFrees)
-                ranks[best].time = taken.start + costs.weight[stage]
-            }
-            choice[best] = choose(best)
-            if touched != best { choice[touched] = choose(touched) }
-        }
+    var result: PlacedSchedule {
         let period = ranks.map { $0.time - ($0.start ?? $0.time) }.max() ?? 0
         return PlacedSchedule(lists: ranks.map(\.list), period: period, makespan: ranks.map(\.time).max() ?? 0)
     }
 
-    /// Most forwards of each rank before its first B, [ranks].
-    private func openingForwards(_ rules: Rules) -> [Int] {
-        guard let overrun = rules.overrun, stages == table.count else { return Array(repeating: Int.max, count: table.count) }
-        var opening = [Int](repeating: Int.max, count: stages)
-        // From the start of F0 on rank r to the arrival of B0 when nothing else is in the way.
-        var window = 0.0
-        for r in stride(from: stages - 1, through: 0, by: -1) {
-            window += costs.forward[r]
-            let fits = costs.forward[r] > 0 ? (window / costs.forward[r] + overrun + 1e-9).rounded(.down) : Double(microBatches)
-            opening[r] = max(1, Int(min(fits, Double(microBatches))))
-            window += costs.backward[r] + 2 * costs.communication
+    /// Writes down the instruction that can start first; false where none can.
+    mutating func step() -> Bool {
+        var best = -1
+        for rank in ranks.indices {
+            guard let candidate = choice[rank] else { continue }
+            if best < 0 || candidate.start < (choice[best]?.start ?? .infinity) { best = rank }
         }
-        return opening
+        guard best >= 0, let taken = choice[best] else { return false }
+        let touched = take(taken, best)
+        choice[best] = choose(best)
+        if touched != best { choice[touched] = choose(touched) }
+        return true
+    }
+
+    // MARK: what is ready
+
+    private func arrival(_ done: [Double], from stage: Int, micro: Int, to rank: Int) -> Double? {
+        let at = done[stage * scheduler.microBatches + micro] + (home[stage] == rank ? 0 : costs.communication)
+        return at.isNaN ? nil : max(ranks[rank].time, at)
+    }
+
+    private func forwardReady(_ rank: Int, _ chunk: Int) -> Double? {
+        let held = scheduler.table[rank]
+        let micro = ranks[rank].forwards[chunk]
+        guard micro < scheduler.microBatches, ranks[rank].backwards[chunk] > 0 || micro < opening[rank] else { return nil }
+        let stage = held[chunk]
+        var reserve = 0.0
+        for other in 0..<chunks where held[other] >= stage { reserve += costs.memory[held[other]] }
+        guard ranks[rank].held + reserve <= scheduler.limit[rank] * (1 + 1e-9) else { return nil }
+        return stage > 0 ? arrival(forwardDone, from: stage - 1, micro: micro, to: rank) : ranks[rank].time
+    }
+
+    private func backwardReady(_ rank: Int, _ chunk: Int) -> Double? {
+        let micro = ranks[rank].backwards[chunk]
+        guard micro < ranks[rank].forwards[chunk] else { return nil }
+        let stage = scheduler.table[rank][chunk]
+        return stage < scheduler.stages - 1 ? arrival(backwardDone, from: stage + 1, micro: micro, to: rank) : ranks[rank].time
+    }
+
+    // MARK: what goes first
+
+    private func choose(_ rank: Int) -> Choice? {
+        let first = firstPass(rank)
+        guard ranks[rank].owes else { return first }
+        let now = ranks[rank].time
+        let next = ranks[rank].owed[ranks[rank].paid]
+        let weight = Choice(start: now, kind: .weight, chunk: next.chunk)
+        guard let first else { return weight }
+        let fills = first.start - now >= rules.fill * costs.weight[scheduler.table[rank][next.chunk]] && first.start > now
+        let isDue = first.kind == .forward && ranks[rank].owed.count - ranks[rank].paid >= rules.owedLimit
+        return fills || isDue ? weight : first
+    }
+
+    /// The F or B that starts first; of two that start together the B, unless few forwards are in flight.
+    private func firstPass(_ rank: Int) -> Choice? {
+        var forward: Choice?
+        var backward: Choice?
+        for chunk in 0..<chunks {
+            if let at = forwardReady(rank, chunk), forward.map({ at < $0.start || (at == $0.start && rules.laterChunkFirst) }) ?? true {
+                forward = Choice(start: at, kind: .forward, chunk: chunk)
+            }
+            if let at = backwardReady(rank, chunk), backward.map({ at <= $0.start }) ?? true {
+                backward = Choice(start: at, kind: .backward, chunk: chunk)
+            }
+        }
+        guard let backward, let forward else { return backward ?? forward }
+        if forward.start != backward.start { return forward.start < backward.start ? forward : backward }
+        let inFlight = Double((0..<chunks).reduce(0) { $0 + ranks[rank].forwards[$1] - ranks[rank].backwards[$1] }) / Double(chunks)
+        return inFlight < warmup[rank] ? forward : backward
+    }
+
+    // MARK: doing it
+
+    /// - Returns: the rank for which something may be ready now, `rank` itself where there is none else.
+    private mutating func take(_ taken: Choice, _ rank: Int) -> Int {
+        if ranks[rank].start == nil { ranks[rank].start = taken.start }
+        let stage = scheduler.table[rank][taken.chunk]
+        switch taken.kind {
+        case .forward:
+            let micro = ranks[rank].forwards[taken.chunk]
+            ranks[rank].list.append(Instruction(.forward, micro, chunk: taken.chunk))
+            ranks[rank].forwards[taken.chunk] += 1
+            ranks[rank].held += costs.memory[stage]
+            ranks[rank].time = taken.start + costs.forward[stage]
+            forwardDone[stage * scheduler.microBatches + micro] = ranks[rank].time
+            return stage + 1 < scheduler.stages ? home[stage + 1] : rank
+        case .backward:
+            let micro = ranks[rank].backwards[taken.chunk]
+            ranks[rank].list.append(Instruction(.backward, micro, chunk: taken.chunk))
+            ranks[rank].backwards[taken.chunk] += 1
+            ranks[rank].owed.append((micro, taken.chunk))
+            ranks[rank].held -= costs.memory[stage] * costs.backwardFrees
+            ranks[rank].time = taken.start + costs.backward[stage]
+            backwardDone[stage * scheduler.microBatches + micro] = ranks[rank].time
+            return stage > 0 ? home[stage - 1] : rank
+        case .weight:
+            let (micro, chunk) = ranks[rank].owed[ranks[rank].paid]
+            ranks[rank].list.append(Instruction(.weight, micro, chunk: chunk))
+            ranks[rank].paid += 1
+            ranks[rank].held -= costs.memory[stage] * (1 - costs.backwardFrees)
+            ranks[rank].time = taken.start + costs.weight[stage]
+            return rank
+        }
     }
 }

@@ -13,7 +13,7 @@ extension PipelineSchedule {
 /// Rank and chunk of every virtual stage. Making one takes O(stages x chunks), so whoever asks for many transfers keeps it.
 public struct StageMap: Sendable {
     private let chunks: Int
-    private let stages: Int
+    public let stages: Int
     /// Home of stage s for micro-batches of chunk c, [virtual stages x chunks]; first any, then that of the same chunk.
     private var home: [(rank: Int, chunk: Int)?]
     private let table: [[Int]]

@@ -80,7 +80,7 @@ public struct GroupTraffic: Sendable, Hashable {
 extension CostModel {
     /// A layer's own communication with the ranks that it joins.
     func traffic(of communication: Communication) -> GroupTraffic {
-        let edge = job.layout.tensorGrid
+        let edge = deployment.layout.tensorGrid
         let members: GroupTraffic.Members =
             switch communication.group {
             case .tensor: .group(.tensor)

@@ -18,7 +18,7 @@ public struct HopCount: Sendable, Hashable {
 extension Plan {
     /// Which rank is on which GPU.
     /// - Throws: `PlacementError` as planning does.
-    public func placement() throws(PlacementError) -> Placement { try Placement(job.degrees, job.cluster) }
+    public func placement() throws(PlacementError) -> Placement { try Placement(job.deployment.degrees, job.cluster) }
 
     /// Calibrated shares of their nominal rate that links reach under steady traffic.
     public var reachedShares: (inside: Double, network: Double) { model.collectives.reachedShares(model.efficiency) }
@@ -45,12 +45,13 @@ extension Plan {
     }
 
     private func passCollectives(of units: [(unit: Int, isFull: Bool)], forward: Bool) -> [GroupTraffic] {
+        let recomputation = Recomputation(job.training.recompute, model: model)
         var list: [GroupTraffic] = []
         for (unit, isFull) in units {
             for op in work.ops[unit] {
                 guard case .communication(let communication) = op.work else { continue }
                 let isForward = op.pass == .forward
-                guard forward == isForward || isForward && model.repeats(op, full: isFull) else { continue }
+                guard forward == isForward || isForward && recomputation.repeats(op, full: isFull) else { continue }
                 list.append(model.traffic(of: communication))
             }
         }
@@ -58,6 +59,11 @@ extension Plan {
     }
 
     // MARK: collectives of a step
+
+    /// The collectives that gather these parameters and reduce their gradients.
+    public func dataCollectives(of parameters: StageWork.LocalParameters) -> DataCollectives {
+        DataCollectives(of: parameters, model: model, compression: job.training.compression)
+    }
 
     /// Every collective of a step.
     public var stepCollectives: [RepeatedTraffic] {
@@ -79,7 +85,7 @@ extension Plan {
         for stage in schedule.virtualStage.joined() {
             let parameters = flow.gathersByUnit ? work.stages[stage].map { work.unitParameters[$0] } : [work.parameters[stage]]
             for own in parameters {
-                let collectives = model.dataCollectives(of: own)
+                let collectives = dataCollectives(of: own)
                 add(collectives.gather, Double(gathers))
                 add(collectives.reduce, Double(reductions[stage]))
             }
@@ -121,13 +127,5 @@ extension Plan {
             add(.pipeline, bytes * (1 - crossing), bytes * crossing)
         }
         return sums
-    }
-}
-
-extension Job {
-    /// Bytes of the activations of a micro-batch that a GPU sends to its counterpart of the next stage. The message is cut over the tensor group, as Megatron
-    /// (arXiv:2104.04473 section 4.1) and DeepSpeed do.
-    public var hopBytes: Double {
-        Double(sharding.tokens) * Double(model.hidden) * sharding.activationBytes / Double(max(1, layout.tensor))
     }
 }

@@ -131,7 +131,7 @@ extension Plan {
 
     /// Logarithm of an outline of the step's seconds under the given constants.
     private func logOutline(_ constants: Constants) -> Double {
-        let costs = StageCosts(work: work, model: model.with(constants))
+        let costs = StageCosts(work: work, training: job.training, model: model.with(constants))
         let microBatches = Double(max(1, schedule.microBatches))
         var most = 0.0
         var all = 0.0
@@ -154,11 +154,11 @@ extension Plan {
         let fill = (all - most) / Double(max(1, schedule.chunks)) + 2 * costs.hop * Double(schedule.ranks.count - 1)
         let core = microBatches * most + fill
         var exposed = 0.0
-        if gathersByUnit {
+        if flow.gathersByUnit {
             let moved = costs.unitData.isEmpty ? 0 : microBatches * 3 * exchange / 2
             exposed = max(0, moved - core) + costs.shardedSlowdown * min(moved, core)
-        } else if hasReplicas {
-            exposed = overlapsData ? exchange * costs.dataExposed + max(0, exchange - 0.6 * most) : exchange
+        } else if flow.hasReplicas {
+            exposed = flow.overlaps ? exchange * costs.dataExposed + max(0, exchange - 0.6 * most) : exchange
         }
         return log(max(1e-9, (core + exposed + update + costs.fixed) * (1 + costs.slowest)))
     }

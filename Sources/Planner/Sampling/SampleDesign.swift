@@ -1,5 +1,6 @@
 import CGSL
 import Engine
+import Quantities
 
 /// Points of the unit cube to sample a function of several inputs at, made for sensitivity indices.
 ///
@@ -23,15 +24,15 @@ public struct SampleDesign: Sendable {
     public static let mostInputs = 20
 
     /// - Parameter seed: of the Latin hypercube; the Sobol sequence needs none.
-    /// - Throws: `PlannerError` for no inputs, more than `mostInputs`, or fewer than two points.
-    public init(_ kind: Kind, inputs: Int, count: Int, seed: UInt64) throws(PlannerError) {
+    /// - Throws: `Fault` for no inputs, more than `mostInputs`, or fewer than two points.
+    public init(_ kind: Kind, inputs: Int, count: Int, seed: UInt64) throws(Fault) {
         guard (1...Self.mostInputs).contains(inputs) else {
-            throw PlannerError(
+            throw Fault(
                 keyPath: "--vary", reason: "\(inputs) inputs cannot be sampled",
                 suggestion: "give 1 to \(Self.mostInputs) ranges (key=lo..hi)")
         }
         guard (2...1 << 20).contains(count) else {
-            throw PlannerError(keyPath: "--samples", reason: "\(count) points cannot be sampled", suggestion: "give 2 to \(1 << 20)")
+            throw Fault(keyPath: "--samples", reason: "\(count) points cannot be sampled", suggestion: "give 2 to \(1 << 20)")
         }
         (self.inputs, self.count) = (inputs, count)
         switch kind {

@@ -1,7 +1,9 @@
+import Studies
+
 /// The sections of a page that set several runs side by side.
 struct ComparisonSections {
-    let reports: [RunReport]
-    init(_ reports: [RunReport]) { self.reports = reports }
+    let reports: [RunAnswer]
+    init(_ reports: [RunAnswer]) { self.reports = reports }
 
     var markup: Markup {
         guard let first = reports.first else { return "" }

@@ -1,5 +1,6 @@
 import Quantities
 import Simulation
+import Studies
 
 /// The section of a page about the links: a picture of the network, and the hottest links over time.
 struct FabricSection {
@@ -10,7 +11,7 @@ struct FabricSection {
     var markup: Markup {
         guard !fabric.links.isEmpty else { return "" }
         let rows: [[Markup]] = fabric.links.map { link in
-            let groups = trafficGroups.filter { (link.byGroup[$0] ?? 0) > 0 }.joined(separator: ", ")
+            let groups = Traffic.groups.filter { (link.byGroup[$0] ?? 0) > 0 }.joined(separator: ", ")
             return [
                 .text(link.nameInWords), .text(groups), .text(bytes(link.bytes)), .text(percent(link.utilization)),
                 .text(percent(link.series.max() ?? 0)),
@@ -97,27 +98,6 @@ extension LinkWait {
 }
 
 extension FabricLoad {
-    /// Members of `traffic_bytes` in the result file.
-    var json: [(key: String, value: JSONValue)] {
-        func groups(_ values: [String: Double]) -> JSONValue {
-            .object(trafficGroups.filter { (values[$0] ?? 0) > 0 }.map { ($0, .number(values[$0] ?? 0)) })
-        }
-        let links: [JSONValue] = links.map { link in
-            .object([
-                ("name", .string(link.name)), ("alike", .integer(link.alike)), ("bytes", .number(link.bytes)),
-                ("utilization", .number(link.utilization)), ("by_group", groups(link.byGroup)),
-                ("series", .array(link.series.map { .number(($0 * 1e4).rounded() / 1e4) })),
-            ])
-        }
-        let waits: [JSONValue] = waits.map { wait in
-            .object([
-                ("group", .string(wait.group)), ("link", .string(wait.link)), ("waited_for", .array(wait.rivals.map { .string($0) })),
-                ("seconds", .number(wait.seconds)),
-            ])
-        }
-        return [("links", .array(links)), ("waits", .array(waits))]
-    }
-
     /// What the page's chart draws.
     func chart(step: Double) -> JSONValue {
         .object([
@@ -136,7 +116,7 @@ extension FabricLoad {
     }
 }
 
-extension RunReport {
+extension RunAnswer {
     /// The hottest links for a terminal, and who waited.
     func links(_ fabric: FabricLoad, _ style: TextStyle) -> String {
         let width = max(20, style.width - 32)

@@ -1,4 +1,6 @@
 import Foundation
+import Quantities
+import Studies
 
 /// Why a report could not be written.
 public struct ReportError: Error, Sendable, CustomStringConvertible {
@@ -32,10 +34,10 @@ struct Page {
     private func text(_ resource: [UInt8]) -> String { String(decoding: resource, as: UTF8.self) }
 }
 
-extension RunReport {
+extension RunAnswer {
     /// One page about one run, or about several compared.
     /// - Parameter chart: nil writes the page with tables and a note instead of charts.
-    public static func html(of reports: [RunReport], chart: ChartLibrary? = .installed()) -> String {
+    public static func html(of reports: [RunAnswer], chart: ChartLibrary? = .installed()) -> String {
         let several = reports.count > 1
         let limit = TimelineData.limit(runs: reports.count)
         var content: Markup = several ? ComparisonSections(reports).markup : ""
@@ -65,7 +67,7 @@ extension RunReport {
     /// - Throws: `ReportError` where the directory or the file cannot be written.
     @discardableResult
     public static func write(
-        _ reports: [RunReport], to directory: String, chart: ChartLibrary? = .installed()
+        _ reports: [RunAnswer], to directory: String, chart: ChartLibrary? = .installed()
     ) throws(ReportError) -> String {
         try writeFile(html(of: reports, chart: chart), named: "report.html", in: directory)
     }

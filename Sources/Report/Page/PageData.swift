@@ -1,7 +1,9 @@
 import Plan
+import Quantities
 import Simulation
+import Studies
 
-extension RunReport {
+extension RunAnswer {
     /// What the page's charts draw.
     /// - Parameter limit: spans of the timeline that are kept.
     func pageData(limit: Int) -> JSONValue {

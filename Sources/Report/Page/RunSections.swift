@@ -1,19 +1,23 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
 
 /// The sections of a page about one run.
 struct RunSections {
-    let report: RunReport
+    let report: RunAnswer
     /// Position among the runs of the page; charts find their data by it.
     let index: Int
     /// Spans that the page keeps of the timeline.
     let spanLimit: Int
-    private var result: RunResult { report.result }
+    private var result: SimulatedStep { report.result }
 
     var markup: Markup {
-        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(evidence)"
+        "\(banner)\(tiles)\(setup)\(breakdown)\(timeline)\(distribution)\(links)\(memory)\(run)\(weeks)\(evidence)"
     }
+
+    private var weeks: Markup { report.outcome.map { WeeksSections(outcome: $0, seed: report.seed).markup } ?? "" }
 
     private var banner: Markup {
         var parts: [Markup] = []
@@ -33,7 +37,7 @@ struct RunSections {
             (
                 "Step time", time(step.timeS.mean),
                 step.timeS.isSingle
-                    ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected error"
+                    ? report.expectedError
                     : "p5 \(time(step.timeS.p5)) · p95 \(time(step.timeS.p95))"
             ), ("MFU", percent(step.mfu), "causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"),
             (
@@ -45,7 +49,7 @@ struct RunSections {
                 "\(percent(result.memory.capacity > 0 ? result.memory.peak / result.memory.capacity : .nan, decimals: 0)) of \(gigabytes(result.memory.capacity))"
             ),
         ]
-        if report.job.hasLength { tiles.append(("Wall clock", time(result.run.wallClockS), "\(counted(report.bill.gpuHours)) GPU-hours")) }
+        if report.job.hasLength { tiles.append(("Wall clock", time(report.run.wallClockS), "\(counted(report.bill.gpuHours)) GPU-hours")) }
         if report.bill.totalUSD > 0 {
             tiles.append(
                 (
@@ -151,21 +155,25 @@ struct RunSections {
 
     private var run: Markup {
         let bill = report.bill
-        let run = result.run
+        let run = report.run
         let one = report.job.hasLength || run.steps > 1
         var length: [[Markup]] = [
             ["Steps", .text(grouped(run.steps))], [report.job.training.sequence > 1 ? "Tokens" : "Samples", .text(counted(run.tokens))],
             ["Wall clock", .text(time(run.wallClockS))],
             ["Goodput", .text(percent(run.goodput))],
         ]
-        for cause in lossCauses + run.lostS.keys.filter({ !lossCauses.contains($0) }).sorted() where (run.lostS[cause] ?? 0) > 0 {
-            length.append(["Lost to \(cause)", .text(time(run.lostS[cause] ?? 0))])
+        for cause in LossCause.allCases where (run.lostS[cause] ?? 0) > 0 {
+            length.append(["Lost to \(cause.rawValue)", .text(time(run.lostS[cause] ?? 0))])
         }
         let priced = [
-            ("Computation", bill.computeUSD), ("Energy", bill.energyUSD), ("Storage", bill.storageUSD), ("Network", bill.networkUSD),
+            ("Computation", bill.computeUSD), ("Energy", bill.chargesEnergy ? bill.energyUSD : 0), ("Storage", bill.storageUSD),
+            ("Network", bill.networkUSD),
         ]
         var costs: [[Markup]] = priced.filter { $0.1 > 0 }.map { [.text($0.0), .text(dollars($0.1))] }
         costs.append(["<strong>Total</strong>", "<strong>\(bill.totalUSD > 0 ? dollars(bill.totalUSD) : "no price given")</strong>"])
+        if !bill.chargesEnergy, bill.energyUSD > 0, bill.totalUSD > 0 {
+            costs.append(["Energy, in the rent", .text(dollars(bill.energyUSD))])
+        }
         if bill.usdPerMillionTokens > 0 {
             costs.append(["A million tokens", .text("\(significant(bill.usdPerMillionTokens, digits: 3)) USD")])
         }
@@ -191,7 +199,7 @@ struct RunSections {
         }
         let assumptions: [[Markup]] = result.assumptions.map { [.text($0.subject), .text($0.value), .text($0.source)] }
         let traffic = result.traffic
-        let groups = trafficGroups + traffic.byGroup.keys.filter { !trafficGroups.contains($0) }.sorted()
+        let groups = Traffic.groups + traffic.byGroup.keys.filter { !Traffic.groups.contains($0) }.sorted()
         let sent: [[Markup]] =
             [["Inside the node", .text(bytes(traffic.nvlink))], ["Between nodes", .text(bytes(traffic.network))]]
             + groups.filter { (traffic.byGroup[$0] ?? 0) > 0 }.map { ["\($0) group", .text(bytes(traffic.byGroup[$0] ?? 0))] }
@@ -200,7 +208,7 @@ struct RunSections {
             ? "<p class=\"remark\">None recorded.</p>" : Table(["Subject", "Value", "Source"], rows: assumptions).markup
         return """
             <section><h2>Evidence</h2>
-            <p class="remark">How the durations behind the step time are known. Expected error of the step time: ± \(percent(evidence.stepTimeError)).</p>
+            <p class="remark">How the durations behind the step time are known. Expected error of the step time: \(report.expectedError).</p>
             <div class="evidence">\(bars)</div>
             <h3>Assumptions</h3>\(listed)
             <h3>Traffic of a GPU in a step</h3>\(Table(["Path", "Sent"], numeric: [1], rows: sent).markup)</section>

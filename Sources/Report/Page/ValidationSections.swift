@@ -1,4 +1,5 @@
 import Quantities
+import Studies
 
 /// The sections of the page about measured runs.
 struct ValidationSections {

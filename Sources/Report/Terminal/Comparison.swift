@@ -1,8 +1,9 @@
 import Quantities
+import Studies
 
-extension RunReport {
+extension RunAnswer {
     /// A row per run with the best of each column marked by a star; the second column is the step time over the first run's.
-    public static func comparison(of reports: [RunReport], style: TextStyle) -> String {
+    public static func comparison(of reports: [RunAnswer], style: TextStyle) -> String {
         guard let first = reports.first else { return "no runs to compare\n" }
         let columns = ComparisonColumn.all(reports)
         let widths = columns.map { column in
@@ -37,7 +38,7 @@ struct ComparisonColumn: Sendable {
     enum Better: Sendable { case less, more, neither }
     var title: String
     var better: Better
-    var value: @Sendable (RunReport) -> Double
+    var value: @Sendable (RunAnswer) -> Double
     var print: @Sendable (Double) -> String
     /// Whether the figure is printed over the first run's.
     var isRatio = false
@@ -45,12 +46,12 @@ struct ComparisonColumn: Sendable {
     /// Room for the star.
     var margin: String { better == .neither ? "" : "  " }
 
-    func text(_ report: RunReport, _ first: RunReport) -> String {
+    func text(_ report: RunAnswer, _ first: RunAnswer) -> String {
         isRatio ? finite(value(report) / value(first)) { fixed($0, decimals: 2) + "x" } : print(value(report))
     }
 
     /// Row of the best run that fits; nil with fewer than two runs, or where all are equal.
-    func best(_ reports: [RunReport]) -> Int? {
+    func best(_ reports: [RunAnswer]) -> Int? {
         guard better != .neither else { return nil }
         let rows = reports.indices.filter { reports[$0].result.memory.fits && value(reports[$0]).isFinite }
         guard rows.count > 1 else { return nil }
@@ -60,7 +61,7 @@ struct ComparisonColumn: Sendable {
     }
 
     /// The columns that mean something for these runs.
-    static func all(_ reports: [RunReport]) -> [ComparisonColumn] {
+    static func all(_ reports: [RunAnswer]) -> [ComparisonColumn] {
         var columns = [
             ComparisonColumn(title: "step time", better: .less, value: { $0.result.step.timeS.mean }, print: { time($0) }),
             ComparisonColumn(title: "x", better: .neither, value: { $0.result.step.timeS.mean }, print: { _ in "" }, isRatio: true),
@@ -74,7 +75,7 @@ struct ComparisonColumn: Sendable {
         }
         columns.append(ComparisonColumn(title: "memory", better: .less, value: { $0.result.memory.peak }, print: { gigabytes($0) }))
         if reports.contains(where: \.job.hasLength) {
-            columns.append(ComparisonColumn(title: "wall clock", better: .less, value: { $0.result.run.wallClockS }, print: { time($0) }))
+            columns.append(ComparisonColumn(title: "wall clock", better: .less, value: { $0.run.wallClockS }, print: { time($0) }))
         }
         if reports.contains(where: { $0.bill.totalUSD > 0 }) {
             columns.append(ComparisonColumn(title: "cost", better: .less, value: { $0.bill.totalUSD }, print: { dollars($0) }))

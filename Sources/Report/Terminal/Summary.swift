@@ -1,12 +1,14 @@
+import Lifetime
 import Plan
 import Quantities
 import Simulation
+import Studies
 
-extension RunReport {
+extension RunAnswer {
     /// What a person wants to know of a run, for a terminal.
     public func summary(style: TextStyle) -> String {
         var blocks = [header(style), step(style), breakdown(style), memory(style)]
-        if job.hasLength || result.run.steps > 1 { blocks.append(length(style)) }
+        if job.hasLength || run.steps > 1 { blocks.append(length(style)) }
         if let fabric = result.fabric { blocks.append(links(fabric, style)) }
         blocks.append(costs(style))
         blocks.append(evidence(style))
@@ -21,7 +23,7 @@ extension RunReport {
 
     /// Which stage needs too much, by how much, and what would fit; nil where everything fits.
     public func unfitMessage() -> String? {
-        RunReport.unfitMessage(memory: result.memory, device: job.cluster.accelerator.name, suggestions: suggestions)
+        RunAnswer.unfitMessage(memory: result.memory, device: job.cluster.accelerator.name, suggestions: suggestions)
     }
 
     /// The same for a plan that was never simulated.
@@ -72,7 +74,7 @@ extension RunReport {
         return [
             figure(
                 "Step time", time(step.timeS.mean),
-                spread.isEmpty ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : spread, style),
+                spread.isEmpty ? expectedError : spread, style),
             figure("MFU", percent(step.mfu), "causal count \(percent(step.mfuCausal)), HFU \(percent(step.hfu))", style),
             figure("Throughput", "\(counted(rate)) \(unit)", "\(significant(perGPU)) a GPU", style),
             figure(
@@ -150,26 +152,30 @@ extension RunReport {
     }
 
     private func length(_ style: TextStyle) -> String {
-        let run = result.run
-        let lost = (lossCauses + run.lostS.keys.filter { !lossCauses.contains($0) }.sorted()).filter { (run.lostS[$0] ?? 0) > 0 }
+        let lost = LossCause.allCases.filter { (run.lostS[$0] ?? 0) > 0 }
         var lines = [
             figure(
                 "Training", time(run.wallClockS),
                 "\(grouped(run.steps)) steps, \(counted(run.tokens)) \(job.training.sequence > 1 ? "tokens" : "samples")", style),
             figure("GPU time", "\(counted(bill.gpuHours)) GPU-hours", "goodput \(percent(run.goodput))", style),
         ]
-        if !lost.isEmpty {
+        if !lost.isEmpty, outcome == nil {
             lines.append(
                 wrapped(
-                    lost.map { "\(printable($0)) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
+                    lost.map { "\($0.rawValue) \(time(run.lostS[$0] ?? 0))" }.joined(separator: ", "), after: "  Lost to     ",
                     width: style.width, indent: "              "))
         }
+        if let outcome { lines += weeks(outcome, style) }
         return ([style.heading("Run")] + lines).joined(separator: "\n")
     }
 
     private func costs(_ style: TextStyle) -> String {
-        let parts = [("compute", bill.computeUSD), ("energy", bill.energyUSD), ("storage", bill.storageUSD), ("network", bill.networkUSD)]
-        let shown = parts.filter { $0.1 > 0 }.map { "\($0.0) \(dollars($0.1))" }.joined(separator: ", ")
+        let parts = [
+            ("compute", bill.computeUSD), ("energy", bill.chargesEnergy ? bill.energyUSD : 0), ("storage", bill.storageUSD),
+            ("network", bill.networkUSD),
+        ]
+        var shown = parts.filter { $0.1 > 0 }.map { "\($0.0) \(dollars($0.1))" }.joined(separator: ", ")
+        if !bill.chargesEnergy, bill.energyUSD > 0, bill.totalUSD > 0 { shown += "; energy for \(dollars(bill.energyUSD)) is in the rent" }
         var lines: [String] = []
         if bill.totalUSD > 0 {
             lines.append(figure("Cost", dollars(bill.totalUSD), shown, style))
@@ -185,7 +191,7 @@ extension RunReport {
             : bill.energyKWh >= 1e3 ? "\(significant(bill.energyKWh / 1e3)) MWh" : "\(significant(bill.energyKWh)) kWh"
         let carbon = bill.carbonKg >= 1000 ? "\(counted(bill.carbonKg / 1000)) t CO2" : "\(significant(bill.carbonKg)) kg CO2"
         if bill.energyKWh > 0 { lines.append(figure("Energy", energy, bill.carbonKg > 0 ? carbon : "", style)) }
-        return ([style.heading(job.hasLength || result.run.steps > 1 ? "Bill" : "Bill of one step")] + lines).joined(separator: "\n")
+        return ([style.heading(job.hasLength || run.steps > 1 ? "Bill" : "Bill of one step")] + lines).joined(separator: "\n")
     }
 
     private func evidence(_ style: TextStyle) -> String {
@@ -194,7 +200,10 @@ extension RunReport {
         return style.heading("Evidence") + "\n  "
             + shares.map { "\(percent($0.1, decimals: 0)) \($0.0)" }.joined(separator: ", ")
             + style.paint(" (shares of the step's time)", .dim)
-            + "\n  step time expected within ± \(percent(evidence.stepTimeError))"
+            + "\n  "
+            + (isMeasuredHardware
+                ? "step time expected within ± \(percent(evidence.stepTimeError))"
+                : "no run on \(printable(job.cluster.accelerator.name)) was measured: how far the step time is off is not known")
             + (evidence.interval90.map { "; 90 in 100 runs between \(time($0.first ?? 0)) and \(time($0.last ?? 0))" } ?? "")
     }
 

@@ -75,3 +75,68 @@ func wrapped(_ text: String, after lead: String = "", width: Int, indent: String
     }
     return (lines + [line]).joined(separator: "\n")
 }
+
+/// `text` in lines of at most `width` columns: rows of tables, which hold several blanks in a row, are cut with "…", other lines broken at blanks and
+/// indented like their start. Colours take no column.
+public func fitted(_ text: String, width: Int) -> String {
+    let width = max(10, width)
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+        guard columns(line) > width else { return String(line) }
+        let body = line.drop { $0 == " " }
+        let isRow = body.contains("  ") || !body.contains(" ") || body.contains("\u{1B}")
+        return isRow ? cut(line, width) : broken(String(body), indent: String(line.prefix(line.count - body.count)), width)
+    }.joined(separator: "\n")
+}
+
+/// Columns that a line takes, without its escape sequences.
+private func columns(_ line: Substring) -> Int {
+    var count = 0
+    var isEscape = false
+    for character in line {
+        if character == "\u{1B}" { isEscape = true }
+        if !isEscape { count += 1 }
+        if isEscape, character == "m" { isEscape = false }
+    }
+    return count
+}
+
+private func cut(_ line: Substring, _ width: Int) -> String {
+    var result = ""
+    var count = 0
+    var isEscape = false
+    var isColoured = false
+    for character in line {
+        if character == "\u{1B}" { (isEscape, isColoured) = (true, true) }
+        if isEscape {
+            result.append(character)
+            if character == "m" { isEscape = false }
+            continue
+        }
+        if count == width - 1 {
+            result += "…"
+            break
+        }
+        result.append(character)
+        count += 1
+    }
+    return isColoured ? result + "\u{1B}[0m" : result
+}
+
+private func broken(_ body: String, indent: String, _ width: Int) -> String {
+    let indent = indent.count < width / 2 ? indent : ""
+    var lines: [String] = []
+    var line = indent
+    // A word that fits on no line is cut into parts that do.
+    let room = width - indent.count
+    let words = body.split(separator: " ").flatMap { word in
+        stride(from: 0, to: word.count, by: room).map { word.dropFirst($0).prefix(room) }
+    }
+    for word in words {
+        if line.count > indent.count, line.count + 1 + word.count > width {
+            lines.append(line)
+            line = indent
+        }
+        line += (line.count > indent.count ? " " : "") + word
+    }
+    return (lines + [line]).joined(separator: "\n")
+}

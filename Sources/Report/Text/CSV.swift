@@ -1,7 +1,10 @@
-extension RunReport {
+import Quantities
+import Studies
+
+extension RunAnswer {
     /// A header and one row a run (RFC 4180, lines end in LF). Columns are the result file's keys joined by points; a distribution has five columns,
     /// `memory.by_stage` holds the stages' totals in bytes, joined by blanks. The header is the same for every run with the documented keys.
-    public static func csv(of reports: [RunReport]) -> String {
+    public static func csv(of reports: [RunAnswer]) -> String {
         csvTable(of: reports.map { $0.jsonValue(spreadDistributions: true) })
     }
 }
@@ -19,11 +22,12 @@ private func csvTable(of values: [JSONValue]) -> String {
     for row in rows {
         for (key, _) in row where known.insert(key).inserted { header.append(key) }
     }
-    let lines = rows.map { row in
-        let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
-        return header.map { CSVCells.quoted(cells[$0] ?? "") }.joined(separator: ",")
-    }
-    return ([header.map(CSVCells.quoted).joined(separator: ",")] + lines).map { $0 + "\n" }.joined()
+    return CSVRecords.text(
+        [header]
+            + rows.map { row in
+                let cells = Dictionary(row, uniquingKeysWith: { first, _ in first })
+                return header.map { cells[$0] ?? "" }
+            })
 }
 
 private enum CSVCells {
@@ -45,10 +49,5 @@ private enum CSVCells {
         case .object(let members): members.last.map { cell($0.value) } ?? ""
         default: value.text(.compact) == "null" ? "" : value.text(.compact)
         }
-    }
-
-    static func quoted(_ cell: String) -> String {
-        guard cell.utf8.contains(where: { [34, 44, 10, 13].contains($0) }) else { return cell }
-        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
     }
 }

@@ -1,6 +1,8 @@
+import Calibration
 import Plan
 import Quantities
 import Simulation
+import Studies
 import Workload
 
 /// 16384 as "16,384".
@@ -30,6 +32,8 @@ func time(_ seconds: Double) -> String {
 }
 
 func gigabytes(_ bytes: Double) -> String { finite(bytes) { fixed($0 / 1e9, decimals: 1) + " GB" } }
+/// `value` with `decimals` digits behind the point; a dash where it is no finite number.
+public func rounded(_ value: Double, _ decimals: Int) -> String { value.isFinite ? fixed(value, decimals: decimals) : "-" }
 func percent(_ share: Double, decimals: Int = 1) -> String { finite(share) { fixed($0 * 100, decimals: decimals) + " %" } }
 func signedPercent(_ share: Double) -> String {
     finite(share) { share in
@@ -97,7 +101,7 @@ extension Job {
         let samples = "batch \(grouped(training.globalBatch))"
         let tokens = training.sequence > 1 ? " x \(grouped(training.sequence)) tokens" : ""
         return
-            "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(training.precision.compute.rawValue), "
+            "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(precision.compute.rawValue), "
             + training.optimizer.rawValue
     }
 
@@ -109,9 +113,6 @@ extension Job {
         guard let network = cluster.interNode else { return cluster.intraNode.name }
         return "\(cluster.intraNode.name) inside, \(network.nicsPerNode) x \(network.link.name) between nodes"
     }
-
-    /// Whether the scenario says how long training lasts.
-    var hasLength: Bool { training.length != .oneStep }
 }
 
 extension Activity {
@@ -141,4 +142,15 @@ extension Activity {
 /// `text` without control characters, so that a name cannot move the cursor or colour the terminal.
 func printable(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "\u{FFFD}" : $0 }))
+}
+
+extension RunAnswer {
+    /// Whether runs on the job's device are behind the constants.
+    var isMeasuredHardware: Bool { (try? ProfileTable.shared.get().knows(job.cluster.accelerator)) ?? false }
+
+    /// The error that the step time is expected to have; none is stated for a device on which no run was measured.
+    var expectedError: String {
+        isMeasuredHardware
+            ? "± \(percent(result.evidence.stepTimeError, decimals: 0)) expected" : "error not known: no measured run on this GPU"
+    }
 }

@@ -1,6 +1,8 @@
+import Quantities
 import Simulation
+import Studies
 
-extension RunReport {
+extension RunAnswer {
     /// The timeline as trace events (JSON object format of the Chromium trace viewer), which ui.perfetto.dev and chrome://tracing open.
     /// A process is a pipeline stage, a thread one of its streams; times are microseconds with nanosecond digits. O(n log n) in spans.
     /// - Returns: UTF-8 text. Equal timelines give equal bytes.

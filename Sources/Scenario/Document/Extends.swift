@@ -4,6 +4,8 @@ import Foundation
 struct MergedDocument {
     /// Files from the one that was named down to its base.
     private var chain: [String] = []
+    /// The same files as they were named.
+    private var files: [String] = []
     private static let chainLimit = 20
 
     /// - Throws: what is wrong with any file of the chain, at its place there or at the `extends` that names it.
@@ -11,7 +13,8 @@ struct MergedDocument {
         var document = MergedDocument()
         document.chain = [identity(path)]
         let source = try SourceText.read(path, limit: SourceText.scenarioLimit)
-        return try document.resolve(YAMLDocument.parse(source.text, file: path))
+        document.files = [path]
+        return try document.whole(YAMLDocument.parse(source.text, file: path))
     }
 
     static func load(yaml: String, file: String) throws(ScenarioErrors) -> Tree {
@@ -25,7 +28,13 @@ struct MergedDocument {
                     suggestion: "shorten it")
             ])
         }
-        return try document.resolve(YAMLDocument.parse(yaml, file: file))
+        return try document.whole(YAMLDocument.parse(yaml, file: file))
+    }
+
+    private mutating func whole(_ upper: Tree) throws(ScenarioErrors) -> Tree {
+        var tree = try resolve(upper)
+        tree.files = files
+        return tree
     }
 
     private static func identity(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
@@ -42,7 +51,7 @@ struct MergedDocument {
         guard case .scalar(let name, _) = entry.value.content, !name.isEmpty else {
             throw fault("the name of one file is expected", "write extends: base.yaml")
         }
-        let base = name.hasPrefix("/") ? name : sibling(name, of: place.file)
+        let base = sibling(name, of: place)
         let identity = Self.identity(base)
         guard !chain.contains(identity) else {
             let names = (chain + [identity]).map { URL(fileURLWithPath: $0).lastPathComponent }
@@ -52,6 +61,7 @@ struct MergedDocument {
             throw fault("more than \(Self.chainLimit) files extend each other", "merge some of them")
         }
         chain.append(identity)
+        files.append(base)
         let source: SourceText
         do { source = try SourceText.read(base, limit: SourceText.scenarioLimit) } catch {
             let first = error.errors.first
@@ -66,8 +76,9 @@ struct MergedDocument {
     }
 }
 
-/// `name` beside the file `file`, written as `file` is (relative stays relative), for messages.
-func sibling(_ name: String, of file: String) -> String {
-    guard let slash = file.lastIndex(of: "/") else { return name }
-    return file[...slash] + name
+/// `name` beside the file in which it stands, written as that file is (relative stays relative), for messages; a name on the command line starts from
+/// the working folder.
+func sibling(_ name: String, of place: Place) -> String {
+    guard !name.hasPrefix("/"), !place.isSetting, let slash = place.file.lastIndex(of: "/") else { return name }
+    return place.file[...slash] + name
 }

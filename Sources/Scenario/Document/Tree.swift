@@ -3,6 +3,8 @@ struct Place: Hashable, Sendable {
     var file: String
     var line: Int
     var column: Int
+    /// Whether it is a setting of the command line, which `file` then holds: paths in it start from the working folder.
+    var isSetting = false
     static func start(of file: String) -> Place { Place(file: file, line: 1, column: 1) }
 }
 
@@ -23,6 +25,8 @@ struct Tree: Sendable {
     }
     var place: Place
     var content: Content
+    /// Of a whole document: every file that was read for it.
+    var files: [String] = []
 
     var entries: [Entry]? {
         if case .mapping(let entries) = content { return entries }
@@ -45,6 +49,23 @@ struct Tree: Sendable {
         guard let first = path.first, let entry = self[first] else { return place }
         if path.count == 1 { return entry.place }
         return entry.value[path[1]] == nil ? entry.place : entry.value.place(of: Array(path.dropFirst()))
+    }
+
+    /// As `place(of:)` for a dotted path that may name items of lists: `conditions.slow_gpus[0].gpu`.
+    func place(at keyPath: String) -> Place {
+        var (here, found) = (self, place)
+        for part in keyPath.split(separator: ".") {
+            let pieces = part.split(separator: "[")
+            guard let key = pieces.first, let entry = here[String(key)] else { break }
+            (here, found) = (entry.value, entry.place)
+            for piece in pieces.dropFirst() {
+                guard case .sequence(let items) = here.content, let index = Int(piece.dropLast()), items.indices.contains(index) else {
+                    break
+                }
+                (here, found) = (items[index], items[index].place)
+            }
+        }
+        return found
     }
 
     mutating func remove(_ path: [String]) {
@@ -117,21 +138,31 @@ struct Tree: Sendable {
 }
 
 extension Tree {
-    /// The values with sorted keys and without comments, places and formatting.
-    var canonical: String {
+    /// What the values say, with sorted keys and without comments, places and formatting. A mapping that holds nothing but its main key says what
+    /// the short form says (`precision: {compute: bf16}`, `attention: {kind: full}`).
+    /// - Parameter meanings: by the path of a key, what a value says that can be written in several ways ("400 Gb/s", "50 GB/s").
+    func canonical(_ meanings: [String: String], path: String = "") -> String {
         switch content {
-        case .null: "~"
-        case .scalar(let text, _): "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
-        case .sequence(let items): "[\(items.map(\.canonical).joined(separator: ","))]"
+        case .null: return "~"
+        case .scalar(let text, _):
+            let said = meanings[path] ?? text
+            return "\"\(said.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+        case .sequence(let items):
+            return "[\(items.enumerated().map { $1.canonical(meanings, path: "\(path)[\($0)]") }.joined(separator: ","))]"
         case .mapping(let entries):
-            "{\(entries.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.canonical)" }.joined(separator: ","))}"
+            func inner(_ entry: Entry) -> String { path.isEmpty ? entry.key : "\(path).\(entry.key)" }
+            if entries.count == 1, ["compute", Tree.mainKey].contains(entries[0].key) {
+                return entries[0].value.canonical(meanings, path: inner(entries[0]))
+            }
+            let parts = entries.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.canonical(meanings, path: inner($0)))" }
+            return "{\(parts.joined(separator: ","))}"
         }
     }
 
     /// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv), of the canonical text, as 16 hexadecimal digits.
-    var hash: String {
+    func hash(_ meanings: [String: String]) -> String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in canonical.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        for byte in canonical(meanings).utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }

@@ -5,6 +5,7 @@ import Yams
 struct YAMLDocument {
     private var file: String
     private var text: String
+    private var isSetting = false
     private var nodes = 0
     private var errors: [ScenarioError] = []
 
@@ -13,8 +14,10 @@ struct YAMLDocument {
     private static let depthLimit = 40
 
     /// - Throws: the syntax error, or everything that makes the document no scenario.
-    static func parse(_ text: String, file: String) throws(ScenarioErrors) -> Tree {
+    /// - Parameter isSetting: whether the text is a setting of the command line.
+    static func parse(_ text: String, file: String, isSetting: Bool = false) throws(ScenarioErrors) -> Tree {
         var document = YAMLDocument(file: file, text: text)
+        document.isSetting = isSetting
         return try document.parse()
     }
 
@@ -139,7 +142,7 @@ struct YAMLDocument {
     }
 
     private mutating func convert(_ node: Node, path: String, depth: Int) -> Tree {
-        let place = Place(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+        let place = Place(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, isSetting: isSetting)
         nodes += 1
         guard nodes <= Self.nodeLimit, depth <= Self.depthLimit else {
             if errors.isEmpty {

@@ -6,24 +6,23 @@ extension ExecutionSpec {
     /// other sections need not be there. A file with `vary` or `zip` gives one spec a point.
     /// - Throws: `ScenarioErrors` with every fault, at its place.
     public static func load(path: String, overrides: [String] = []) throws(ScenarioErrors) -> [ExecutionSpec] {
-        try load(try MergedDocument.load(path: path), name: Scenario.stem(of: path), overrides)
+        try load(ScenarioDocument(path: path), overrides)
     }
 
     /// As `load(path:)` for a text; `file` names it in messages.
     public static func load(yaml: String, file: String, overrides: [String] = []) throws(ScenarioErrors) -> [ExecutionSpec] {
-        try load(try MergedDocument.load(yaml: yaml, file: file), name: Scenario.stem(of: file), overrides)
+        try load(ScenarioDocument(yaml: yaml, file: file), overrides)
     }
 
-    private static func load(_ tree: Tree, name: String, _ overrides: [String]) throws(ScenarioErrors) -> [ExecutionSpec] {
-        var (tree, errors) = Overrides.apply(overrides, to: tree)
+    private static func load(_ document: ScenarioDocument, _ overrides: [String]) throws(ScenarioErrors) -> [ExecutionSpec] {
+        var (tree, errors) = Overrides.apply(overrides, to: document.tree)
         let axes = Axes.take(from: &tree, &errors)
         var specs: [ExecutionSpec] = []
         for point in axes.points where errors.count < 1000 {
-            var variant = tree
-            for (key, value) in point { variant.set(key.split(separator: ".").map(String.init), to: value) }
-            var reader = ExecutionReader(tree: variant)
-            if var spec = reader.read(name: name) {
+            var reader = ExecutionReader(tree: tree.with(point))
+            if var spec = reader.read(name: document.name) {
                 let values = point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value.written)" }
+                spec.files = tree.files + reader.reader.files
                 if !values.isEmpty { spec.name += " " + values.joined(separator: " ") }
                 specs.append(spec)
             }
@@ -63,7 +62,7 @@ struct ExecutionReader {
         }
         let draft = section("execute").map { ExecuteSection.draft($0, &reader) } ?? ExecuteSection.Draft()
         let layout = section("layout").map { LayoutSection.read($0, &reader) } ?? Layout()
-        let training = section("training").map { TrainingSection.read($0, usualSequence: nil, isCNN: true, &reader) }
+        let training = section("training").map { TrainingSection.read($0, usualSequence: nil, isCNN: true, &reader).spec }
         guard reader.errors.isEmpty, let model = model(draft, training) else { return nil }
         var title = name
         if case .scalar(let text, _)? = tree["name"]?.value.content { title = text }

@@ -32,6 +32,8 @@ public struct ExecutionSpec: Sendable, Hashable {
         }
     }
     public var name: String
+    /// Every file that was read for it.
+    public var files: [String] = []
     public var model: Model
     public var data = 1
     public var pipeline = 1

@@ -30,7 +30,7 @@ public struct LocalUpdates: Sendable, Hashable {
         guard workers > 1, port > 0 else { return 0 }
         let n = Double(workers)
         let parameters = Double(job.model.parameters.trained)
-        let width = job.training.precision.reduce?.bytes ?? 4
+        let width = job.precision.reduce?.bytes ?? 4
         let tensors = Double((0..<job.model.layers).reduce(3) { $0 + job.model.parameterTensors(job.model.variant(at: $1)) })
         return 2 * (n - 1) / n * parameters * width / port + 0.25e-3 * tensors
     }

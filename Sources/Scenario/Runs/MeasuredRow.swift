@@ -16,6 +16,7 @@ enum MeasuredRow {
         let model = model(&cells, library)
         let layout = layout(&cells)
         let training = training(&cells)
+        let precision = precision(&cells)
         let software = software(&cells)
         let gpus = cells.integer("gpus", 1...10_000_000)
         let perNode = cells.integer("gpus_per_node", 1...1024)
@@ -45,7 +46,7 @@ enum MeasuredRow {
             case .failure(let error): run.reason = error.message
             case .success(let (cluster, remarks)):
                 for remark in remarks { cells.remark(remark) }
-                var job = Job(model: model, cluster: cluster, layout: layout, training: training, software: software)
+                var job = Job(model: model, cluster: cluster, layout: layout, precision: precision, training: training, software: software)
                 if let steps = localSteps(&cells) { run.localUpdates = LocalUpdates(steps: steps, parting: &job) }
                 let problems = job.problems()
                 if problems.isEmpty {
@@ -204,8 +205,6 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
-        if cells.text("precision") == nil { cells.remark("precision is unknown: bf16 is taken") }
-        training.precision = PrecisionPolicy(compute: cells.choice("precision", Precision.self) ?? .bf16)
         if let name = cells.text("optimizer") {
             let word = ["sgd-momentum": "momentum", "adamw-8bit": "adam-8bit", "adam-fused": "adam"][name] ?? name
             if let kind = OptimizerKind(rawValue: word) {
@@ -216,8 +215,14 @@ enum MeasuredRow {
         } else if isCNN {
             training.optimizer = .momentum
         }
-        training.precision.gradients = cells.choice("gradient_precision", Precision.self)
         return training
+    }
+
+    private static func precision(_ cells: inout MeasuredCells) -> PrecisionPolicy {
+        var precision = PrecisionPolicy(compute: cells.choice("precision", Precision.self) ?? .bf16)
+        precision.gradients = cells.choice("gradient_precision", Precision.self)
+        if cells.text("precision") == nil { cells.remark("precision is unknown: bf16 is taken") }
+        return precision
     }
 
     private static func software(_ cells: inout MeasuredCells) -> SoftwareStack {

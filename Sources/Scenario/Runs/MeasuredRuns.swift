@@ -64,20 +64,32 @@ public enum MeasuredRuns {
         "completeness", "assumed",
     ]
 
+    /// Runs, and remarks on what the table leaves in doubt: columns that are misspelt, runs that stand in it twice.
+    public struct Table: Sendable {
+        public var runs: [MeasuredRun]
+        public var remarks: [String]
+    }
+
     /// Reads a CSV file with a header; extra columns are ignored.
     /// - Returns: a run for each row, in order; one that cannot be modelled, for a cell of the wrong type too, has no job but a reason.
     /// - Throws: `ScenarioErrors` where the file is no table, lacks a column that every run needs, or has no row without a fault.
     public static func read(path: String, library: Library = .standard) throws(ScenarioErrors) -> [MeasuredRun] {
+        try table(path: path, library: library).runs
+    }
+
+    /// As `read(path:)`, with the remarks.
+    /// - Throws: `ScenarioErrors`, as `read(path:)`.
+    public static func table(path: String, library: Library = .standard) throws(ScenarioErrors) -> Table {
         try read(SourceText.read(path, limit: SourceText.tableLimit), library: library)
     }
 
     /// As `read(path:)` for a text; `file` names it in messages.
     /// - Throws: `ScenarioErrors`, as `read(path:)`.
     public static func read(csv text: String, file: String, library: Library = .standard) throws(ScenarioErrors) -> [MeasuredRun] {
-        try read(SourceText(file: file, text: text), library: library)
+        try read(SourceText(file: file, text: text), library: library).runs
     }
 
-    private static func read(_ source: SourceText, library: Library) throws(ScenarioErrors) -> [MeasuredRun] {
+    private static func read(_ source: SourceText, library: Library) throws(ScenarioErrors) -> Table {
         let table = try CSVTable.parse(source)
         var errors: [ScenarioError] = []
         let needed = table.header.contains("model") ? required.filter { !shape.contains($0) } : required
@@ -87,6 +99,12 @@ public enum MeasuredRuns {
                 ScenarioError(
                     file: source.file, line: 1, column: 1, keyPath: name, reason: "the column is missing",
                     suggestion: close.map { "did you mean it by \"\($0)\"?" } ?? "add it to the header"))
+        }
+        if table.rows.isEmpty {
+            errors.append(
+                ScenarioError(
+                    file: source.file, line: 1, column: 1, keyPath: "", reason: "the table has a header and no rows",
+                    suggestion: "write one line for each measured run"))
         }
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         var runs: [MeasuredRun] = []
@@ -98,7 +116,36 @@ public enum MeasuredRuns {
             isSound = isSound || cells.errors.isEmpty
         }
         guard isSound || errors.isEmpty else { throw ScenarioErrors(errors) }
-        return runs
+        return Table(runs: runs, remarks: misspelt(table) + repeated(runs))
+    }
+
+    /// Unknown columns that look like a known one.
+    private static func misspelt(_ table: CSVTable) -> [String] {
+        table.header.compactMap { name in
+            guard !name.isEmpty, !columns.contains(name) else { return nil }
+            // As far as two letters, or a case or hyphen; more than that is a column of the table's own ("notes" is no "nodes").
+            guard let close = nearest(name, in: columns), isMisspelt(name, of: close) else { return nil }
+            return "\(table.file): the column \"\(name)\" is not known and not read; did you mean \"\(close)\"?"
+        }
+    }
+
+    private static func isMisspelt(_ name: String, of column: String) -> Bool {
+        let distance = editDistance(of: name, column)
+        return distance <= (column.count >= 8 ? 2 : column.count >= 4 ? 1 : 0)
+    }
+
+    /// Runs whose id stands in the tables before: each counts.
+    public static func repeated(_ runs: [MeasuredRun]) -> [String] {
+        var first: [String: MeasuredRun] = [:]
+        return runs.compactMap { run in
+            guard run.columns["id"] != nil else { return nil }
+            guard let earlier = first[run.id] else {
+                first[run.id] = run
+                return nil
+            }
+            let there = earlier.file == run.file ? "line \(earlier.line)" : "\(earlier.file), line \(earlier.line)"
+            return "\(run.file):\(run.line): id \"\(run.id)\" stands also on \(there); both rows count"
+        }
     }
 }
 
@@ -150,10 +197,19 @@ struct MeasuredCells {
         return value
     }
 
+    /// No second, gigabyte or weight of a step is larger.
+    private static let largest = 1e15
+
     mutating func number(_ name: String, above floor: Double = 0) -> Double? {
         guard let text = text(name) else { return nil }
-        if let value = Double(text), value.isFinite, value > floor, value < 1e15 { return value }
-        report(name, "\"\(text)\" is not a number above \(floor)", "write for instance 1.5")
+        guard let value = decimalNumber(text) else {
+            report(name, "\"\(text)\" is no number in decimal digits", "write for instance 1.5")
+            return nil
+        }
+        if value > floor, value < Self.largest { return value }
+        report(
+            name, "\"\(text)\" is not \(value > floor ? "below \(significant(Self.largest))" : "above \(significant(floor))")",
+            "write for instance 1.5")
         return nil
     }
 

@@ -78,8 +78,12 @@ extension Kind where Value == Bool {
         Kind("true or false", example: "true") { item, reader in
             guard let text = item.scalar("true or false", example: "true", &reader) else { return nil }
             switch text {
-            case "true", "True", "TRUE": return true
-            case "false", "False", "FALSE": return false
+            case "true", "True", "TRUE":
+                reader.note(item, word: "true")
+                return true
+            case "false", "False", "FALSE":
+                reader.note(item, word: "false")
+                return false
             default:
                 let yes = ["yes", "on", "1", "y"].contains(text.lowercased())
                 let no = ["no", "off", "0", "n"].contains(text.lowercased())
@@ -98,11 +102,14 @@ extension Kind where Value == Int {
             guard let text = item.scalar("a whole number", example: "\(shown)", &reader) else { return nil }
             let digits = text.replacing("_", with: "")
             if let value = Int(digits) {
-                if range.contains(value) { return value }
+                if range.contains(value) {
+                    reader.note(item, word: "\(value)")
+                    return value
+                }
                 reader.report(item, "\(text) is outside \(range.lowerBound) to \(range.upperBound)", "write for instance \(shown)")
-            } else if let value = Double(digits), value.isFinite, abs(value) < 1e15, value == value.rounded() {
+            } else if let value = decimalNumber(digits), abs(value) < 1e15, value == value.rounded() {
                 reader.report(item, "\(item.text) is not written as a whole number", "write \(Int(value))")
-            } else if let value = Double(digits), value.isFinite, abs(value) < 1e15 {
+            } else if let value = decimalNumber(digits), abs(value) < 1e15 {
                 reader.report(item, "\(item.text) is not a whole number", "write for instance \(Int(value.rounded()))")
             } else {
                 reader.report(
@@ -126,6 +133,7 @@ extension Kind where Value == Int {
                 reader.report(item, "\(item.text) is outside \(range.lowerBound) to \(range.upperBound)", "write for instance \(example)")
                 return nil
             }
+            reader.note(item, word: "\(value)")
             return value
         }
     }
@@ -147,6 +155,7 @@ extension Kind where Value == Double {
                     "write for instance \(example)")
                 return nil
             }
+            reader.note(item, value)
             return value
         }
     }
@@ -157,7 +166,11 @@ extension Kind where Value: Quantity {
         let kind = Value.noun
         return Kind("\(kind), such as \(Value.example)", example: Value.example) { item, reader in
             guard let text = item.scalar(kind, example: Value.example, &reader) else { return nil }
-            do throws(QuantityError) { return try Value(parsing: text) } catch {
+            do throws(QuantityError) {
+                let value = try Value(parsing: text)
+                reader.note(item, value.baseValue)
+                return value
+            } catch {
                 reader.report(item, error, example: Value.example)
                 return nil
             }

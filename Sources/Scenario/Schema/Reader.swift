@@ -1,3 +1,4 @@
+import Foundation
 import Quantities
 
 /// A value of the file beside the path of its key.
@@ -14,6 +15,12 @@ struct Reader {
     let library: Library
     private(set) var errors: [ScenarioError] = []
     private(set) var warnings: [String] = []
+    /// What a unit of another currency is worth in USD, as the file says.
+    var exchange: [String: Double] = [:]
+    /// Paths of other files that were named, as they are opened.
+    private(set) var files: [String] = []
+    /// What values that can be written in several ways say, by the path of their key.
+    private(set) var meanings: [String: String] = [:]
 
     init(library: Library) { self.library = library }
 
@@ -24,15 +31,21 @@ struct Reader {
     mutating func report(_ item: Item, _ reason: String, _ suggestion: String) { report(item.tree.place, item.path, reason, suggestion) }
     mutating func remark(_ warning: String) { warnings.append(warning) }
 
-    /// Messages of quantities say what is wrong and, behind a semicolon or a colon, what would be right.
+    /// The file that a value names, beside the one in which it stands.
+    mutating func path(_ item: Item, example: String) -> String? {
+        guard let name = item.scalar("a path", example: example, &self) else { return nil }
+        let path = sibling(name, of: item.tree.place)
+        files.append(path)
+        return path
+    }
+
+    /// Notes what a value says: a number in base units, to twelve digits, since units and per cent round in the last ones.
+    mutating func note(_ item: Item, _ value: Double) { meanings[item.path] = String(format: "%.11e", value) }
+    mutating func note(_ item: Item, word: String) { meanings[item.path] = word }
+
+    /// - Parameter example: of a right value, where the error knows none.
     mutating func report(_ item: Item, _ error: QuantityError, example: String) {
-        for separator in ["; ", ": write "] {
-            guard let range = error.message.firstRange(of: separator) else { continue }
-            let advice = error.message[range.upperBound...]
-            let verb = separator == ": write " ? "write " : ""
-            return report(item, String(error.message[..<range.lowerBound]), verb + advice)
-        }
-        report(item, error.message, "write for instance \(example)")
+        report(item, error.reason, error.suggestion.isEmpty ? "write for instance \(example)" : error.suggestion)
     }
 }
 

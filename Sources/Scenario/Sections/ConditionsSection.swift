@@ -1,3 +1,4 @@
+import Lifetime
 import Quantities
 import Simulation
 
@@ -12,8 +13,9 @@ enum ConditionsSection {
         var gpus: [Slow] = []
         var links: [SlowLink] = []
         var faults: [[Conditions.LinkFaults]] = []
+        var weeks = WeeksSpec()
     }
-    private struct Fault {
+    private struct BrokenLink {
         var place = SlowLink()
         var rate = 0.0
         var until: Duration?
@@ -42,7 +44,12 @@ enum ConditionsSection {
     static var entries: [SchemaEntry] { section.entries }
 
     private static var section: Section<Draft> {
-        Section([
+        Section(steps + WeeksSection.fields.map { $0.within(\.weeks) })
+    }
+
+    /// What disturbs single steps.
+    private static var steps: [Field<Draft>] {
+        [
             Field("jitter", \.jitter, jitter, "random variation of durations, as coefficients of variation"),
             Field("slow_gpus", \.gpus, .list(of: slow("gpu"), atMost: 10_000), default: "none", "GPUs that compute slower"),
             Field(
@@ -51,7 +58,7 @@ enum ConditionsSection {
             Field(
                 "link_faults", \.faults, .list(of: fault, atMost: 10_000), default: "none",
                 "ports or links that are down or slow for a time, also within a step; needs simulate.network: flow"),
-        ])
+        ]
     }
 
     private static var jitter: Section<Jitter> {
@@ -81,9 +88,9 @@ enum ConditionsSection {
 
     /// As the faults of a cluster file (docs/fabric.md); a flapping port is several faults.
     private static var fault: Kind<[Conditions.LinkFaults]> {
-        let section = Section<Fault>(
+        let section = Section<BrokenLink>(
             (slowFields("node").filter { $0.key != "slowdown" }.map { $0.within(\SlowLink.slow) } + otherPlaces).map {
-                $0.within(\Fault.place)
+                $0.within(\BrokenLink.place)
             }
                 + [
                     Field("rate", \.rate, .ratio(0...1, example: "50%"), default: "0: it is down", "share of the link's rate that is left"),
@@ -96,7 +103,7 @@ enum ConditionsSection {
         return Kind("{share, node, gpu or link, from, until, ...}", example: example, children: section.entries.map { $0.under("[]") }) {
             item, reader in
             let before = reader.errors.count
-            var fault = Fault()
+            var fault = BrokenLink()
             section.read(item, into: &fault, &reader)
             guard reader.errors.count == before else { return nil }
             guard fault.place.targets == 1 else {
@@ -109,7 +116,7 @@ enum ConditionsSection {
 
     private static let spanLimit = 1000
 
-    private static func spans(_ fault: Fault, _ item: Item, _ reader: inout Reader) -> [Conditions.LinkFaults]? {
+    private static func spans(_ fault: BrokenLink, _ item: Item, _ reader: inout Reader) -> [Conditions.LinkFaults]? {
         func refuse(_ key: String, _ reason: String, _ advice: String) -> [Conditions.LinkFaults]? {
             reader.report(item.tree[key]?.place ?? item.tree.place, "\(item.path).\(key)", reason, advice)
             return nil
@@ -188,7 +195,7 @@ enum ConditionsSection {
         }
     }
 
-    static func read(_ item: Item, _ reader: inout Reader) -> Conditions {
+    static func read(_ item: Item, _ reader: inout Reader) -> (conditions: Conditions, weeks: WeeksSpec) {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         var conditions = Conditions()
@@ -201,6 +208,6 @@ enum ConditionsSection {
             .init(which: link.which, slowdown: link.slow.slowdown ?? 1, from: link.slow.from)
         }
         conditions.linkFaults = draft.faults.flatMap { $0 }
-        return conditions
+        return (conditions, draft.weeks)
     }
 }

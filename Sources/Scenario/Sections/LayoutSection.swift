@@ -88,8 +88,7 @@ enum LayoutSection {
 
     private static var orderFile: Kind<PipelineSchedule> {
         Kind("path", example: "my.schedule") { item, reader in
-            guard let path = item.scalar("a path", example: "my.schedule", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "my.schedule") else { return nil }
             do throws(ScheduleError) {
                 let order = try PipelineSchedule.read(from: full)
                 guard order.placementKind != nil else {

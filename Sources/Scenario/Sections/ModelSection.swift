@@ -98,8 +98,7 @@ struct ModelSection {
 
     private static var huggingFace: Kind<Architecture> {
         Kind("path", example: "config.json") { item, reader in
-            guard let path = item.scalar("a path", example: "path/to/config.json", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "path/to/config.json") else { return nil }
             let source: SourceText
             do throws(ScenarioErrors) { source = try SourceText.read(full, limit: SourceText.scenarioLimit) } catch {
                 let first = error.errors.first
@@ -119,7 +118,7 @@ struct ModelSection {
     private static func name(ofConfig path: String) -> String {
         let parts = path.split(separator: "/").map(String.init)
         guard let file = parts.last else { return "model" }
-        if file != "config.json" { return Scenario.stem(of: file) }
+        if file != "config.json" { return ScenarioDocument.stem(of: file) }
         return parts.count > 1 ? parts[parts.count - 2] : "model"
     }
 

@@ -44,8 +44,7 @@ enum SoftwareSection {
 
     private static var measurements: Kind<Measured> {
         Kind("path", example: "kernels.csv") { item, reader in
-            guard let path = item.scalar("a path", example: "kernels.csv", &reader) else { return nil }
-            let full = path.hasPrefix("/") ? path : sibling(path, of: item.tree.place.file)
+            guard let full = reader.path(item, example: "kernels.csv") else { return nil }
             do throws(MeasurementFault) {
                 return Measured(item: item, path: full, rows: try MeasurementFile.read(path: full).measurements)
             } catch {
@@ -94,51 +93,6 @@ enum SoftwareSection {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         return (draft.stack, draft.measured)
-    }
-}
-
-/// The section `prices`.
-enum PricesSection {
-    private struct Draft {
-        var preset: PriceBook?
-        var book = PriceBook()
-    }
-
-    static var entries: [SchemaEntry] { section.entries }
-
-    private static var preset: Field<Draft> {
-        Field(
-            "preset", \.preset, .named("a price list", example: "on-demand") { $0.prices }, default: "none",
-            "prices of the catalogue; the other keys override them")
-    }
-    private static var section: Section<Draft> {
-        Section([
-            preset,
-            Field("gpu_hour", \.book.gpuHour, .quantity, default: "none", "price of a GPU for an hour"),
-            Field("spot_gpu_hour", \.book.spotGPUHour, .quantity, default: "none", "the same, bought as spot"),
-            Field("electricity", \.book.electricity, .quantity, default: "none", "tariff"),
-            Field("pue", \.book.pue, .ratio(1...10, example: "1.2"), default: "1", "energy of the building over energy of the machines"),
-            Field("carbon", \.book.carbon, .quantity, default: "none", "carbon intensity of the electricity"),
-            Field("storage", \.book.storage, .quantity, default: "none", "price of keeping data"),
-            Field("stored", \.book.stored, .quantity, default: "none", "data kept over the run"),
-            Field("purchase", \.book.purchase, .choice, default: "on-demand", "how the GPUs are bought"),
-            Field(
-                "charges_energy", \.book.chargesEnergy, .flag, default: "false",
-                "electricity is billed beside the GPU-hour (owned machines)"),
-        ])
-    }
-
-    static func read(_ item: Item, _ reader: inout Reader) -> PriceBook {
-        var draft = Draft()
-        if let entry = item.tree["preset"] {
-            var quiet = reader
-            preset.apply(item.child(entry), &draft, &quiet)
-            draft.book = draft.preset ?? draft.book
-        }
-        section.read(item, into: &draft, &reader)
-        let own = Set((item.tree.entries ?? []).map(\.key)).subtracting(["preset", "purchase"])
-        for key in own.sorted() { draft.book.sources[key] = "scenario" }
-        return draft.book
     }
 }
 

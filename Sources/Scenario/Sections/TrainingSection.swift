@@ -6,10 +6,13 @@ import Quantities
 enum TrainingSection {
     private struct Draft {
         var spec = TrainingSpec()
+        var precision = PrecisionPolicy(compute: .bf16)
         var compression: GradientCompression??
         var tokens: Int?
         var steps: Int?
         var data = DataDraft()
+        var synchronization = SynchronizationChoice()
+        var target = LossTarget()
     }
     private struct DataDraft {
         var loading: Bandwidth?
@@ -19,35 +22,42 @@ enum TrainingSection {
     static var entries: [SchemaEntry] { section.entries }
 
     private static var section: Section<Draft> {
-        Section([
-            Field(
-                "global_batch", \.spec.globalBatch, .integer(1...1_000_000_000, example: 2048), default: "required",
-                "sequences (samples for a CNN) of one optimizer step"),
-            Field(
-                "micro_batch", \.spec.microBatch, .integer(1...1_000_000, example: 1), default: "1",
-                "sequences that one replica computes at once"),
-            Field(
-                "sequence", \.spec.sequence, .integer(1...1_000_000_000, example: 8192), default: "the model's, else required",
-                "tokens of a sequence"),
-            Field(
-                "precision", \.spec.precision, PrecisionSection.kind, default: "bf16",
-                "number formats; a word is that of the matrix products"),
-            Field(
-                "recompute", \.spec.recompute, recompute, default: "none",
-                "activations that the backward pass computes again; auto: the fewest layers of each rank that fit; layers: so many of each rank"
-            ),
-            Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
-            Field(
-                "compression", \.compression, CompressionSection.kind, default: "none",
-                "codec of the gradients between replicas, its size taken by really encoding; for zero 0 and 1"),
-            Field(
-                "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",
-                "length of the run in tokens; or give steps"),
-            Field(
-                "steps", \.steps, .count(1...1_000_000_000_000, example: "1000"), default: "one step",
-                "length of the run in optimizer steps; or give tokens"),
-            Field("data", \.data, data, "how input data arrive"),
-        ])
+        Section(
+            [
+                Field(
+                    "global_batch", \.spec.globalBatch, .integer(1...1_000_000_000, example: 2048), default: "required",
+                    "sequences (samples for a CNN) of one optimizer step"),
+                Field(
+                    "micro_batch", \.spec.microBatch, .integer(1...1_000_000, example: 1), default: "1",
+                    "sequences that one replica computes at once"),
+                Field(
+                    "sequence", \.spec.sequence, .integer(1...1_000_000_000, example: 8192), default: "the model's, else required",
+                    "tokens of a sequence"),
+                Field(
+                    "precision", \.precision, PrecisionSection.kind, default: "bf16",
+                    "number formats; a word is that of the matrix products"),
+                Field(
+                    "recompute", \.spec.recompute, recompute, default: "none",
+                    "activations that the backward pass computes again; auto: the fewest layers of each rank that fit; layers: so many of each rank"
+                ),
+                Field("optimizer", \.spec.optimizer, optimizer, default: "adamw", "rule of the update, by the state it keeps"),
+                Field(
+                    "compression", \.compression, CompressionSection.kind, default: "none",
+                    "codec of the gradients between replicas, its size taken by really encoding; for zero 0 and 1"),
+                Field(
+                    "tokens", \.tokens, .count(1...9_000_000_000_000_000_000, example: "15.6T"), default: "one step",
+                    "length of the run in tokens; or give steps"),
+                Field(
+                    "steps", \.steps, .count(1...1_000_000_000_000, example: "1000"), default: "one step",
+                    "length of the run in optimizer steps; or give tokens"),
+                Field(
+                    "duration", \.spec.duration, .quantity, default: "none",
+                    "the run ends after so long, whatever is done by then; in place of tokens or steps"),
+                Field("data", \.data, data, "how input data arrive"),
+                Field(
+                    "synchronization", \.synchronization, SynchronizationSection.kind, default: "sync",
+                    "how replicas come to common parameters; orrery train follows it, the step of orrery run is the synchronous one"),
+            ] + LossTarget.fields.map { $0.within(\.target) })
     }
 
     private static var data: Section<DataDraft> {
@@ -113,7 +123,9 @@ enum TrainingSection {
     }
 
     /// - Parameter usualSequence: the sequence length that the model is known by; 0: unknown.
-    static func read(_ item: Item, usualSequence: Int?, isCNN: Bool, _ reader: inout Reader) -> TrainingSpec {
+    static func read(
+        _ item: Item, usualSequence: Int?, isCNN: Bool, _ reader: inout Reader
+    ) -> (spec: TrainingSpec, precision: PrecisionPolicy, target: LossTarget) {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
         if item.tree.entries != nil || item.tree.isNull {
@@ -125,7 +137,7 @@ enum TrainingSection {
             if item.tree["sequence"] == nil, !isCNN {
                 if let usual = usualSequence, usual > 0 {
                     draft.spec.sequence = usual
-                    reader.remark("training.sequence is not given: \(usual), the model's own")
+                    reader.remark("training.sequence is not given: \(usual), the longest that the model takes; training mostly uses less")
                 } else if usualSequence != nil {
                     reader.report(
                         item.tree.place, "\(item.path).sequence", "the key is missing", "write sequence: with the tokens of a sequence")
@@ -135,11 +147,18 @@ enum TrainingSection {
         if draft.tokens != nil, let steps = draft.steps, let entry = item.tree["steps"] {
             reader.report(entry.place, "\(item.path).steps", "both tokens and steps (\(steps)) are given", "remove one of the two")
         }
+        if draft.synchronization.word != "sync" {
+            reader.remark(
+                "training.synchronization: \(draft.synchronization.word) is followed by orrery train; this is the synchronous step")
+        }
+        if draft.spec.duration != nil, draft.tokens != nil || draft.steps != nil, let entry = item.tree["duration"] {
+            reader.report(entry.place, "\(item.path).duration", "both a duration and a length are given", "remove one of the two")
+        }
         draft.spec.length = draft.tokens.map { .tokens(Int64($0)) } ?? draft.steps.map { .steps($0) } ?? .oneStep
         draft.spec.compression = draft.compression ?? nil
         draft.spec.dataLoading = draft.data.loading
         draft.spec.dataPrefetch = draft.data.prefetch
-        return draft.spec
+        return (draft.spec, draft.precision, draft.target)
     }
 }
 

@@ -93,5 +93,7 @@ public struct SimulationSettings: Sendable, Hashable {
     public var jobs = 1
     /// Simulate every replica although they are identical (for tests of folding).
     public var unfolded = false
+    /// Tasks that one step may have, for tests of what happens beyond them; nil: the usual limit.
+    var taskLimit: Int?
     public init() {}
 }

@@ -9,8 +9,10 @@ import Quantities
 struct Disturbances {
     let conditions: Conditions
     let seed: UInt64
-    /// GPUs that one lane and rank stands for; a lane's pace is that of its slowest GPU.
+    /// GPUs of one lane and rank; a lane's pace is that of its slowest GPU.
     let gpusPerPlace: Int
+    /// Set where the lanes are a sample of the replicas.
+    private let sample: ReplicaSample?
     /// [lane x ranks] list of (compute factor, from) that the place's slow GPUs give.
     private let slowCompute: [[(factor: Double, from: Duration)]]
     private let slowNetwork: [[(factor: Double, from: Duration)]]
@@ -23,7 +25,8 @@ struct Disturbances {
         let job = plan.job
         let replicasPerLane = max(1, job.data / lanes)
         let perStage = job.layout.tensor * job.layout.context
-        gpusPerPlace = perStage * replicasPerLane
+        sample = ReplicaSample(lanes: lanes, of: job.data)
+        gpusPerPlace = perStage * (sample == nil ? replicasPerLane : 1)
         // A plan was placed when it was made. Ranks count tensor, context, data, pipeline outermost.
         let placement = try? plan.placement()
         let onGPU = job.cluster.placement == .packed ? nil : placement?.ranks(gpus: job.cluster.gpus)
@@ -76,7 +79,7 @@ struct Disturbances {
     }
 
     /// Durations of one step, [tasks] nanoseconds. `start` is when the step begins in the simulated run.
-    func durations(step: Int, start: Duration, player: StepPlayer) throws(SimulationError) -> [Int64] {
+    func durations(step: Int, start: Duration, player: StepPlayer) throws(Fault) -> [Int64] {
         var durations = player.nominal
         let graph = player.graph
         let costs = graph.kinds.map(player.times.cost)
@@ -96,7 +99,7 @@ struct Disturbances {
             guard at >= 0, durations[task] > 0 else { continue }
             let kind = graph.kinds[Int(graph.kindOf[task])]
             var factor = 1.0
-            if kind.isData {
+            if kind.row.stream == .data {
                 // Lanes take part in one collective: one draw for all of them.
                 if lastCollective.remaining == 0 || lastCollective.kind != graph.kindOf[task] {
                     let jitter = conditions.networkJitter > 0 ? networkStream.lognormal(cv: conditions.networkJitter) : 1
@@ -119,6 +122,17 @@ struct Disturbances {
             }
             if factor != 1 { durations[task] = try nanoseconds(Double(durations[task]) * 1e-9 * factor) }
         }
+        if let sample, conditions.kernelJitter > 0 || conditions.networkJitter > 0 {
+            let isNominal = (0..<graph.lanes).map { lane in
+                (lane * graph.ranks..<(lane + 1) * graph.ranks).allSatisfy { compute[$0] == 1 && network[$0] == 1 }
+            }
+            try sample.delayMeetings(of: graph, nominal: isNominal, durations: &durations)
+        }
         return durations
     }
+}
+
+/// `round(share x count)` different units below `count`, ascending: those that a scenario's conditions mean by a share, for a seed and a purpose.
+public func drawnUnits(share: Double, of count: Int, seed: UInt64, purpose: String) -> [Int] {
+    Disturbances.draw(share: share, of: count, seed: seed, purpose: purpose)
 }

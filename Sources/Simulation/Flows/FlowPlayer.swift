@@ -105,8 +105,8 @@ struct FlowPlayer: ~Copyable {
     }
 
     /// - Parameter closed: [tasks] nanoseconds that each task takes in closed form.
-    /// - Throws: `SimulationError` for a graph that cannot be played to its end.
-    mutating func play(_ closed: [Int64]) throws(SimulationError) -> PlayedFlows {
+    /// - Throws: `Fault` for a graph that cannot be played to its end.
+    mutating func play(_ closed: [Int64]) throws(Fault) -> PlayedFlows {
         for task in 0..<graph.count where isAtHead[task] && openCount[task] == 0 { starting.append(Int32(task)) }
         takeUpPhases(until: 0)
         try startAll(closed)
@@ -130,15 +130,16 @@ struct FlowPlayer: ~Copyable {
         return played
     }
 
-    private func stuck() -> SimulationError {
+    private func stuck() -> Fault {
         for task in runs.indices where isUnderWay[task] && runs[task].speed == 0 && runs[task].bottleneck >= 0 {
             let link = flows.fabric.links[Int(runs[task].bottleneck)].link
-            return SimulationError(
-                "conditions.link_faults: flows wait for ever for \"\(flows.fabric.network.network.name(ofLink: link))\", which is down; write until, or reroute: true where there is another way"
-            )
+            return Fault(
+                keyPath: "conditions.link_faults",
+                reason: "flows wait for ever for \"\(flows.fabric.network.network.name(ofLink: link))\", which is down",
+                suggestion: "write until, or reroute: true where there is another way")
         }
         let task = openCount.indices.first { openCount[$0] > 0 || !isAtHead[$0] } ?? 0
-        return SimulationError("task \(task) of the step never starts")
+        return Fault(reason: "task \(task) of the step never starts")
     }
 
     // MARK: Links that change
@@ -186,7 +187,7 @@ struct FlowPlayer: ~Copyable {
 
     // MARK: Tasks
 
-    private mutating func startAll(_ closed: [Int64]) throws(SimulationError) {
+    private mutating func startAll(_ closed: [Int64]) throws(Fault) {
         var position = 0
         while position < starting.count {
             let task = Int(starting[position])
@@ -196,7 +197,7 @@ struct FlowPlayer: ~Copyable {
         starting.removeAll(keepingCapacity: true)
     }
 
-    private mutating func start(_ task: Int, _ closed: Int64) throws(SimulationError) {
+    private mutating func start(_ task: Int, _ closed: Int64) throws(Fault) {
         var run = Run()
         run.start = now
         run.since = now
@@ -207,7 +208,7 @@ struct FlowPlayer: ~Copyable {
             if stretch > 1 { run.length = try nanoseconds(Double(closed) * 1e-9 * stretch) }
         }
         guard run.length < 1 << 52, now < 1 << 61 else {
-            throw SimulationError("a task of \(run.length) ns is beyond what the clock holds")
+            throw Fault(reason: "a task of \(run.length) ns is beyond what the clock holds")
         }
         run.target = run.length
         runs[task] = run
@@ -276,7 +277,7 @@ struct FlowPlayer: ~Copyable {
         events.schedule(at: Instant(nanoseconds: now + whole), Event(task: Int32(task), version: runs[task].version))
     }
 
-    private mutating func handle(_ event: Event) throws(SimulationError) {
+    private mutating func handle(_ event: Event) throws(Fault) {
         let task = Int(event.task)
         guard runs[task].version == event.version else { return }
         advance(task, isEnd: true)

@@ -2,7 +2,7 @@ import Quantities
 
 /// Links that change in the course of a run, resolved to links of the network.
 struct LinkFaultPlan: Sendable {
-    struct Fault: Sendable {
+    struct Outage: Sendable {
         var links: [Int]
         /// Share of the link's capacity that is left.
         var rate: Double
@@ -20,13 +20,13 @@ struct LinkFaultPlan: Sendable {
         /// Index of the detour, -1 for none.
         var detour: Int
     }
-    private let faults: [Fault]
+    private let faults: [Outage]
     /// Sets of links that flows go round at some time.
     let detours: [Set<Int>]
     /// [links] the faults that it has.
     private let faultsOf: [Int: [Int]]
 
-    init(_ faults: [Fault] = []) {
+    init(_ faults: [Outage] = []) {
         self.faults = faults
         var faultsOf: [Int: [Int]] = [:]
         for (index, fault) in faults.enumerated() { for link in fault.links { faultsOf[link, default: []].append(index) } }
@@ -43,11 +43,11 @@ struct LinkFaultPlan: Sendable {
     func of(_ link: Int) -> [Int] { faultsOf[link] ?? [] }
     func least(of link: Int) -> Double { of(link).reduce(1) { min($0, faults[$1].rate) } }
 
-    private static func changes(_ faults: [Fault]) -> [Duration] {
+    private static func changes(_ faults: [Outage]) -> [Duration] {
         Set(faults.flatMap { [$0.from] + ($0.until.map { [$0] } ?? []) }).sorted()
     }
 
-    private static func avoided(_ faults: [Fault], at time: Duration) -> Set<Int> {
+    private static func avoided(_ faults: [Outage], at time: Duration) -> Set<Int> {
         Set(faults.filter { $0.rate == 0 && $0.reroutes && $0.isActive(at: time) }.flatMap(\.links))
     }
 

@@ -39,10 +39,10 @@ struct StepFabric {
     /// - Parameter disturbed: factors by which links are slower, by link, and links that change in the course of a step.
     init(
         plan: Plan, keys: [PatternKey], lanes: Int, disturbed: (slow: [Int: Double], faults: LinkFaultPlan)
-    ) throws(SimulationError) {
-        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw SimulationError("\(error)") }
+    ) throws(Fault) {
+        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw error.fault }
         let groups: RankGroups
-        do { groups = try RankGroups(plan) } catch { throw SimulationError("\(error)") }
+        do { groups = try RankGroups(plan) } catch { throw Fault(reason: "\(error)") }
         self.keys = Array(repeating: keys, count: 1 + disturbed.faults.detours.count).flatMap { $0 }
         self.lanes = lanes
         ranks = plan.schedule.ranks.count

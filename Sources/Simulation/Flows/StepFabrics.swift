@@ -24,10 +24,10 @@ struct StepFabrics: Sendable {
     }
     private var states: [State] = []
 
-    init(_ plan: Plan, _ conditions: Conditions, _ settings: SimulationSettings, _ player: StepPlayer) throws(SimulationError) {
+    init(_ plan: Plan, _ conditions: Conditions, _ settings: SimulationSettings, _ player: StepPlayer) throws(Fault) {
         let links = try LinkFinder(plan: plan, seed: settings.seed)
         let faults = LinkFaultPlan(
-            try conditions.linkFaults.enumerated().map { index, fault throws(SimulationError) in
+            try conditions.linkFaults.enumerated().map { index, fault throws(Fault) in
                 .init(
                     links: try links.links(fault.which, named: ("link_faults", index)), rate: fault.rate, from: fault.from,
                     until: fault.until,
@@ -48,7 +48,7 @@ struct StepFabrics: Sendable {
     }
 
     /// A step that begins at `start`; slow links change between steps, faults also within one.
-    func play(_ closed: [Int64], at start: Duration, records: Bool) throws(SimulationError) -> (durations: [Int64], load: FabricLoad?) {
+    func play(_ closed: [Int64], at start: Duration, records: Bool) throws(Fault) -> (durations: [Int64], load: FabricLoad?) {
         guard let state = states.last(where: { $0.from <= start }) else { return (closed, nil) }
         var player = FlowPlayer(state.flows, phases: state.flows.phases(from: start), records: records)
         let played = try player.play(closed)
@@ -62,14 +62,14 @@ private struct LinkFinder {
     private let network: TrainingNetwork
     private let seed: UInt64
 
-    init(plan: Plan, seed: UInt64) throws(SimulationError) {
+    init(plan: Plan, seed: UInt64) throws(Fault) {
         cluster = plan.job.cluster
         self.seed = seed
-        do { network = try TrainingNetwork(cluster: cluster) } catch { throw SimulationError("\(error)") }
+        do { network = try TrainingNetwork(cluster: cluster) } catch { throw error.fault }
     }
 
     /// `named`: key and index of the condition.
-    func links(_ which: Conditions.SlowLinks.Which, named place: (key: String, index: Int)) throws(SimulationError) -> [Int] {
+    func links(_ which: Conditions.SlowLinks.Which, named place: (key: String, index: Int)) throws(Fault) -> [Int] {
         switch which {
         case .node(let node): return ports(of: [node])
         case .share(let share):
@@ -79,9 +79,9 @@ private struct LinkFinder {
         case .link(let name):
             let found = network.links(named: name)
             guard !found.isEmpty else {
-                throw SimulationError(
-                    "conditions.\(place.key)[\(place.index)].link: there is no link \"\(name)\"; names read like \"\(network.exampleName)\""
-                )
+                throw Fault(
+                    keyPath: "conditions.\(place.key)[\(place.index)].link", reason: "there is no link \"\(name)\"",
+                    suggestion: "names read like \"\(network.exampleName)\"")
             }
             return found
         }

@@ -21,7 +21,7 @@ struct StepFlows {
     /// `slow`: factors by which links are slower, by link.
     init(
         plan: Plan, graph: StepGraph, times: TaskTimes, slow: [Int: Double] = [:], faults: LinkFaultPlan = LinkFaultPlan()
-    ) throws(SimulationError) {
+    ) throws(Fault) {
         self.plan = plan
         self.graph = graph
         self.faults = faults

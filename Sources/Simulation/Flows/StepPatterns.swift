@@ -37,16 +37,43 @@ struct PatternBuilder {
     let lanes: Int
     /// Links that flows go round where there is another way.
     var avoided: Set<Int> = []
-    /// [links]
-    private var scratch: [Double]
-    private var touched: [Int32] = []
+    private let sums: LinkSums
 
     init(network: TrainingNetwork, groups: RankGroups, collectives: CollectiveModel, lanes: Int) {
         self.network = network
         self.groups = groups
         self.collectives = collectives
         self.lanes = max(1, lanes)
-        scratch = Array(repeating: 0, count: network.network.linkCount)
+        sums = LinkSums(network)
+    }
+
+    /// The bytes of one pattern after the other, by link. A class: what counts flow by flow must not be copied with the builder.
+    private final class LinkSums {
+        private var router: FlowRouter
+        /// [links]
+        private var bytes: [Double]
+        private var touched: [Int32] = []
+
+        init(_ network: TrainingNetwork) {
+            router = FlowRouter(network)
+            bytes = Array(repeating: 0, count: network.network.linkCount)
+        }
+
+        func add(_ more: Double, from source: Int, to destination: Int, avoiding: Set<Int>) {
+            router.forEachLink(from: source, to: destination, avoiding: avoiding) { link in
+                if bytes[link] == 0 { touched.append(Int32(truncatingIfNeeded: link)) }
+                bytes[link] += more
+            }
+        }
+
+        /// Links in ascending order with their bytes, and all back to zero.
+        func take() -> [(link: Int32, bytes: Double)] {
+            touched.sort()
+            let loads = touched.map { (link: $0, bytes: bytes[Int($0)]) }
+            for link in touched { bytes[Int(link)] = 0 }
+            touched.removeAll(keepingCapacity: true)
+            return loads
+        }
     }
 
     private struct Group {
@@ -73,7 +100,7 @@ struct PatternBuilder {
         }
     }
 
-    mutating func build(_ key: PatternKey, ranks: Int) -> RawPattern {
+    func build(_ key: PatternKey, ranks: Int) -> RawPattern {
         let (lane, stage) = (key.place / ranks, key.place % ranks)
         let degrees = placement.degrees
         let perLane = max(1, degrees.data / lanes)
@@ -90,38 +117,33 @@ struct PatternBuilder {
                 sum.outside += bytes
                 sum.outsideFlows += 1
             }
-            network.forEachLink(from: a, to: b, avoiding: avoided) { link in
-                if scratch[link] == 0 { touched.append(Int32(truncatingIfNeeded: link)) }
-                scratch[link] += bytes
-            }
+            sums.add(bytes, from: a, to: b, avoiding: avoided)
         }
         switch key.kind {
         case .hop(let target):
             for rank in sources { send(from: rank, to: rank + (target - stage) * degrees.stage, 1) }
         case .collective(let operation, let members):
             var joined: [Group] = []
-            var groupOf: [Int: (group: Int, index: Int)] = [:]
+            // [sources] its group and its place there. Flows go out rank by rank: sums of the same parts in another order would differ in the last bit.
+            var seats = [(group: Int32, index: Int32)](repeating: (-1, 0), count: sources.count)
             for rank in sources {
-                if groupOf[rank] == nil {
-                    let group = Group(self.groups.members(members, of: rank), placement)
-                    for (index, member) in group.members.enumerated() { groupOf[member] = (joined.count, index) }
+                if seats[rank - sources.lowerBound].group < 0 {
+                    let group = Group(groups.members(members, of: rank), placement)
+                    for (index, member) in group.members.enumerated() where sources.contains(member) {
+                        seats[member - sources.lowerBound] = (Int32(joined.count), Int32(index))
+                    }
                     joined.append(group)
                 }
-                guard let (group, index) = groupOf[rank] else { continue }
-                flows(operation, joined[group], from: index) { target, bytes in send(from: rank, to: joined[group].members[target], bytes) }
+                let seat = seats[rank - sources.lowerBound]
+                let group = joined[Int(seat.group)]
+                flows(operation, group, from: Int(seat.index)) { target, bytes in send(from: rank, to: group.members[target], bytes) }
             }
         }
         var raw = RawPattern(inside: sum.inside, outside: sum.outside)
         raw.flowBytes =
             sum.outsideFlows > 0
             ? sum.outside / Double(sum.outsideFlows) : sum.insideFlows > 0 ? sum.inside / Double(sum.insideFlows) : 0
-        touched.sort()
-        raw.loads.reserveCapacity(touched.count)
-        for link in touched {
-            raw.loads.append((link, scratch[Int(link)]))
-            scratch[Int(link)] = 0
-        }
-        touched.removeAll(keepingCapacity: true)
+        raw.loads = sums.take()
         return raw
     }
 

@@ -104,7 +104,7 @@ struct TemplateBuilder {
             segments.append(.init(pattern: index(of: one.key), share: seconds * scale / total, bytes: one.bytes))
         }
         return TaskTemplate(
-            repeats: repeats, segments: segments, place: Int(graph.place[task]), stream: graph.stream(task), seconds: total)
+            repeats: repeats, segments: segments, place: Int(graph.place[task]), stream: graph.stream(task).rawValue, seconds: total)
     }
 
     private mutating func index(of key: PatternKey) -> Int {
@@ -132,16 +132,16 @@ struct TemplateBuilder {
             guard target >= 0, target != place % graph.ranks, times.costs.hop > 0 else { return ([], 1) }
             let key = PatternKey(place: place, kind: .hop(to: target), group: .pipeline)
             return ([TaskTraffic(key: key, bytes: plan.hopBytes, seconds: times.costs.hop)], 1)
-        case .gather(let stage): return data(kind, collectives(work.parameters[stage]).gather, place, pieces: times.pieces[stage])
-        case .reduce(let stage): return data(kind, collectives(work.parameters[stage]).reduce, place, pieces: times.pieces[stage])
-        case .reduceAll(let stage): return data(kind, collectives(work.parameters[stage]).reduce, place)
-        case .unitGather(let unit): return data(kind, collectives(work.unitParameters[unit]).gather, place)
-        case .unitReduce(let unit): return data(kind, collectives(work.unitParameters[unit]).reduce, place)
+        case .gather(let stage):
+            return data(kind, plan.dataCollectives(of: work.parameters[stage]).gather, place, pieces: times.pieces[stage])
+        case .reduce(let stage):
+            return data(kind, plan.dataCollectives(of: work.parameters[stage]).reduce, place, pieces: times.pieces[stage])
+        case .reduceAll(let stage): return data(kind, plan.dataCollectives(of: work.parameters[stage]).reduce, place)
+        case .unitGather(let unit): return data(kind, plan.dataCollectives(of: work.unitParameters[unit]).gather, place)
+        case .unitReduce(let unit): return data(kind, plan.dataCollectives(of: work.unitParameters[unit]).reduce, place)
         default: return ([], 1)
         }
     }
-
-    private func collectives(_ parameters: StageWork.LocalParameters) -> DataCollectives { plan.model.dataCollectives(of: parameters) }
 
     private func data(
         _ kind: StepTask, _ collectives: [GroupTraffic], _ place: Int, pieces: Int = 1

@@ -1,7 +1,7 @@
 import Cluster
 
 /// A link of the fabric, or several that carried the same.
-public struct LinkLoad: Sendable, Hashable {
+public struct LinkLoad: Sendable, Hashable, Codable {
     public var name: String
     /// Other links with the same load.
     public var alike: Int
@@ -21,7 +21,7 @@ public struct LinkLoad: Sendable, Hashable {
 }
 
 /// Time that the passes and transfers of a group lost at a full link, beyond what their closed form takes.
-public struct LinkWait: Sendable, Hashable {
+public struct LinkWait: Sendable, Hashable, Codable {
     public var group: String
     public var link: String
     /// Groups whose flows were on the link at the time; empty: the group's own flows overload it.
@@ -31,8 +31,8 @@ public struct LinkWait: Sendable, Hashable {
 }
 
 /// Boxes and bundles of cables with their load, for pictures.
-public struct FabricPicture: Sendable, Hashable {
-    public struct Box: Sendable, Hashable {
+public struct FabricPicture: Sendable, Hashable, Codable {
+    public struct Box: Sendable, Hashable, Codable {
         public var label: String
         /// 0 nodes or hosts, 1 the switches that they hang on, 2 and more what is above.
         public var tier: Int
@@ -41,7 +41,7 @@ public struct FabricPicture: Sendable, Hashable {
         /// Nil: in the row of its tier.
         public var place: NetworkDrawing.Place?
     }
-    public struct Edge: Sendable, Hashable {
+    public struct Edge: Sendable, Hashable, Codable {
         public var lower: Int
         public var upper: Int
         public var cables: Int
@@ -68,7 +68,7 @@ public struct FabricPicture: Sendable, Hashable {
 }
 
 /// What a step's communication did on the links of the cluster.
-public struct FabricLoad: Sendable, Hashable {
+public struct FabricLoad: Sendable, Hashable, Codable {
     public static let seriesCount = 48
     /// The ten with the highest utilization, highest first.
     public var links: [LinkLoad]

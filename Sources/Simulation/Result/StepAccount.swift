@@ -4,29 +4,24 @@ import Plan
 import Quantities
 import Workload
 
-/// What a step achieves, moves and adds up to over the run. Definitions: docs/definitions.md.
+/// What a step achieves and moves. Definitions: docs/definitions.md.
 struct StepAccount {
     let plan: Plan
     private var job: Job { plan.job }
 
     func step(times: [Double], mean: Double, utilization: Double) -> StepResult {
         let batch = job.training.globalBatch
-        let tokens = Double(batch) * Double(tokensPerSample)
+        let tokens = job.tokensPerStep
         let gpus = Double(job.cluster.gpus)
         let model = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
         let causal = job.model.modelFLOPsCausal(sequence: job.training.sequence, globalBatch: batch)
         let executed = model + recomputedFLOPs(model: model, tokens: tokens)
-        let capacity = job.cluster.totalPeak(job.training.precision.compute) * mean
+        let capacity = job.cluster.totalPeak(job.precision.compute) * mean
         return StepResult(
-            timeS: distribution(times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
+            timeS: Distribution(of: times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
             samplesPerS: Double(batch) / mean,
             modelTFLOPsPerGPU: model / mean / gpus * 1e-12, hardwareTFLOPsPerGPU: executed / mean / gpus * 1e-12, mfu: model / capacity,
             hfu: executed / capacity, mfuCausal: causal / capacity, utilization: utilization)
-    }
-
-    private var tokensPerSample: Int {
-        if case .resnet = job.model.kind { return 1 }
-        return job.training.sequence
     }
 
     /// FLOPs of the passes that run twice: the layers' forward (a third of forward and backward), the head not among them
@@ -57,36 +52,9 @@ struct StepAccount {
         return Double(queryRank ?? 0) * heads * Double(nope + rope) + Double(kvRank) * heads * Double(nope + value)
     }
 
-    private func distribution(_ times: [Double]) -> Distribution {
-        let sorted = times.sorted()
-        func quantile(_ q: Double) -> Double {
-            guard let last = sorted.last else { return 0 }
-            let position = q * Double(sorted.count - 1)
-            let below = Int(position)
-            guard below + 1 < sorted.count else { return last }
-            return sorted[below] + (sorted[below + 1] - sorted[below]) * (position - Double(below))
-        }
-        let mean = times.reduce(0, +) / Double(max(1, times.count))
-        return Distribution(mean: mean, p5: quantile(0.05), p50: quantile(0.5), p95: quantile(0.95), n: times.count)
-    }
-
-    /// Steps, tokens and wall clock of the run that the scenario asks for.
-    func run(stepTime: Double) -> RunSummary {
-        let perStep = Double(job.training.globalBatch) * Double(tokensPerSample)
-        let steps: Int =
-            switch job.training.length {
-            case .oneStep: 1
-            case .steps(let count): count
-            case .tokens(let tokens): Int((Double(tokens) / max(1, perStep)).rounded(.up))
-            }
-        return RunSummary(
-            steps: steps, tokens: Double(steps) * perStep, wallClockS: Double(steps) * stepTime, goodput: 1,
-            lostS: ["failures": 0, "recomputed": 0, "checkpoints": 0, "restarts": 0, "preemptions": 0])
-    }
-
     /// Bytes that a GPU sends in a step, mean over the GPUs.
-    /// - Throws: `SimulationError` where the ranks cannot be placed.
-    func traffic() throws(SimulationError) -> Traffic {
+    /// - Throws: `Fault` where the ranks cannot be placed.
+    func traffic() throws(Fault) -> Traffic {
         var traffic = Traffic(nvlink: 0, network: 0, byGroup: [:])
         do throws(PlacementError) {
             for (group, sent) in try plan.sentBytes().sorted(by: { $0.key.rawValue < $1.key.rawValue }) where sent.inside + sent.network > 0
@@ -95,7 +63,7 @@ struct StepAccount {
                 traffic.network += sent.network
                 traffic.byGroup[group.name] = sent.inside + sent.network
             }
-        } catch { throw SimulationError("\(error)") }
+        } catch { throw Fault(reason: "\(error)") }
         return traffic
     }
 

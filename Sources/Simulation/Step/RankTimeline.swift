@@ -28,7 +28,7 @@ struct RankTimeline {
         var sums: [Activity: Int64] = [:]
         var cursor: Int64 = -1
         var lastTask = -1
-        for task in graph.kindOf.indices where graph.place[task] == Int32(place) && graph.stream(task) == 0 {
+        for task in graph.kindOf.indices where graph.place[task] == Int32(place) && graph.stream(task) == .compute {
             let start = result.times.start[task]
             if cursor < 0 { cursor = times.plan.behaviour.optimizerSynchronises ? 0 : start }
             explain(gapBefore: task, from: cursor, to: start, place: place, into: &sums)
@@ -97,12 +97,11 @@ struct RankTimeline {
 
     /// Why a rank that waits for `task` waits.
     private func cause(_ task: Int, place: Int) -> Activity {
-        let kind = graph.kinds[Int(graph.kindOf[task])]
-        if kind.isHop { return .pipelineComm }
-        if kind.isData { return .dataComm }
-        if kind.isOffload { return .offloadComm }
-        if graph.place[task] < 0 { return .bubble }
-        if case .optimizer = kind { return .optimizer }
+        let (stream, activity) = graph.kinds[Int(graph.kindOf[task])].row
+        if stream != .compute { return activity }
+        // A meeting lasts where it waits for replicas that are not simulated.
+        if graph.place[task] < 0 { return .stragglerWait }
+        if activity == .optimizer { return activity }
         let isOwnReplica = Int(graph.place[task]) / graph.ranks == place / graph.ranks
         return isOwnReplica ? .bubble : .stragglerWait
     }
@@ -110,7 +109,7 @@ struct RankTimeline {
     /// Busy nanoseconds of the compute streams, mean over ranks.
     func meanBusy() -> Double {
         var busy = 0.0
-        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == 0 {
+        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == .compute {
             busy += Double(result.times.finish[task] - result.times.start[task])
         }
         return busy / Double(max(1, graph.lanes * graph.ranks))
@@ -124,22 +123,9 @@ struct RankTimeline {
         tasks.sort { (result.times.start[$0], $0) < (result.times.start[$1], $1) }
         return tasks.prefix(limit).map { task in
             let kind = graph.kinds[Int(graph.kindOf[task])]
-            let names = ["compute", "data", "send forward", "send backward", "to host", "from host"]
             return Span(
-                rank: Int(graph.place[task]), stream: names[graph.stream(task)], activity: activity(kind), label: label(kind, task),
+                rank: Int(graph.place[task]), stream: kind.row.stream.name, activity: kind.row.activity, label: label(kind, task),
                 startNS: result.times.start[task], durationNS: result.times.finish[task] - result.times.start[task])
-        }
-    }
-
-    private func activity(_ kind: StepTask) -> Activity {
-        switch kind {
-        case .forward, .firstPiece, .unitForward: .forward
-        case .backward, .weight, .fullBackward, .pair, .lastPiece, .unitBackward: .backward
-        case .hop: .pipelineComm
-        case .gather, .reduce, .reduceAll, .unitGather, .unitReduce: .dataComm
-        case .offload, .offloadAll, .unitFetch, .unitOffload: .offloadComm
-        case .optimizer: .optimizer
-        case .join: .other
         }
     }
 

@@ -1,5 +1,6 @@
 import Engine
 import Plan
+import Quantities
 
 /// The tasks of one optimizer step on every simulated rank and what they wait for. Built once for a plan; timed under any constants.
 ///
@@ -17,16 +18,15 @@ struct StepGraph: Sendable {
     /// [tasks] micro-batch, for labels; -1 where there is none.
     let microBatch: [Int32]
 
-    static let streamsPerRank = 6
+    fileprivate static let streamsPerRank = StepStream.allCases.count
 
-    /// Stream of a rank: 0 compute, 1 data-parallel collectives, 2 and 3 sends forward and backward, 4 and 5 to and from the host.
-    func stream(_ task: Int) -> Int { Int(graph.streams[task]) % Self.streamsPerRank }
+    func stream(_ task: Int) -> StepStream { kinds[Int(kindOf[task])].row.stream }
 
-    init(plan: Plan, lanes: Int) throws(SimulationError) {
+    init(plan: Plan, lanes: Int) throws(Fault) {
         var builder = Builder(plan: plan, lanes: lanes)
         builder.addStep()
         do throws(TaskGraphError) { graph = try builder.tasks.build() } catch {
-            throw SimulationError("the step of \(plan.job.model.name) under schedule \(plan.schedule.name) cannot be played: \(error)")
+            throw Fault(reason: "the step of \(plan.job.model.name) under schedule \(plan.schedule.name) cannot be played: \(error)")
         }
         kindOf = builder.kindOf
         kinds = builder.kinds
@@ -37,7 +37,7 @@ struct StepGraph: Sendable {
     }
 
     /// Nanoseconds of every task at the nominal cost of its kind.
-    func durations(_ times: TaskTimes) throws(SimulationError) -> [Int64] {
+    func durations(_ times: TaskTimes) throws(Fault) -> [Int64] {
         var table: [Int64] = []
         for kind in kinds { table.append(try nanoseconds(times.cost(kind).total)) }
         return kindOf.map { table[Int($0)] }
@@ -57,6 +57,11 @@ private struct Builder {
     private var joins: Int
     /// [lane x ranks] tasks that the optimizer of a rank waits for.
     private var beforeOptimizer: [[TaskID]]
+    private let map: StageMap
+    /// [lanes x 2 directions x virtual stages x micro-batches] what arrives there.
+    private var arrivals: [TaskID?]
+    /// Passes that wait for an arrival.
+    private var waiting: [(slot: Int, task: TaskID)] = []
 
     init(plan: Plan, lanes: Int) {
         self.plan = plan
@@ -64,11 +69,13 @@ private struct Builder {
         let places = lanes * plan.schedule.ranks.count
         joins = places * StepGraph.streamsPerRank
         beforeOptimizer = Array(repeating: [], count: places)
+        map = StageMap(plan.schedule)
+        arrivals = Array(repeating: nil, count: lanes * 2 * map.stages * plan.schedule.microBatches)
     }
 
     private var ranks: Int { plan.schedule.ranks.count }
 
-    private mutating func add(_ kind: StepTask, place at: Int, stream: Int, microBatch index: Int = -1) -> TaskID {
+    private mutating func add(_ kind: StepTask, place at: Int, microBatch index: Int = -1) -> TaskID {
         let number: Int32
         if let known = kindIndex[kind] {
             number = known
@@ -80,13 +87,13 @@ private struct Builder {
         kindOf.append(number)
         place.append(Int32(at))
         microBatch.append(Int32(index))
-        return tasks.addTask(stream: at < 0 ? joins : at * StepGraph.streamsPerRank + stream, duration: 0)
+        return tasks.addTask(stream: at < 0 ? joins : at * StepGraph.streamsPerRank + kind.row.stream.rawValue, duration: 0)
     }
 
     /// A meeting point of what `waited` lists; each has a stream of its own. A single task needs none.
     private mutating func meet(_ waited: [TaskID]) -> TaskID? {
         guard waited.count > 1 else { return waited.first }
-        let point = add(.join, place: -1, stream: 0)
+        let point = add(.join, place: -1)
         joins += 1
         for task in waited { tasks.addDependency(from: task, to: point) }
         return point
@@ -95,6 +102,39 @@ private struct Builder {
     mutating func addStep() {
         if plan.flow.gathersByUnit { addUnitPipelines() } else { addPipelines() }
         addOptimizer()
+    }
+
+    // MARK: transfers between stages
+
+    private func slot(_ stage: Int, _ instruction: Instruction, _ at: Int) -> Int {
+        let direction = instruction.kind == .forward ? 0 : 1
+        return ((at / ranks * 2 + direction) * map.stages + stage) * plan.schedule.microBatches + instruction.microBatch
+    }
+
+    /// `task` begins a pass, which waits for what the stage before (behind, in a backward pass) sends; the ends of the model wait for nothing.
+    private mutating func receive(_ instruction: Instruction, at: Int, by task: TaskID) {
+        let stage = plan.schedule.virtualStage[at % ranks][instruction.chunk]
+        guard instruction.kind == .forward ? stage > 0 : stage < map.stages - 1 else { return }
+        waiting.append((slot(stage, instruction, at), task))
+    }
+
+    /// `task` ends a pass, whose result goes on: over a link unless the next stage is this rank's own.
+    private mutating func send(_ instruction: Instruction, at: Int, from task: TaskID) {
+        let isForward = instruction.kind == .forward
+        let next = plan.schedule.virtualStage[at % ranks][instruction.chunk] + (isForward ? 1 : -1)
+        guard next >= 0, next < map.stages else { return }
+        var arrival = task
+        if map.transfer(of: instruction, rank: at % ranks, sent: true) != nil {
+            arrival = add(.hop(isForward ? .forward : .backward), place: at, microBatch: instruction.microBatch)
+            tasks.addDependency(from: task, to: arrival)
+        }
+        arrivals[slot(next, instruction, at)] = arrival
+    }
+
+    private mutating func joinTransfers() {
+        for wait in waiting {
+            if let source = arrivals[wait.slot] { tasks.addDependency(from: source, to: wait.task) }
+        }
     }
 
     // MARK: pipelines whose parameters stay whole
@@ -109,17 +149,11 @@ private struct Builder {
                 for chunk in 0..<schedule.chunks {
                     let stage = schedule.virtualStage[at % ranks][chunk]
                     for _ in 0..<plan.pieces[stage] {
-                        gathered[at * schedule.chunks + chunk].append(add(.gather(stage: stage), place: at, stream: 1))
+                        gathered[at * schedule.chunks + chunk].append(add(.gather(stage: stage), place: at))
                     }
                 }
             }
         }
-        let stages = schedule.virtualStages
-        let map = StageMap(schedule)
-        let slots = stages * schedule.microBatches
-        // [lane x 2 directions][stage x micro-batch] what arrives there.
-        var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
-        var waiting: [(arrival: Int, slot: Int, task: TaskID)] = []
         // [places] gradients that are ready, in order: to be reduced, sent to the host, or both.
         var ready = [[Gradients]](repeating: [], count: places)
         for lane in 0..<lanes {
@@ -134,30 +168,14 @@ private struct Builder {
                     let task = addBlock(list, at: at, leaving: leaving, gathered: &gathered, ready: &ready[at])
                     lastCompute = task.final
                     for instruction in list where instruction.kind != .weight {
-                        let stage = schedule.virtualStage[rank][instruction.chunk]
-                        let slot = stage * schedule.microBatches + instruction.microBatch
-                        let isForward = instruction.kind == .forward
-                        let needs = isForward ? stage > 0 : stage < stages - 1
-                        if needs { waiting.append((lane * 2 + (isForward ? 0 : 1), slot, task.first)) }
-                        // Send on: to the next stage's slot, over the link unless the next stage is this rank's own.
-                        let next = isForward ? stage + 1 : stage - 1
-                        guard next >= 0, next < stages else { continue }
-                        let target = next * schedule.microBatches + instruction.microBatch
-                        if let transfer = map.transfer(of: instruction, rank: rank, sent: true), transfer.toRank != rank {
-                            let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
-                            tasks.addDependency(from: task.final, to: hop)
-                            arrivals[lane * 2 + (isForward ? 0 : 1)][target] = hop
-                        } else {
-                            arrivals[lane * 2 + (isForward ? 0 : 1)][target] = task.final
-                        }
+                        receive(instruction, at: at, by: task.first)
+                        send(instruction, at: at, from: task.final)
                     }
                 }
                 if let lastCompute { beforeOptimizer[at].append(lastCompute) }
             }
         }
-        for wait in waiting {
-            if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
-        }
+        joinTransfers()
         if plan.flow.reducesInPieces {
             addReductions(ready)
         } else if plan.flow.reducesAtEnd {
@@ -211,7 +229,7 @@ private struct Builder {
             // The last gradients leave piece by piece.
             var pieces: [TaskID] = []
             for _ in 0..<max(1, plan.pieces[stage(gradient)]) {
-                pieces.append(add(.lastPiece(stage: stage(gradient)), place: at, stream: 0, microBatch: micro))
+                pieces.append(add(.lastPiece(stage: stage(gradient)), place: at, microBatch: micro))
             }
             ready += pieces.map { Gradients(stage: stage(gradient), isPiece: true, task: $0) }
             return (pieces[0], pieces[pieces.count - 1])
@@ -225,7 +243,7 @@ private struct Builder {
             // The chunk's first pass goes piece by piece behind the gathers.
             var pieces: [TaskID] = []
             for gather in gathers {
-                pieces.append(add(.firstPiece(stage: stage(forward)), place: at, stream: 0, microBatch: micro))
+                pieces.append(add(.firstPiece(stage: stage(forward)), place: at, microBatch: micro))
                 tasks.addDependency(from: gather, to: pieces[pieces.count - 1])
             }
             return (pieces[0], pieces[pieces.count - 1])
@@ -239,7 +257,7 @@ private struct Builder {
             kind = list.contains { $0.kind == .weight } ? .fullBackward(stage: stage(backward)) : .backward(stage: stage(backward))
         case (nil, nil): kind = .weight(stage: list.first.map(stage) ?? 0)
         }
-        let task = add(kind, place: at, stream: 0, microBatch: micro)
+        let task = add(kind, place: at, microBatch: micro)
         for gather in gathers { tasks.addDependency(from: gather, to: task) }
         if let gradient, leaves, isLast || everyPass { ready.append(Gradients(stage: stage(gradient), isPiece: false, task: task)) }
         return (task, task)
@@ -263,7 +281,7 @@ private struct Builder {
                 for lane in 0..<lanes {
                     let at = lane * ranks + rank
                     let kind: StepTask = gradients.isPiece ? .reduce(stage: gradients.stage) : .reduceAll(stage: gradients.stage)
-                    let reduce = add(kind, place: at, stream: 1)
+                    let reduce = add(kind, place: at)
                     if let made { tasks.addDependency(from: made, to: reduce) }
                     addOffload(gradients, at: at, after: reduce)
                 }
@@ -275,7 +293,7 @@ private struct Builder {
     private mutating func addOffload(_ gradients: Gradients, at: Int, after task: TaskID) {
         guard plan.flow.offloads else { return beforeOptimizer[at].append(task) }
         let kind: StepTask = gradients.isPiece ? .offload(stage: gradients.stage) : .offloadAll(stage: gradients.stage)
-        let offload = add(kind, place: at, stream: 4)
+        let offload = add(kind, place: at)
         tasks.addDependency(from: task, to: offload)
         beforeOptimizer[at].append(offload)
     }
@@ -296,7 +314,7 @@ private struct Builder {
                 let at = lane * ranks + rank
                 for stage in plan.ownStages(of: rank) {
                     for _ in 0..<plan.pieces[stage] {
-                        let reduce = add(.reduce(stage: stage), place: at, stream: 1)
+                        let reduce = add(.reduce(stage: stage), place: at)
                         if let ready { tasks.addDependency(from: ready, to: reduce) }
                         addOffload(Gradients(stage: stage, isPiece: true, task: reduce), at: at, after: reduce)
                     }
@@ -309,18 +327,12 @@ private struct Builder {
 
     private mutating func addUnitPipelines() {
         let schedule = plan.schedule
-        let stages = schedule.virtualStages
-        let map = StageMap(schedule)
-        let slots = stages * schedule.microBatches
-        var arrivals = [[TaskID?]](repeating: Array(repeating: nil, count: slots), count: lanes * 2)
-        var waiting: [(arrival: Int, slot: Int, task: TaskID)] = []
         for rank in 0..<ranks {
             var done = [[TaskID]](repeating: [], count: lanes)
             // A unit's reduction queues behind the gather of the unit after the next, which is issued before it (backward prefetch).
             var waitingReduction: (unit: Int, computed: [TaskID])?
             for instruction in schedule.ranks[rank] where instruction.kind != .weight {
                 let stage = schedule.virtualStage[rank][instruction.chunk]
-                let slot = stage * schedule.microBatches + instruction.microBatch
                 let isForward = instruction.kind == .forward
                 let units = isForward ? plan.work.stages[stage] : plan.work.stages[stage].reversed()
                 let gathers = plan.flow.gathersAgain ? true : isForward && instruction.microBatch == 0
@@ -332,34 +344,24 @@ private struct Builder {
                         if gathers {
                             // One unit ahead: the gather waits for the unit before the one that now runs.
                             var gather: TaskID?
-                            if plan.flow.fetches { gather = add(.unitFetch(unit: unit), place: at, stream: 5) }
+                            if plan.flow.fetches { gather = add(.unitFetch(unit: unit), place: at) }
                             let ahead = done[lane].count >= 2 ? done[lane][done[lane].count - 2] : nil
                             if let gather, let ahead { tasks.addDependency(from: ahead, to: gather) }
                             if plan.flow.hasReplicas {
                                 let fetched = gather
-                                let own = add(.unitGather(unit: unit), place: at, stream: 1)
+                                let own = add(.unitGather(unit: unit), place: at)
                                 if let from = fetched ?? ahead { tasks.addDependency(from: from, to: own) }
                                 gather = own
                             }
-                            task = add(unitKind(unit, isForward, gathers), place: at, stream: 0, microBatch: instruction.microBatch)
+                            task = add(unitKind(unit, isForward, gathers), place: at, microBatch: instruction.microBatch)
                             if let gather { tasks.addDependency(from: gather, to: task) }
                         } else {
-                            task = add(unitKind(unit, isForward, gathers), place: at, stream: 0, microBatch: instruction.microBatch)
+                            task = add(unitKind(unit, isForward, gathers), place: at, microBatch: instruction.microBatch)
                         }
                         done[lane].append(task)
                         computed.append(task)
-                        let direction = lane * 2 + (isForward ? 0 : 1)
-                        if index == 0, isForward ? stage > 0 : stage < stages - 1 { waiting.append((direction, slot, task)) }
-                        if index == units.count - 1, let transfer = map.transfer(of: instruction, rank: rank, sent: true) {
-                            let hop = add(.hop, place: at, stream: isForward ? 2 : 3, microBatch: instruction.microBatch)
-                            tasks.addDependency(from: task, to: hop)
-                            arrivals[direction][transfer.toStage * schedule.microBatches + instruction.microBatch] = hop
-                        } else if index == units.count - 1 {
-                            let next = isForward ? stage + 1 : stage - 1
-                            if next >= 0, next < stages {
-                                arrivals[direction][next * schedule.microBatches + instruction.microBatch] = task
-                            }
-                        }
+                        if index == 0 { receive(instruction, at: at, by: task) }
+                        if index == units.count - 1 { send(instruction, at: at, from: task) }
                     }
                     if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }
                     waitingReduction = isForward ? nil : (unit, computed)
@@ -367,9 +369,7 @@ private struct Builder {
             }
             if let pending = waitingReduction { addUnitReduction(pending.unit, pending.computed, rank: rank) }
         }
-        for wait in waiting {
-            if let source = arrivals[wait.arrival][wait.slot] { tasks.addDependency(from: source, to: wait.task) }
-        }
+        joinTransfers()
     }
 
     private mutating func addUnitReduction(_ unit: Int, _ computed: [TaskID], rank: Int) {
@@ -378,12 +378,12 @@ private struct Builder {
             let at = lane * ranks + rank
             var last = ready
             if plan.flow.hasReplicas {
-                let reduce = add(.unitReduce(unit: unit), place: at, stream: 1)
+                let reduce = add(.unitReduce(unit: unit), place: at)
                 if let ready { tasks.addDependency(from: ready, to: reduce) }
                 last = reduce
             }
             if plan.flow.offloads {
-                let offload = add(.unitOffload(unit: unit), place: at, stream: 4)
+                let offload = add(.unitOffload(unit: unit), place: at)
                 if let last { tasks.addDependency(from: last, to: offload) }
                 last = offload
             }
@@ -401,7 +401,7 @@ private struct Builder {
         let all = plan.behaviour.optimizerSynchronises ? meet(beforeOptimizer.flatMap { $0 }) : nil
         for at in beforeOptimizer.indices {
             let rank = at % ranks
-            let optimizer = add(.optimizer(rank: rank), place: at, stream: 0)
+            let optimizer = add(.optimizer(rank: rank), place: at)
             if let all {
                 tasks.addDependency(from: all, to: optimizer)
             } else {
@@ -410,7 +410,7 @@ private struct Builder {
             guard plan.flow.gathersAtEnd else { continue }
             for stage in plan.ownStages(of: rank) {
                 for _ in 0..<plan.pieces[stage] {
-                    let gather = add(.gather(stage: stage), place: at, stream: 1)
+                    let gather = add(.gather(stage: stage), place: at)
                     tasks.addDependency(from: optimizer, to: gather)
                 }
             }

@@ -1,5 +1,6 @@
 import Engine
 import Plan
+import Quantities
 
 /// One step as it was played.
 struct PlayedStep {
@@ -26,11 +27,11 @@ struct StepPlayer {
     let nominal: [Int64]
     private var result = CriticalTimes()
 
-    init(plan: Plan, lanes: Int) throws(SimulationError) {
+    init(plan: Plan, lanes: Int) throws(Fault) {
         try self.init(plan: plan, graph: StepGraph(plan: plan, lanes: lanes), costs: plan.costs)
     }
 
-    init(plan: Plan, graph: StepGraph, costs: StageCosts) throws(SimulationError) {
+    init(plan: Plan, graph: StepGraph, costs: StageCosts) throws(Fault) {
         self.plan = plan
         self.graph = graph
         times = TaskTimes(plan: plan, costs: costs, pieces: plan.pieces)
@@ -38,7 +39,7 @@ struct StepPlayer {
     }
 
     /// Seconds of the undisturbed step, for searches and fits.
-    mutating func seconds() throws(SimulationError) -> Double {
+    mutating func seconds() throws(Fault) -> Double {
         try sweep(nominal)
         return Double(try total(of: core().nanoseconds)) * 1e-9
     }
@@ -46,7 +47,7 @@ struct StepPlayer {
     /// - Parameters:
     ///   - durations: [tasks] nanoseconds.
     ///   - closed: [tasks] nanoseconds that tasks would take if their communication met none; nil: the same.
-    mutating func play(_ durations: [Int64], closed: [Int64]? = nil) throws(SimulationError) -> PlayedStep {
+    mutating func play(_ durations: [Int64], closed: [Int64]? = nil) throws(Fault) -> PlayedStep {
         try sweep(durations)
         let core = core()
         let total = try total(of: core.nanoseconds)
@@ -67,9 +68,9 @@ struct StepPlayer {
     /// Spans of the first lane for pictures, from the latest sweep.
     func spans(limit: Int) -> [Span] { RankTimeline(graph: graph, result: result, times: times).spans(limit: limit) }
 
-    private mutating func sweep(_ durations: [Int64]) throws(SimulationError) {
+    private mutating func sweep(_ durations: [Int64]) throws(Fault) {
         do throws(TaskGraphError) { try graph.graph.longestPath(durations: durations, into: &result) } catch {
-            throw SimulationError("the step cannot be timed: \(error)")
+            throw Fault(reason: "the step cannot be timed: \(error)")
         }
     }
 
@@ -89,7 +90,7 @@ struct StepPlayer {
         return most * times.costs.dataExposed
     }
 
-    private func total(of core: Int64) throws(SimulationError) -> Int64 {
+    private func total(of core: Int64) throws(Fault) -> Int64 {
         let exposed = try Simulation.nanoseconds(exposedData)
         let fixed = try Simulation.nanoseconds(times.costs.fixed)
         let sum = core + exposed + fixed
@@ -103,7 +104,7 @@ struct StepPlayer {
         var first = [Int64](repeating: .max, count: places)
         var last = [Int64](repeating: 0, count: places)
         var busy = [Int64](repeating: 0, count: places)
-        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == 0 {
+        for task in graph.kindOf.indices where graph.place[task] >= 0 && graph.stream(task) == .compute {
             let at = Int(graph.place[task])
             first[at] = min(first[at], result.times.start[task])
             last[at] = max(last[at], result.times.finish[task])

@@ -14,8 +14,8 @@ enum StepTask: Hashable, Sendable {
     case firstPiece(stage: Int)
     /// One of the equal pieces of a stage's last gradient pass, after each of which a bucket is reduced.
     case lastPiece(stage: Int)
-    /// Activations or gradients on their way to the neighbouring stage.
-    case hop
+    /// Activations on their way to the next stage, or gradients to the one before.
+    case hop(Direction)
     case gather(stage: Int)
     /// One bucket of a stage's gradients.
     case reduce(stage: Int)
@@ -32,22 +32,47 @@ enum StepTask: Hashable, Sendable {
     case unitFetch(unit: Int)
     case unitOffload(unit: Int)
     case optimizer(rank: Int)
-    /// Meeting point without duration.
+    /// Meeting point without duration, which has a stream of its own.
     case join
 
-    var isHop: Bool { self == .hop }
-    /// On the stream of the data-parallel collectives.
-    var isData: Bool {
+    enum Direction: Hashable, Sendable { case forward, backward }
+
+    /// Which queue of its rank a task stands in, and what its time counts as.
+    var row: (stream: StepStream, activity: Activity) {
         switch self {
-        case .gather, .reduce, .reduceAll, .unitGather, .unitReduce: true
-        default: false
+        case .forward, .firstPiece, .unitForward: (.compute, .forward)
+        case .backward, .weight, .fullBackward, .pair, .lastPiece, .unitBackward: (.compute, .backward)
+        case .optimizer: (.compute, .optimizer)
+        case .join: (.compute, .other)
+        case .hop(.forward): (.sendForward, .pipelineComm)
+        case .hop(.backward): (.sendBackward, .pipelineComm)
+        case .gather, .reduce, .reduceAll, .unitGather, .unitReduce: (.data, .dataComm)
+        case .offload, .offloadAll, .unitOffload: (.toHost, .offloadComm)
+        case .unitFetch: (.fromHost, .offloadComm)
         }
     }
-    /// On the link to the host.
-    var isOffload: Bool {
+
+    var isHop: Bool {
+        if case .hop = self { true } else { false }
+    }
+}
+
+/// Queues of a rank that run beside each other; each does one task at a time, in order.
+enum StepStream: Int, CaseIterable {
+    case compute
+    /// Collectives over the ranks that hold the same parameters.
+    case data
+    case sendForward, sendBackward
+    case toHost, fromHost
+
+    var name: String {
         switch self {
-        case .offload, .offloadAll, .unitFetch, .unitOffload: true
-        default: false
+        case .compute: "compute"
+        case .data: "data"
+        case .sendForward: "send forward"
+        case .sendBackward: "send backward"
+        case .toHost: "to host"
+        case .fromHost: "from host"
         }
     }
 }

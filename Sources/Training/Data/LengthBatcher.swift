@@ -14,6 +14,7 @@ public struct LengthBatcher: Sendable {
         /// Tokens computed, padding included.
         public var paddedTokens: Int { samples.count * length }
     }
+    /// Tokens of a batch at most, padding included.
     public let tokens: Int
     /// Samples that are sorted together: 1 batches them as they come, more sorts better and mixes less.
     public let pool: Int

@@ -9,6 +9,7 @@
 public final class MappedTokens: Sendable {
     /// Bytes a token in the file.
     public enum Width: Int, Sendable { case two = 2, four = 4 }
+    /// Bytes of a token, and how many tokens the file holds.
     public let width: Width
     public let count: Int
     // The mapping is never written and lives as long as this object.

@@ -7,6 +7,7 @@ public struct SampleCache<Sample: Sendable>: Sendable {
         var newer: Int
         var older: Int
     }
+    /// Bytes that are kept at most and at present, and how often a sample was there or had to be made.
     public let capacity: Int
     public private(set) var bytes = 0
     public private(set) var hits = 0
@@ -23,7 +24,9 @@ public struct SampleCache<Sample: Sendable>: Sendable {
         self.capacity = capacity
     }
 
+    /// Samples kept.
     public var count: Int { places.count }
+    /// Share of the requests that found their sample here; 0 before the first.
     public var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }
 
     /// The sample of `key`; where it is not held it is made, of `bytes`, and held if it fits at all.

@@ -12,6 +12,7 @@ public struct GPT: Model {
             self.next = next
         }
     }
+    /// Numbers that a token may have.
     public let vocabulary: Int
     /// Positions a sequence.
     public let length: Int

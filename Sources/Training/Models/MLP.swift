@@ -2,6 +2,7 @@ import Kernels
 
 /// A multilayer perceptron: linear layers with an activation between, and softmax cross-entropy or half the squared error at the end.
 public struct MLP: Model {
+    /// What the last layer's outputs are measured by.
     public enum Loss: Sendable {
         case crossEntropy
         case squaredError

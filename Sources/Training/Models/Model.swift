@@ -20,6 +20,7 @@ public protocol Model: Sendable {
 }
 
 extension Model {
+    /// Elements of all parameters.
     public var parameterCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
 
     /// In double precision; throws as its namesake does.
@@ -58,6 +59,7 @@ public struct SeededDraws: RandomNumberGenerator, Sendable {
     private var state: UInt64
     public init(seed: UInt64) { state = seed }
 
+    /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
@@ -71,5 +73,6 @@ public struct SeededDraws: RandomNumberGenerator, Sendable {
     public mutating func normal() -> Double {
         (-2 * naturalLogarithm(1 - unit())).squareRoot() * cosine(2 * .pi * unit())
     }
+    /// [count] independent draws of a normal distribution around 0.
     public mutating func normals(_ count: Int, deviation: Double = 1) -> [Double] { (0..<count).map { _ in normal() * deviation } }
 }

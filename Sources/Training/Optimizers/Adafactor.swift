@@ -2,6 +2,7 @@
 /// so that the state is O(rows + columns). Update clipping at RMS `clip`; the step is relative to the parameter's own RMS.
 /// No first moment. Constants and order of operations as PyTorch's `Adafactor`: 1 - beta2 = t^-0.8, rho = min(rate, 1 / sqrt(t)).
 public struct Adafactor<Scalar: TrainingScalar>: UpdateRule {
+    /// 1 - beta2 at step t is t to this power.
     public var decayExponent: Double
     /// The least RMS that a parameter is taken to have.
     public var leastScale: Double

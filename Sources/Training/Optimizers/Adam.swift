@@ -3,6 +3,7 @@ import CNumerics
 /// Adam (arXiv:1412.6980), and AdamW with decoupled decay (arXiv:1711.05101).
 /// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p -= rate m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
 public struct Adam<Scalar: TrainingScalar>: UpdateRule {
+    /// How weights decay.
     public enum Decay: Sendable, Equatable {
         case none
         /// Added to the gradient.
@@ -10,6 +11,7 @@ public struct Adam<Scalar: TrainingScalar>: UpdateRule {
         /// p is multiplied by 1 - rate x decay: AdamW.
         case decoupled(Double)
     }
+    /// Weight of the past in the first and in the second moment, what is added to the root, and the decay of weights.
     public var beta1: Double
     public var beta2: Double
     public var epsilon: Double
@@ -22,6 +24,7 @@ public struct Adam<Scalar: TrainingScalar>: UpdateRule {
         self.decay = decay
     }
 
+    /// Adam with decoupled decay.
     public static func adamW(decay: Double = 0.01) -> Adam { Adam(decay: .decoupled(decay)) }
 
     public var name: String {

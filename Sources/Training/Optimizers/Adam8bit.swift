@@ -5,6 +5,7 @@ import CNumerics
 public struct Adam8bit: UpdateRule {
     public typealias Scalar = Float
     public var adam: Adam<Float>
+    /// Elements that share one scale.
     public static let block = 2048
 
     public init(_ adam: Adam<Float> = Adam()) { self.adam = adam }

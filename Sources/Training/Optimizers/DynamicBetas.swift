@@ -18,6 +18,7 @@ public struct DynamicBetas<Scalar: TrainingScalar>: UpdateRule {
     /// Two moments, and the two products of betas.
     public func slots(for shape: [Int]) -> [SlotLayout] { [.elements, .elements, .fixed(2)] }
 
+    /// Both betas at a share of the training, from 0 to 1.
     public func betas(at progress: Double) -> (Double, Double) {
         let t = min(1, max(0, progress))
         return (beta1.start + t * (beta1.end - beta1.start), beta2.start + t * (beta2.end - beta2.start))

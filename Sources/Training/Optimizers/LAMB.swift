@@ -1,6 +1,7 @@
 /// LAMB (arXiv:1904.00962): the Adam direction r + decay p, scaled for each tensor by |p| / |r + decay p|, or by 1 where either norm is zero.
 public struct LAMB<Scalar: TrainingScalar>: UpdateRule {
     public var adam: Adam<Scalar>
+    /// Decoupled: added to the direction before the trust ratio is taken.
     public var weightDecay: Double
 
     public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-6, weightDecay: Double = 0) {

@@ -2,6 +2,7 @@ import CNumerics
 
 /// Lion (arXiv:2302.06675): p -= rate (sign(b1 m + (1 - b1) g) + decay p), m = b2 m + (1 - b2) g.
 public struct Lion<Scalar: TrainingScalar>: UpdateRule {
+    /// Weight of the past in the direction and in the momentum kept, and the decoupled decay of weights.
     public var beta1: Double
     public var beta2: Double
     public var weightDecay: Double

@@ -2,12 +2,15 @@
 /// X <- a X + (b A + c A^2) X, A = X X^T, (a, b, c) = (3.4445, -4.7750, 2.0315), starting from X / |X|.
 /// Tensors that are no matrices take AdamW, as is usual.
 public struct Muon<Scalar: TrainingScalar>: UpdateRule {
+    /// What an orthogonal step is multiplied by.
     public enum Scaling: Sendable {
         /// sqrt(max(1, rows / columns)), as first published.
         case shape
         /// 0.2 sqrt(max(rows, columns)): the size of an AdamW step (arXiv:2502.16982).
         case matchAdamW
     }
+    /// Weight of the past, the decoupled decay of weights, whether the momentum looks ahead, the length of a step, and the rule for tensors
+    /// that are no matrices.
     public var momentum: Double
     public var weightDecay: Double
     public var nesterov: Bool

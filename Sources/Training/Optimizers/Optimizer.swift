@@ -4,7 +4,9 @@ import CNumerics
 public struct Optimizer<Rule: UpdateRule>: Sendable {
     public typealias Scalar = Rule.Scalar
     public let shapes: [[Int]]
+    /// Each tensor in exactly one.
     public var groups: [ParameterGroup<Rule>]
+    /// Steps done, and what the rules keep of each tensor.
     public private(set) var state: OptimizerState<Scalar>
     /// The tensor's group, by tensor.
     private let groupOf: [Int]
@@ -75,7 +77,9 @@ public struct Optimizer<Rule: UpdateRule>: Sendable {
         }
     }
 
+    /// Bytes that the rules keep for all tensors.
     public var stateBytes: Int { shapes.indices.reduce(0) { $0 + groups[groupOf[$1]].rule.stateBytes(for: shapes[$1]) } }
+    /// The same a parameter.
     public var stateBytesPerParameter: Double { Double(stateBytes) / Double(max(1, shapes.reduce(0) { $0 + $1.reduce(1, *) })) }
     /// Of one step.
     public var cost: StepCost {
@@ -162,6 +166,7 @@ public struct Optimizer<Rule: UpdateRule>: Sendable {
 
 /// Tensors that share a rule and a factor on the rate.
 public struct ParameterGroup<Rule: UpdateRule>: Sendable {
+    /// The rule, the tensors by number, and the factor on their rate.
     public var rule: Rule
     public var tensors: [Int]
     public var rateScale: Double
@@ -178,6 +183,7 @@ public struct ParameterGroup<Rule: UpdateRule>: Sendable {
 
 /// Elements `range` of a tensor.
 public struct TensorPiece: Equatable, Sendable {
+    /// The tensor by number, and its elements in row-major order.
     public var tensor: Int
     public var range: Range<Int>
     public init(tensor: Int, range: Range<Int>) {

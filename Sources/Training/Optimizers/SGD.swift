@@ -3,6 +3,8 @@ import CNumerics
 /// Stochastic gradient descent: b = mu b + (1 - dampening) d, p -= rate b, with d = g + decay p; Nesterov steps along d + mu b
 /// (Sutskever et al. 2013). The first step sets b = d.
 public struct SGD<Scalar: TrainingScalar>: UpdateRule {
+    /// Weight of the past in the velocity, what is taken off the new gradient's share, the decay added to the gradient, and whether the
+    /// velocity looks ahead.
     public var momentum: Double
     public var dampening: Double
     public var weightDecay: Double

@@ -62,6 +62,7 @@ public enum SlotLayout: Equatable, Sendable {
 
 /// What a rule keeps for one tensor: `real` [slot][entry] and `coded` [slot][entry].
 public struct TensorState<Scalar: TrainingScalar>: Equatable, Sendable {
+    /// [slots][entries] kept as numbers, and as codes of a byte.
     public var real: [[Scalar]]
     public var coded: [[UInt8]]
 }
@@ -83,6 +84,7 @@ public struct StepPoint: Sendable {
 
 /// Floating-point operations, and bytes read plus written in main memory.
 public struct StepCost: Equatable, Sendable {
+    /// Operations, and bytes read plus written.
     public var flops: Double
     public var bytes: Double
     /// Of the operations, those of matrix products, which an accelerator does at another speed.

@@ -1,6 +1,7 @@
 /// A descent whose rate follows the noise: rate = base (1 + 0.1 ln(1 + v)) / (1 + 0.05 |m|), with v the variance of the gradient over the
 /// tensor's elements and m, for each element, the moving average of its updates. Both constants can be changed; with both zero it is plain SGD.
 public struct VarianceAdaptive<Scalar: TrainingScalar>: UpdateRule {
+    /// Constants of the formula: of the variance, and of the mean update.
     public var varianceGain: Double
     public var momentumDamping: Double
     /// Weight of the past in m.

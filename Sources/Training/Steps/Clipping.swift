@@ -13,6 +13,7 @@ extension GradientClipper {
     }
 }
 
+/// What clipping found and did.
 public struct ClipReport: Equatable, Sendable {
     /// Global norm before clipping.
     public var norm: Double
@@ -27,6 +28,7 @@ public func globalNorm<Scalar: TrainingScalar>(_ gradients: [[Scalar]]) -> Doubl
 
 /// Scales everything by min(1, maximum / (norm + 1e-6)) (arXiv:1211.5063; the constant as in PyTorch).
 public struct NormClipper<Scalar: TrainingScalar>: GradientClipper {
+    /// Largest norm of all gradients together.
     public var maximum: Double
     public init(maximum: Double) { self.maximum = maximum }
 
@@ -44,6 +46,7 @@ private func scale<Scalar: TrainingScalar>(_ gradients: inout [[Scalar]], norm: 
 
 /// Limits every element to +-limit.
 public struct ValueClipper<Scalar: TrainingScalar>: GradientClipper {
+    /// Largest absolute value of an element.
     public var limit: Double
     public init(limit: Double) { self.limit = limit }
 
@@ -57,6 +60,7 @@ public struct ValueClipper<Scalar: TrainingScalar>: GradientClipper {
 /// Clips to a quantile of the last `window` norms (AutoClip, Seetharaman et al. 2020, arXiv:2007.14469). Until `window / 10` norms have been
 /// seen it does not clip. The norm before clipping enters the window.
 public struct QuantileClipper<Scalar: TrainingScalar>: GradientClipper {
+    /// Quantile of the norms that is the limit, and how many of the last norms count.
     public let quantile: Double
     public let window: Int
     /// The last norms, oldest first.
@@ -69,6 +73,13 @@ public struct QuantileClipper<Scalar: TrainingScalar>: GradientClipper {
         }
         self.quantile = quantile
         self.window = window
+    }
+
+    /// The same clipper after `norms`, oldest first.
+    public func restored(_ norms: [Double]) -> QuantileClipper {
+        var other = self
+        other.norms = Array(norms.suffix(window))
+        return other
     }
 
     /// The clipping norm now; nil while there are too few to tell. Between two norms it interpolates linearly.
@@ -95,6 +106,7 @@ public struct QuantileClipper<Scalar: TrainingScalar>: GradientClipper {
 /// Adaptive gradient clipping (NFNets, Brock et al., arXiv:2102.06171): each unit, a row of a matrix or a whole vector, is scaled so that
 /// |g| <= ratio max(|p|, least).
 public struct AdaptiveClipper<Scalar: TrainingScalar>: GradientClipper {
+    /// Largest norm of a unit's gradient over that of the unit, and the least norm that a unit is taken to have.
     public var ratio: Double
     public var least: Double
     public init(ratio: Double = 0.01, least: Double = 1e-3) {

@@ -13,6 +13,7 @@ public enum SizeClass: Int, CaseIterable, Comparable, Sendable {
     }
     /// Small tensors cost latency, not bandwidth: waiting for them is cheap. Others go while the backward pass runs on.
     public var isSynchronous: Bool { self == .small }
+    /// By size.
     public static func < (a: SizeClass, b: SizeClass) -> Bool { a.rawValue < b.rawValue }
 }
 

@@ -2,6 +2,7 @@
 /// when the step is skipped, and doubled after `interval` clean steps in a row.
 public struct LossScaler: Equatable, Sendable {
     public private(set) var scale: Double
+    /// Factors on the scale after clean steps, and after an overflow.
     public let growth: Double
     public let backoff: Double
     /// Clean steps before growth; nil for a static scale.
@@ -59,5 +60,11 @@ public struct LossScaler: Equatable, Sendable {
             skippedSteps += 1
         }
         return finite
+    }
+
+    /// Goes on from a saved scale and its clean steps.
+    public mutating func restore(scale: Double, cleanSteps: Int) {
+        self.scale = scale
+        self.cleanSteps = cleanSteps
     }
 }

@@ -4,6 +4,7 @@ import CNumerics
 public enum StorageFormat: String, Sendable, CaseIterable {
     case fp32, bf16, fp16, fp8E4M3, fp8E5M2
 
+    /// Bytes of an element.
     public var bytes: Int {
         switch self {
         case .fp32: 4
@@ -49,6 +50,7 @@ public enum StorageFormat: String, Sendable, CaseIterable {
 
 /// fp32 master weights with a working copy in a narrower format (arXiv:1710.03740).
 public struct MasterWeights: Sendable {
+    /// Of the working copy.
     public let format: StorageFormat
     public var master: [Tensor<Float>]
 
@@ -73,9 +75,11 @@ public struct MasterWeights: Sendable {
 /// Sums the gradients of micro-batches in double precision while they arrive in `format`, so that the result depends on how a batch is split
 /// only through the rounding of the parts.
 public struct GradientAccumulator: Sendable {
+    /// Of the gradients that arrive, and what their loss was multiplied by.
     public let format: StorageFormat
     public let lossScale: Double
     private var sums: [[Double]]
+    /// Samples added so far.
     public private(set) var samples = 0
 
     public init(shapes: [[Int]], format: StorageFormat = .fp32, lossScale: Double = 1) {

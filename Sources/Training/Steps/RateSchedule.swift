@@ -3,7 +3,9 @@ public protocol RateSchedule: Sendable {
     func rate(at step: Int) -> Double
 }
 
+/// One rate for the whole training.
 public struct ConstantRate: RateSchedule {
+    /// The rate.
     public let value: Double
     public init(_ value: Double) { self.value = value }
     public func rate(at step: Int) -> Double { value }
@@ -12,10 +14,12 @@ public struct ConstantRate: RateSchedule {
 /// From `start` linearly to `peak` at step `warmup`, then to `end` at step `total`, by half a cosine (arXiv:1608.03983) or linearly. After
 /// that it stays at `end`. Exact at the boundaries: rate(0) = start (peak without warm-up), rate(warmup) = peak, rate(total) = end.
 public struct WarmupDecay: RateSchedule {
+    /// The curve from the peak to the end.
     public enum Shape: Sendable {
         case cosine
         case linear
     }
+    /// The curve, the rates at its corners, and the steps of warm-up and of the whole run.
     public let shape: Shape
     public let start: Double
     public let peak: Double
@@ -52,6 +56,7 @@ public struct WarmupDecay: RateSchedule {
 
 /// Linear to `peak` at step `warmup`, then peak sqrt(warmup / step) (arXiv:1706.03762).
 public struct InverseSquareRoot: RateSchedule {
+    /// The highest rate, and the step at which it is reached.
     public let peak: Double
     public let warmup: Int
 
@@ -71,11 +76,13 @@ public struct InverseSquareRoot: RateSchedule {
 /// Warm-up, stable, decay (arXiv:2404.06395): linear to `peak` at `warmup`, constant up to `decayStart`, then to `end` at `total` along
 /// 1 - sqrt(t) or linearly.
 public struct WarmupStableDecay: RateSchedule {
+    /// The curve of the last phase.
     public enum Decay: Sendable {
         case linear
         /// arXiv:2405.18392.
         case oneMinusSquareRoot
     }
+    /// The rates of the stable phase and of the end, the steps at which the phases end, and the last phase's curve.
     public let peak: Double
     public let end: Double
     public let warmup: Int

@@ -32,11 +32,13 @@ public struct TrainingMetrics: Sendable {
     public var gradientNormVariance: Double { steps > 1 ? normSquares / Double(steps - 1) : 0 }
     /// `async_delay_ratio`: the share of updates whose gradient was stale.
     public var asyncDelayRatio: Double { steps > 0 ? Double(staleUpdates) / Double(steps) : 0 }
+    /// Updates by which a gradient was late, mean over all steps.
     public var meanStaleness: Double { steps > 0 ? Double(stalenessSum) / Double(steps) : 0 }
 }
 
 /// Events a second over the last `window` seconds of whatever clock the caller keeps.
 public struct RateCounter: Sendable {
+    /// Seconds over which events are counted.
     public let window: Double
     private var events: [(time: Double, count: Double)] = []
     private var first = 0

@@ -1,5 +1,6 @@
 /// What changes with the progress of training: sequence length, share of the data, frozen layers.
 public struct Curriculum: Sendable, Equatable {
+    /// A part of the training in which nothing changes.
     public struct Phase: Sendable, Equatable {
         /// Share of the training, from 0 to 1, at which the phase ends.
         public var end: Double
@@ -17,6 +18,7 @@ public struct Curriculum: Sendable, Equatable {
             self.frozenLayers = frozenLayers
         }
     }
+    /// In order; the last ends at 1.
     public let phases: [Phase]
 
     /// - Throws: `TrainingError` unless the phases' ends ascend to 1, and lengths and fractions are positive.

@@ -1,5 +1,6 @@
 /// Sends each token to its best `active` of `experts`, and keeps the experts' loads even.
 public struct ExpertRouter: Sendable {
+    /// How loads are kept even.
     public enum Balancing: Sendable, Equatable {
         case none
         /// Loss coefficient x experts x sum of (share of assignments x mean probability) (Switch Transformer, arXiv:2101.03961).
@@ -7,6 +8,7 @@ public struct ExpertRouter: Sendable {
         /// A bias, used for the choice only, rises by `speed` for an underloaded and falls for an overloaded expert (arXiv:2408.15664).
         case bias(speed: Double)
     }
+    /// Experts, and how many of them a token goes to.
     public let experts: Int
     public let active: Int
     /// An expert takes at most this times an even share of the assignments; nil for any number.
@@ -28,6 +30,7 @@ public struct ExpertRouter: Sendable {
         bias = [Double](repeating: 0, count: experts)
     }
 
+    /// Where tokens go.
     public struct Routing: Sendable, Equatable {
         /// Experts of each token, best first [tokens][<= active]; shorter where an expert was full.
         public var experts: [[Int]]

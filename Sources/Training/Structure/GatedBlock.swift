@@ -1,5 +1,6 @@
 /// The arithmetic of a feed-forward block of which a gate activates a share: what is claimed for it and what it really does.
 public struct GatedBlock: Sendable {
+    /// Features of a token, and units of the block.
     public var width: Int
     public var hidden: Int
     /// Units that are switched together; 1 gates every unit on its own.

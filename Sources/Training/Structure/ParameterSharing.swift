@@ -17,6 +17,7 @@ public struct ParameterSharing: Sendable, Equatable {
         return try ParameterSharing(blockOf: (0..<layers).map { $0 / size })
     }
 
+    /// Blocks with parameters of their own.
     public var blockCount: Int { (blockOf.max() ?? -1) + 1 }
 
     /// Parameters kept, where each layer has `shared` that follow the blocks and `own` of its own.

@@ -1,6 +1,7 @@
 /// Attention of each query to its k best keys, with a dense start: all keys for the first tenth of the steps, fewer and fewer for the next three
 /// tenths, `steady` of them for the rest.
 public struct SparseAttentionSchedule: Sendable, Equatable {
+    /// Shares of the training: with all keys, and with fewer and fewer.
     public let warmup: Double
     public let ramp: Double
     /// Share of the keys kept in the end.
@@ -32,6 +33,7 @@ public struct SparseAttentionSchedule: Sendable, Equatable {
 
 /// FLOPs of one head over a sequence, with the scoring that chooses the keys.
 public struct SparseAttentionCost: Sendable {
+    /// Tokens of the sequence, and dimensions of the head.
     public var sequence: Int
     public var headDimension: Int
     /// Dimensions in which keys are scored; equal to `headDimension` where the true scores are computed first.

@@ -19,6 +19,12 @@ public struct FederatedAveraging<Scalar: TrainingScalar>: Sendable {
         self.seed = seed
     }
 
+    /// Goes on from a saved model [elements] after so many rounds.
+    public mutating func restore(model: [Scalar], round: Int) {
+        self.model = model
+        self.round = round
+    }
+
     /// The clients of the coming round among `count`, ascending, drawn without replacement; the same for the same seed and round.
     public func clients(of count: Int) -> [Int] {
         let wanted = min(clientsPerRound, count)

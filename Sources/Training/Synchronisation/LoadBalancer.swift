@@ -1,5 +1,6 @@
 /// Gives each worker a share of the batch after its own history of step times, so that all finish together; shares sum to the batch exactly.
 public struct LoadBalancer: Sendable {
+    /// Samples of a step, dealt to all workers.
     public let globalBatch: Int
     /// Weight of the past in the moving average of seconds a sample.
     public let smoothing: Double
@@ -17,6 +18,18 @@ public struct LoadBalancer: Sendable {
         self.smoothing = smoothing
         shares = apportion(globalBatch, weights: [Double](repeating: 1, count: workers))
         secondsPerSample = [Double?](repeating: nil, count: workers)
+    }
+
+    /// The same balancer with the shares and the history that another one had.
+    /// - Throws: `TrainingError` where they are of another number of workers or another batch.
+    public func restored(shares: [Int], secondsPerSample: [Double?]) throws(TrainingError) -> LoadBalancer {
+        guard shares.count == self.shares.count, secondsPerSample.count == shares.count, shares.reduce(0, +) == globalBatch else {
+            throw TrainingError("shares \(shares) are not those of \(self.shares.count) workers with \(globalBatch) samples")
+        }
+        var other = self
+        other.shares = shares
+        other.secondsPerSample = secondsPerSample
+        return other
     }
 
     /// Takes in the seconds [workers] of a step with the present shares, and sets new ones.

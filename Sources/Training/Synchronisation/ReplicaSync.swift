@@ -28,6 +28,7 @@ public func mean<Scalar: TrainingScalar>(_ vectors: [[Scalar]]) throws(TrainingE
 /// Local SGD (Stich, arXiv:1805.09767): replicas step on their own and average their parameters every `period` steps. A period of 1 with plain
 /// SGD is synchronous all-reduce up to rounding.
 public struct LocalSGD<Scalar: TrainingScalar>: ReplicaSync {
+    /// Steps from one meeting to the next.
     public private(set) var period: Int
     /// Where given, the period follows the measured share of time spent communicating.
     public let adaptation: PeriodAdaptation?
@@ -55,6 +56,7 @@ public struct LocalSGD<Scalar: TrainingScalar>: ReplicaSync {
 /// Chooses local steps so that communication takes a given share of the time: with c seconds for a meeting and s for a step, a period of
 /// h has the share c / (c + h s), so h = c (1 - share) / (share s), rounded up and held within limits.
 public struct PeriodAdaptation: Sendable {
+    /// Share of the time that communication is to take, and the periods that are possible.
     public let targetShare: Double
     public let limits: ClosedRange<Int>
 
@@ -68,7 +70,8 @@ public struct PeriodAdaptation: Sendable {
         self.limits = limits
     }
 
-    func period(now: Int, computeSeconds: Double, communicationSeconds: Double) -> Int {
+    /// The period after `now` steps that took `computeSeconds`, and a meeting that took `communicationSeconds`.
+    public func period(now: Int, computeSeconds: Double, communicationSeconds: Double) -> Int {
         guard computeSeconds > 0, communicationSeconds >= 0 else { return now }
         let step = computeSeconds / Double(now)
         let wanted = (communicationSeconds * (1 - targetShare) / (targetShare * step)).rounded(.up)
@@ -79,6 +82,7 @@ public struct PeriodAdaptation: Sendable {
 /// DiLoCo (Douillard et al., arXiv:2311.08105): after `period` inner steps the mean change of the replicas is taken as a gradient by an outer
 /// SGD with Nesterov momentum. With an outer rate of 1 and no momentum it is local SGD.
 public struct DiLoCo<Scalar: TrainingScalar>: ReplicaSync {
+    /// Inner steps from one meeting to the next, and the rate of the outer step.
     public let period: Int
     public let outerRate: Double
     private var outer: Optimizer<SGD<Scalar>>

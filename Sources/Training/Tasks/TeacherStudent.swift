@@ -1,6 +1,7 @@
 /// Classification by an unseen perceptron: a student of the same or a larger shape can reach every label, so the least error is 0.
 /// With `labelNoise` a label is replaced by a uniform draw with that probability, and the least error rate is labelNoise (1 - 1 / classes).
 public struct TeacherStudent: Sendable {
+    /// The perceptron that gives the labels, and the probability that a label is replaced by a draw.
     public let teacher: MLP
     public let labelNoise: Double
     private let parameters: [Tensor<Double>]
@@ -13,6 +14,7 @@ public struct TeacherStudent: Sendable {
         self.labelNoise = labelNoise
     }
 
+    /// Error rate that no student can undercut but by chance.
     public var leastError: Double { labelNoise * (1 - 1 / Double(teacher.sizes.last ?? 1)) }
 
     /// `count` samples of standard normal inputs with the teacher's labels.

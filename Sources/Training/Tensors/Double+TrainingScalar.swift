@@ -10,6 +10,12 @@ extension Double: TrainingScalar {
     public static func compensate(_ g: inout [Double], now: [Double], then: [Double], lambda: Double) {
         cn_delay_compensate_f64(&g, now, then, min(g.count, now.count, then.count), lambda)
     }
+    public static func noisyQuadratic(
+        _ g: inout [Double], _ x: [Double], curvature: [Double], deviation: [Double], noise: (key: UInt64, scale: Double)
+    ) {
+        var draw = cn_noise(key: noise.key, scale: noise.scale)
+        cn_noisy_quadratic_f64(&g, x, curvature, deviation, min(g.count, x.count, curvature.count, deviation.count), &draw)
+    }
     public static func sumOfSquares(_ x: [Double]) -> Double { cn_sum_squares_f64(x, x.count) }
     public static func sum(_ x: [Double]) -> Double { cn_sum_f64(x, x.count) }
     public static func allFinite(_ x: [Double]) -> Bool { cn_all_finite_f64(x, x.count) != 0 }

@@ -10,6 +10,12 @@ extension Float: TrainingScalar {
     public static func compensate(_ g: inout [Float], now: [Float], then: [Float], lambda: Float) {
         cn_delay_compensate_f32(&g, now, then, min(g.count, now.count, then.count), lambda)
     }
+    public static func noisyQuadratic(
+        _ g: inout [Float], _ x: [Float], curvature: [Double], deviation: [Double], noise: (key: UInt64, scale: Double)
+    ) {
+        var draw = cn_noise(key: noise.key, scale: noise.scale)
+        cn_noisy_quadratic_f32(&g, x, curvature, deviation, min(g.count, x.count, curvature.count, deviation.count), &draw)
+    }
     public static func sumOfSquares(_ x: [Float]) -> Double { cn_sum_squares_f32(x, x.count) }
     public static func sum(_ x: [Float]) -> Double { cn_sum_f32(x, x.count) }
     public static func allFinite(_ x: [Float]) -> Bool { cn_all_finite_f32(x, x.count) != 0 }

@@ -1,5 +1,6 @@
 /// Numbers in row-major order, with their shape.
 public struct Tensor<Scalar: TrainingScalar>: Equatable, Sendable {
+    /// [dimensions], the last varies fastest.
     public let shape: [Int]
     /// [product of shape]
     public var values: [Scalar]

@@ -11,6 +11,9 @@ public protocol TrainingScalar: BinaryFloatingPoint, Sendable {
     static func blend(_ y: inout [Self], keep: Self, _ x: [Self], add: Self)
     /// g += lambda g^2 (now - then)
     static func compensate(_ g: inout [Self], now: [Self], then: [Self], lambda: Self)
+    /// g = h x + scale deviation z, with z the normal draws that belong to the key.
+    static func noisyQuadratic(
+        _ g: inout [Self], _ x: [Self], curvature: [Double], deviation: [Double], noise: (key: UInt64, scale: Double))
     static func sumOfSquares(_ x: [Self]) -> Double
     static func sum(_ x: [Self]) -> Double
     static func allFinite(_ x: [Self]) -> Bool

@@ -5,6 +5,7 @@
 /// widths follow Scott's rule, at least `leastWidth`, so that the search does not settle on its first find; of a choice four fifths of the weight
 /// lie on the trial's own.
 public struct TreeParzenEstimator: Sendable {
+    /// What may be chosen.
     public let space: TuningSpace
     /// Trials drawn uniformly before any model.
     public let startup: Int

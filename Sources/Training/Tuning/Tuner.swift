@@ -1,5 +1,6 @@
 /// Ends a trial that no longer improves: after `patience` observations in a row that are not at least `improvement` below the best.
 public struct EarlyStopping: Sendable, Equatable {
+    /// Observations in a row without improvement that end the trial, the least improvement, and the best loss so far.
     public let patience: Int
     public let improvement: Double
     public private(set) var best = Double.infinity
@@ -61,6 +62,7 @@ public struct SuccessiveHalving: Sendable {
 
 /// What a search found.
 public struct TuningResult: Sendable {
+    /// One choice of values, and how far it came.
     public struct Trial: Sendable {
         /// [parameters]
         public var values: [Double]
@@ -68,6 +70,7 @@ public struct TuningResult: Sendable {
         /// Resource of the last rung it reached.
         public var resource: Int
     }
+    /// In the order in which they began.
     public var trials: [Trial]
     /// Resource spent in all, where a trial that goes on starts anew.
     public var spent: Int

@@ -1,5 +1,6 @@
 /// What a tuner may choose: named quantities, each with its range.
 public struct TuningSpace: Sendable, Equatable {
+    /// The values that a parameter may have.
     public enum Range: Sendable, Equatable {
         case uniform(ClosedRange<Double>)
         /// Even in the logarithm: for rates.
@@ -8,14 +9,17 @@ public struct TuningSpace: Sendable, Equatable {
         /// One of so many without order: a schedule, an optimizer.
         case choice(Int)
     }
+    /// A named quantity.
     public struct Parameter: Sendable, Equatable {
         public var name: String
+        /// Its values.
         public var range: Range
         public init(_ name: String, _ range: Range) {
             self.name = name
             self.range = range
         }
     }
+    /// [parameters], each name once.
     public let parameters: [Parameter]
 
     /// - Throws: `TrainingError` for no parameter, a name that stands twice, bounds that are not finite, a logarithm of zero, or no choices.

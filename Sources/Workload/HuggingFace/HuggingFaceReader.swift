@@ -1,3 +1,5 @@
+import Quantities
+
 extension Architecture {
     /// Types of published models that can be read, as `model_type` spells them.
     public static let huggingFaceTypes = HuggingFaceReader.known.map(\.type)
@@ -23,7 +25,9 @@ struct HuggingFaceReader {
     let config: PublishedConfig
     let name: String
 
-    static let known: [(type: String, read: Reading)] = [
+    static let known: [(type: String, read: Reading)] = earlier + plainFamilies + expertFamilies
+
+    private static let earlier: [(type: String, read: Reading)] = [
         ("bert", { r throws(WorkloadError) in try r.bert() }),
         ("bloom", { r throws(WorkloadError) in try r.bloom() }),
         ("deepseek_v2", { r throws(WorkloadError) in try r.deepseek(isThird: false) }),
@@ -45,12 +49,16 @@ struct HuggingFaceReader {
     ]
 
     func architecture() throws(WorkloadError) -> Architecture {
-        guard let type = try config.text("model_type") else { throw config.fault("model_type", "missing") }
+        let language = try languageModel()
+        let type = try language.config.text("model_type") ?? ""
+        guard !type.isEmpty else { throw config.fault("model_type", "missing") }
+        if let reason = Self.refused[type] { throw config.fault("model_type", "\"\(type)\" cannot be modelled: \(reason)") }
         guard let entry = Self.known.first(where: { $0.type == type }) else {
             throw .unknownModelType(type, known: Self.known.map(\.type))
         }
-        var result = try entry.read(self)
-        result.source = "\(name), model_type \(type)"
+        var result = try entry.read(language)
+        result.source =
+            "\(name), model_type \(try config.text("model_type") ?? type)" + (config.has("text_config") ? ", its language model" : "")
         return result
     }
 
@@ -68,7 +76,7 @@ struct HuggingFaceReader {
     }
 
     /// Activation of a gated MLP.
-    private func gated(_ key: String = "hidden_act") throws(WorkloadError) -> Architecture.Activation {
+    func gated(_ key: String = "hidden_act") throws(WorkloadError) -> Architecture.Activation {
         switch try config.text(key) ?? "silu" {
         case "silu", "swish": return .swiglu
         case let other where other.hasPrefix("gelu"): return .geglu
@@ -101,14 +109,18 @@ struct HuggingFaceReader {
         return a
     }
 
-    /// A window shorter than the model's longest sequence.
-    private func window(period: Int) throws(WorkloadError) -> Architecture.Attention {
-        guard let window = try config.optional("sliding_window") else { return .full }
+    /// A window shorter than the model's longest sequence. Newer files list the kind of every layer; else every `period`-th sees everything.
+    func window(period: Int, key: String = "sliding_window") throws(WorkloadError) -> Architecture.Attention {
+        guard let window = try config.optional(key) else { return .full }
         if let longest = try config.optional("max_position_embeddings"), window >= longest { return .full }
-        return .sliding(window: window, period: period)
+        let kinds = config.texts("layer_types")
+        guard !kinds.isEmpty else { return .sliding(window: window, period: period) }
+        let full = kinds.count { $0 == "full_attention" }
+        guard full < kinds.count else { return .full }
+        return .sliding(window: window, period: full == 0 ? 1 : max(2, Int((Double(kinds.count) / Double(full)).rounded())))
     }
 
-    private func mistral() throws(WorkloadError) -> Architecture {
+    func mistral() throws(WorkloadError) -> Architecture {
         var a = try llama()
         a.attention = try window(period: 1)
         return a
@@ -122,7 +134,7 @@ struct HuggingFaceReader {
         return a
     }
 
-    private func qwen(hasQueryNorm: Bool) throws(WorkloadError) -> Architecture {
+    func qwen(hasQueryNorm: Bool) throws(WorkloadError) -> Architecture {
         var a = try llama()
         a.qkNorm = hasQueryNorm
         if hasQueryNorm {
@@ -140,7 +152,7 @@ struct HuggingFaceReader {
         return a
     }
 
-    private func qwenMoE(hasQueryNorm: Bool) throws(WorkloadError) -> Architecture {
+    func qwenMoE(hasQueryNorm: Bool) throws(WorkloadError) -> Architecture {
         var a = try qwen(hasQueryNorm: hasQueryNorm)
         guard try config.optional("decoder_sparse_step") ?? 1 == 1, config.isEmptyList("mlp_only_layers") else {
             throw config.fault("decoder_sparse_step", "only models whose layers all have experts can be read")
@@ -157,7 +169,7 @@ struct HuggingFaceReader {
         return a
     }
 
-    private func gemma() throws(WorkloadError) -> Architecture {
+    func gemma() throws(WorkloadError) -> Architecture {
         var a = try base()
         a.headDim = try config.optional("head_dim") ?? 256
         a.ffn = try config.integer("intermediate_size")
@@ -188,7 +200,7 @@ struct HuggingFaceReader {
         return a
     }
 
-    private func deepseek(isThird: Bool) throws(WorkloadError) -> Architecture {
+    func deepseek(isThird: Bool) throws(WorkloadError) -> Architecture {
         var a = try llama()
         a.ffn = try config.integer("intermediate_size")
         a.attention = .mla(

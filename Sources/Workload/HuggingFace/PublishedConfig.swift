@@ -1,3 +1,5 @@
+import Quantities
+
 /// Typed access to the fields of a `config.json`; what is missing or of the wrong type is named.
 struct PublishedConfig {
     let file: String
@@ -56,6 +58,26 @@ struct PublishedConfig {
     func firstText(_ key: String) -> String? {
         guard case .array(let values) = value(key), case .string(let text) = values.first else { return nil }
         return text
+    }
+
+    /// The texts of a list; none where there is no list.
+    func texts(_ key: String) -> [String] {
+        guard case .array(let values) = value(key) else { return [] }
+        return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
+    }
+
+    /// How many values a list has; nil where there is none.
+    func count(_ key: String) -> Int? {
+        guard case .array(let values) = value(key) else { return nil }
+        return values.count
+    }
+
+    /// The same fields with one more, where it is missing.
+    func adding(_ key: String, _ text: String) -> PublishedConfig { has(key) ? self : replacing(key, text) }
+
+    func replacing(_ key: String, _ text: String) -> PublishedConfig {
+        guard case .object(let members) = root else { return self }
+        return PublishedConfig(file: file, root: .object(members.filter { $0.key != key } + [.init(key: key, value: .string(text))]))
     }
 
     func isEmptyList(_ key: String) -> Bool {

@@ -50,10 +50,12 @@ extension LayerBuilder {
         linear(Linear(name: "latent down", part: .projection, gemm: GEMM(m: residualTokens, n: down, k: a.hidden)))
         if let queryRank {
             norm("latent norm", rows: Double(residualTokens), width: queryRank)
-            linear(Linear(name: "q up", part: .projection, gemm: GEMM(m: tokens, n: queryWidth, k: queryRank), cut: .column))
+            linear(
+                Linear(
+                    name: "q up", part: .projection, gemm: GEMM(m: tokens, n: queryWidth, k: queryRank), cut: .column, role: .latentUp))
         }
         norm("latent norm", rows: Double(residualTokens), width: kvRank)
-        linear(Linear(name: "kv up", part: .projection, gemm: GEMM(m: tokens, n: keyUp, k: kvRank), cut: .column))
+        linear(Linear(name: "kv up", part: .projection, gemm: GEMM(m: tokens, n: keyUp, k: kvRank), cut: .column, role: .latentUp))
     }
 
     /// Splits the projection into contiguous heads; rotary embedding does so for queries and keys while it turns them.
@@ -67,7 +69,7 @@ extension LayerBuilder {
         let isRotary: Bool
         if case .mla = a.attention { isRotary = true } else { isRotary = a.positions == .rotary }
         if isRotary {
-            elementwise("rotary", Traffic(forward: 2 * turned, backward: 2 * turned))
+            elementwise("rotary", Traffic(forward: 2 * turned, backward: 2 * turned), role: .rotary)
             elementwise("qkv split", Traffic(forward: 2 * values, backward: 2 * values))
         } else {
             let all = 2 * (turned + values)

@@ -10,6 +10,7 @@ struct LayerBuilder {
         var part: Part
         var gemm: GEMM
         var cut = Cut.none
+        var role = Op.Role.other
     }
 
     /// Elements read and written, forward and backward, by a memory-bound chain.
@@ -118,7 +119,7 @@ struct LayerBuilder {
         }
         move("grid row broadcast", .allGather, .tensorRow, along, .forward)
         move("grid column broadcast", .allGather, .tensorColumn, across, .forward)
-        products(Linear(name: l.name, part: l.part, gemm: step), kernels: grid)
+        products(Linear(name: l.name, part: l.part, gemm: step, role: l.role), kernels: grid)
         move("grid row reduction", .reduceScatter, .tensorRow, along, .inputGradient)
         move("grid column broadcast", .allGather, .tensorColumn, across, .inputGradient)
         move("grid row broadcast", .allGather, .tensorRow, along, .weightGradient)
@@ -135,27 +136,27 @@ struct LayerBuilder {
         weightGradient.m = g.n
         weightGradient.n = g.k
         weightGradient.k = g.m
-        forward.append(Op(l.name, l.part, .forward, .gemm(g), kernels: kernels))
+        forward.append(Op(l.name, l.part, .forward, .gemm(g), role: l.role, kernels: kernels))
         backward.append(Op(l.name, l.part, .weightGradient, .gemm(weightGradient), kernels: kernels))
         backward.append(Op(l.name, l.part, .inputGradient, .gemm(inputGradient), kernels: kernels))
     }
 
     /// A chain bound by memory traffic; its gradient belongs to the input-gradient pass.
-    mutating func elementwise(_ name: String, _ traffic: Traffic, part: Part = .elementwise) {
+    mutating func elementwise(_ name: String, _ traffic: Traffic, part: Part = .elementwise, role: Op.Role = .other) {
         if traffic.forward > 0 {
             let pass = MemoryPass(bytes: traffic.forward * elementBytes, rowLength: traffic.rowLength)
-            forward.append(Op(name, part, .forward, .memory(pass), kernels: traffic.kernels.forward))
+            forward.append(Op(name, part, .forward, .memory(pass), role: role, kernels: traffic.kernels.forward))
         }
         if traffic.backward > 0 {
             let pass = MemoryPass(bytes: traffic.backward * elementBytes, rowLength: traffic.rowLength)
-            backward.append(Op(name, part, .inputGradient, .memory(pass), kernels: traffic.kernels.backward))
+            backward.append(Op(name, part, .inputGradient, .memory(pass), role: role, kernels: traffic.kernels.backward))
         }
     }
 
     /// A norm over rows of `width`: reads x, writes y; backward reads dy and x for dx and writes it, and reads both again for the gain's gradient.
     mutating func norm(_ name: String = "norm", rows: Double, width: Int) {
         let elements = rows * Double(width)
-        elementwise(name, Traffic(forward: 2 * elements, backward: 5 * elements, kernels: (1, 2), rowLength: width))
+        elementwise(name, Traffic(forward: 2 * elements, backward: 5 * elements, kernels: (1, 2), rowLength: width), role: .norm)
         guard grid > 1 else { return }
         // A row of the grid shares a token: mean and variance, and their gradients, are summed over it.
         let statistics = Communication(kind: .allReduce, group: .tensorRow, bytes: 8 * Double(tokens))
@@ -180,7 +181,7 @@ struct LayerBuilder {
     mutating func activation(_ elements: Double, part: Part = .elementwise) {
         let gated = a.activation.isGated
         let traffic = Traffic(forward: (gated ? 3 : 2) * elements, backward: (gated ? 5 : 3) * elements, kernels: gated ? (2, 3) : (1, 1))
-        elementwise("activation", traffic, part: part)
+        elementwise("activation", traffic, part: part, role: .activation)
     }
 
     mutating func transformerLayer(_ variant: LayerVariant) {

@@ -65,7 +65,7 @@ struct TransformerCounter {
     }
 
     /// One norm over the hidden width.
-    var norm: Double { h * (a.norm == .layer && a.normBias ? 2 : 1) }
+    var norm: Double { h * ((a.normGain ? 1 : 0) + (a.norm == .layer && a.normBias ? 1 : 0)) }
 
     var attention: Weights {
         let heads = Double(a.heads)
@@ -86,7 +86,7 @@ struct TransformerCounter {
         let qkvWidth = (heads + 2 * Double(a.kvHeads)) * d
         var other = a.biases || a.qkvBias ? qkvWidth : 0
         if a.biases || a.attentionOutputBias { other += h }
-        if a.qkNorm { other += 2 * d }
+        if a.qkNorm { other += a.qkNormOverWidth ? (heads + Double(a.kvHeads)) * d : 2 * d }
         if a.attentionSinks { other += heads }
         return Weights(linear: h * qkvWidth + heads * d * h, other: other)
     }
@@ -152,7 +152,7 @@ struct TransformerCounter {
         let embedding = table + Double(a.tokenTypes) * h + (a.embeddingNorm ? norm : 0)
         var positions = 0.0
         if case .learned(let length) = a.positions { positions = Double(length) * h }
-        let head = a.outputs.map { Double($0) * h } ?? (a.tiedEmbeddings ? 0 : table)
+        let head = a.outputs.map { Double($0) * h } ?? ((a.tiedEmbeddings ? 0 : table) + (a.headBias ? Double(a.vocab) : 0))
         var taskHeads = a.pooler ? h * h + h : 0
         if a.maskedLMHead { taskHeads += h * h + h + norm + Double(a.vocab) }
         if a.pooler && a.maskedLMHead { taskHeads += 2 * h + 2 }

@@ -1,3 +1,5 @@
+import Quantities
+
 extension Architecture {
     /// Names of all presets, by family and size.
     public static var presetNames: [String] { PresetCatalogue.index.map(\.name) }
@@ -22,6 +24,13 @@ enum PresetCatalogue {
         PresetFile(name: "llama.yaml", bytes: PackageResources.llama_yaml),
         PresetFile(name: "mixture.yaml", bytes: PackageResources.mixture_yaml),
         PresetFile(name: "qwen.yaml", bytes: PackageResources.qwen_yaml),
+        PresetFile(name: "lineage.yaml", bytes: PackageResources.lineage_yaml),
+        PresetFile(name: "qwen2.yaml", bytes: PackageResources.qwen2_yaml),
+        PresetFile(name: "gemma.yaml", bytes: PackageResources.gemma_yaml),
+        PresetFile(name: "olmo.yaml", bytes: PackageResources.olmo_yaml),
+        PresetFile(name: "cohere.yaml", bytes: PackageResources.cohere_yaml),
+        PresetFile(name: "plain.yaml", bytes: PackageResources.plain_yaml),
+        PresetFile(name: "experts.yaml", bytes: PackageResources.experts_yaml),
         PresetFile(name: "mpt.yaml", bytes: PackageResources.mpt_yaml),
         PresetFile(name: "encoder.yaml", bytes: PackageResources.encoder_yaml),
         PresetFile(name: "vision.yaml", bytes: PackageResources.vision_yaml),

@@ -109,6 +109,12 @@ struct ShapeReader {
         a.biases = try flag("biases") ?? a.biases
         a.qkvBias = try flag("qkv_bias") ?? a.qkvBias
         a.qkNorm = try flag("qk_norm") ?? a.qkNorm
+        a.qkNormOverWidth = try flag("qk_norm_over_width") ?? a.qkNormOverWidth
+        a.normBias = try flag("norm_bias") ?? a.normBias
+        a.normGain = try flag("norm_gain") ?? a.normGain
+        a.normsPerLayer = try optional("norms_per_layer") ?? a.normsPerLayer
+        a.attentionOutputBias = try flag("attention_output_bias") ?? a.attentionOutputBias
+        a.headBias = try flag("head_bias") ?? a.headBias
         a.causal = try flag("causal") ?? a.causal
         a.attentionSinks = try flag("attention_sinks") ?? a.attentionSinks
         a.tokenTypes = try optional("token_types") ?? 0
@@ -150,6 +156,7 @@ struct ShapeReader {
             experts: try integer("experts"), active: try integer("active"), shared: try optional("shared") ?? 0, ffn: try integer("ffn"),
             sharedFFN: try optional("shared_ffn"), denseLayers: try optional("dense_layers") ?? 0)
         moe.balancingBias = try flag("balancing_bias") ?? false
+        moe.sharedGate = try flag("shared_gate") ?? false
         try finish()
         return moe
     }

@@ -1,12 +1,13 @@
 import ArgumentParser
+import Quantities
+import Foundation
 import Calibration
 import Fidelity
-import Foundation
 import Plan
-import Quantities
 import Report
 import Scenario
 import Simulation
+import Studies
 
 /// Calibration: from measurements to the profiles that predictions rest on.
 struct Calibrate: ParsableCommand {
@@ -18,10 +19,9 @@ struct Calibrate: ParsableCommand {
 struct CalibrateFit: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fit",
-        abstract: "Fit all profiles to measured runs at once, and judge the fit by rows left out.",
+        abstract: "Fit all profiles to measured runs at once, and judge the fit by model sizes left out.",
         discussion: """
-            Prints the score of predictions made with constants fitted without the rows of the same stack, width and number of experts; of the
-            same card, chip, stack or source; and how often the stated intervals hold.
+            Prints the score of predictions made with constants fitted without the rows of the same stack, width and number of experts.
             The fit starts from the priors (constants.yaml) and does not depend on the profiles that are installed.
             """)
     @Argument(help: "Tables of measured runs (CSV).", completion: .file(extensions: ["csv"])) var files: [String] = []
@@ -33,7 +33,7 @@ struct CalibrateFit: ParsableCommand {
     var kernels: [String] = []
     @Option(name: .shortAndLong, help: ArgumentHelp("Write the fitted profiles here (YAML).", valueName: "file"), completion: .file())
     var output: String?
-    @Option(parsing: .unconditional, help: "Gauss-Newton steps of the fit to all rows.") var iterations = 9
+    @Option(parsing: .unconditional, help: "Gauss-Newton steps of the fit to all rows.") var iterations = 15
     @Option(parsing: .unconditional, help: "Gauss-Newton steps of each fit with a group left out.") var refine = 2
     @OptionGroup var printed: OutputOptions
     @OptionGroup var report: ReportOption
@@ -48,14 +48,13 @@ struct CalibrateFit: ParsableCommand {
     }
 
     func run() throws {
-        try report.prepare()
-        if let output { try checkWritable(output) }
-        if !kernels.isEmpty { return try fitKernels() }
+        let outputs = try Outputs([report.page("validation.html"), ("--output", output)], inputs: files + kernels)
+        if !kernels.isEmpty { return try fitKernels(outputs) }
         var data = try CalibrationData.shipped()
         data.profiles = ProfileTable(adjustments: [], residual: [:], provenance: "")
         var runs: [PreparedRun] = []
         var rows: [ValidationRow] = []
-        for run in Self.thinned(try measuredRuns(files)) {
+        for run in Self.thinned(try measuredRuns(files, printed)) {
             do throws(PreparationError) { runs.append(try PreparedRun(run, data: data)) } catch {
                 rows.append(ValidationRow(run).failed("\(error)"))
             }
@@ -77,21 +76,17 @@ struct CalibrateFit: ParsableCommand {
                     )))
         }
         let score = ValidationReport(rows: rows)
+        try Console.output(
+            printed.json ? score.json() : printed.csv ? score.csv() : score.table(style: Console.style) + "\n" + leftOutTable(judged))
         if let output {
             let provenance =
                 "fitted by `orrery calibrate fit` to \(runs.count) published runs, all stacks at once; left-out errors: reports/calibration"
             var profile = judged.fit.profile(judged.solution, residual: judged.residual, provenance: provenance)
             profile.intervals = judged.intervals
-            try uninterrupted { () throws(FileError) in try writeFile(Array(profile.yaml.utf8), to: output) }
-            printed.note("profiles: \(output)")
+            outputs.write(("--output", output), Array(profile.yaml.utf8)) { printed.note("profiles: \(output)") }
         }
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try score.write(to: directory, version: Orrery.version) }
-            printed.note("report: \(path)")
-        }
-        try Console.output(
-            printed.json ? score.json() : printed.csv ? score.csv() : score.table(style: Console.style) + "\n" + leftOutTable(judged))
+        report.write(outputs, printed.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }
+        try outputs.finish()
     }
 
     /// Rows of one file that take part at most: a scan of a thousand settings would outweigh all other sources and tells little more than its parts.

@@ -36,7 +36,7 @@ struct CalibrateCUDA: ParsableCommand {
         guard let seconds = CalibrateCPU.seconds(budget) else {
             throw InputError("--budget \(budget): write a number with s, min or h, for instance 25min")
         }
-        try checkWritable(output)
+        do throws(FileError) { try checkWritable(output) } catch { throw InputError("--output \(error)") }
         do {
             let plugin = try CUDAPlugin(path: plugin)
             var settings = CUDACalibration.Settings(output: output)

@@ -3,6 +3,7 @@ import Calibration
 import Execution
 import Glibc
 import Kernels
+import Quantities
 import Report
 
 /// `orrery calibrate cpu`: this machine's kernels, copies, codecs and links into a measurement file.
@@ -46,7 +47,7 @@ struct CalibrateCPU: ParsableCommand {
         guard let seconds = Self.seconds(budget) else {
             throw InputError("--budget \(budget): write a number with s, min or h, for instance 4min")
         }
-        try checkWritable(output)
+        do throws(FileError) { try checkWritable(output) } catch { throw InputError("--output \(error)") }
         var settings = CPUCalibration.Settings(output: output)
         settings.budget = seconds
         settings.threads = threads
@@ -99,7 +100,7 @@ struct CalibrateCPU: ParsableCommand {
         if shapes {
             let header = [["kernel", "shape", "measured_s", "predicted_s", "error"]]
             return try Console.output(
-                csvText(header + held.predictions.map { [$0.name, $0.shape, "\($0.measured)", "\($0.predicted)", "\($0.error)"] }))
+                CSVRecords.text(header + held.predictions.map { [$0.name, $0.shape, "\($0.measured)", "\($0.predicted)", "\($0.error)"] }))
         }
         func per(_ value: Double?) -> String { value.map { "\(Double(($0 * 1000).rounded()) / 10)" } ?? "-" }
         var rows = [["kernel", "shapes", "held out", "median %", "p90 %", "noise %"]]
@@ -124,7 +125,7 @@ struct CalibrateCPU: ParsableCommand {
                 name, "\(file.measurements.count)", "\(errors?.count ?? 0)", per(errors?.median), per(errors?.p90), per(held.noise),
             ])
         }
-        if printed.csv { return try Console.output(csvText(rows)) }
+        if printed.csv { return try Console.output(CSVRecords.text(rows)) }
         if printed.json {
             let header = rows[0]
             return try Console.output(
@@ -148,7 +149,7 @@ struct CalibrateCPU: ParsableCommand {
     /// "90", "90s", "4min", "1h".
     static func seconds(_ text: String) -> Double? {
         for (unit, factor) in [("min", 60.0), ("h", 3600.0), ("s", 1.0), ("", 1.0)] where text.hasSuffix(unit) {
-            guard let number = Double(text.dropLast(unit.count)), number.isFinite, number > 0 else { continue }
+            guard let number = decimalNumber(text.dropLast(unit.count)), number > 0 else { continue }
             return number * factor
         }
         return nil

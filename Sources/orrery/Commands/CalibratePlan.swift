@@ -5,6 +5,7 @@ import Foundation
 import Plan
 import Quantities
 import Report
+import Studies
 import Scenario
 
 /// What to measure next.

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Calibration
 import Cluster
 import Cost
+import Lifetime
 import Quantities
 import Report
 import Workload
@@ -9,7 +11,7 @@ struct CatalogueCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalogue", abstract: "List the names that a scenario may use, with their numbers and sources.")
 
-    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, prices }
+    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, frameworks, prices, failures }
     @Argument(help: "Which part (default: all of it).") var section: Section?
     @OptionGroup var output: OutputOptions
 
@@ -21,7 +23,7 @@ struct CatalogueCommand: ParsableCommand {
             try Console.output((tables.count == 1 ? tables[0].1.json : all).text() + "\n")
         } else if output.csv {
             guard tables.count == 1 else { throw InputError("catalogue --csv prints one table; name one of \(names)") }
-            try Console.output(csvText([tables[0].1.header + ["source"]] + tables[0].1.csvRows))
+            try Console.output(CSVRecords.text([tables[0].1.header + ["source"]] + tables[0].1.csvRows))
         } else {
             try Console.output(tables.map { $1.text() }.joined(separator: "\n"))
         }
@@ -36,7 +38,9 @@ struct CatalogueCommand: ParsableCommand {
         case .nodes: try TextTable(.nodes)
         case .clusters: try TextTable(.clusters)
         case .models: try .models()
+        case .frameworks: try .frameworks()
         case .prices: try .prices()
+        case .failures: .failures()
         }
     }
 }
@@ -70,11 +74,53 @@ extension TextTable {
         return table
     }
 
+    static func frameworks() throws(CalibrationError) -> TextTable {
+        let profiles = try ProfileTable.shared.get()
+        var table = TextTable(title: "frameworks", header: ["framework", "also", "error"], rows: [], sources: [])
+        for stack in try StackTable.shared.get().descriptions {
+            let error = profiles.residual[stack.name].map { "\(significant($0 * 100, digits: 2)) %" } ?? "not measured"
+            table.rows.append([stack.name, stack.also.isEmpty ? "-" : stack.also.joined(separator: ", "), error])
+            table.sources.append(stack.why)
+        }
+        return table
+    }
+
     private static func billions(_ count: Double) -> String {
         count < 1e9 ? "\(significant(count / 1e6, digits: 4)) M" : "\(significant(count / 1e9, digits: 4)) B"
     }
 
-    static func prices() throws(PriceError) -> TextTable {
+    /// A row a cause of each fleet, behind a row of what the whole run has.
+    static func failures() -> TextTable {
+        var table = TextTable(
+            title: "failures",
+            header: ["fleet", "cause", "per", "mtbf", "strikes", "silent", "detect", "repair", "restart", "spares", "lemons", "assumed"],
+            rows: [],
+            sources: [])
+        for preset in FailurePreset.all {
+            let restart = preset.restart
+            table.rows.append([
+                preset.name, "(\(preset.gpus) GPUs, \(significant(preset.days)) days)", "-", hours(preset.publishedRun.mttf), "-", "-", "-",
+                "-",
+                hours(restart.requeue.mean + restart.initialise.mean + restart.load), preset.spares.map { "\($0)" } ?? "-",
+                preset.lemons.map { "\(significant($0.share * 100)) % x \(significant($0.factor))" } ?? "-", preset.assumed,
+            ])
+            table.sources.append("\(preset.about); \(preset.source)")
+            for cause in preset.causes {
+                table.rows.append([
+                    preset.name, cause.name, cause.per.rawValue, hours(cause.mtbf), "\(cause.strikes)", cause.isSilent ? "yes" : "no",
+                    hours(cause.detect.mean), hours(cause.repair.mean), "-", "-", "-", cause.assumed,
+                ])
+                table.sources.append(cause.source)
+            }
+        }
+        return table
+    }
+
+    private static func hours(_ seconds: Double) -> String {
+        seconds == 0 ? "0" : seconds < 7200 ? "\(significant(seconds / 60)) min" : "\(significant(seconds / 3600)) h"
+    }
+
+    static func prices() throws(Fault) -> TextTable {
         var table = TextTable(
             title: "prices", header: ["prices", "date", "gpu", "gpu-hour", "spot", "reserved", "electricity", "pue", "carbon"], rows: [],
             sources: [])

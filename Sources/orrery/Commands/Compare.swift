@@ -1,8 +1,8 @@
 import ArgumentParser
-import Plan
-import Planner
+import Quantities
 import Report
 import Scenario
+import Studies
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,23 +32,19 @@ struct Compare: ParsableCommand {
                 "\(files.joined(separator: " ")): there is one run and nothing to compare it with; name another file, or add vary: {layout.tensor: [1, 2]}"
             )
         }
-        try options.report.prepare()
-        let (data, anchored) = try options.anchors.data(options.output)
-        let results = parallelMap(
-            entries, jobs: options.jobs.count, progress: Progress("simulating", of: entries.count, quiet: options.output.quiet)
-        ) { entry in Result { try project(entry.scenario, from: entry.file, data) } }
-        var reports = try reports(results)
-        for index in reports.indices { reports[index].anchored = anchored }
-        try options.writeFiles(reports)
+        let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.files))
+        let reports = try options.output.study("simulating", jobs: options.jobs.count, anchors: options.anchors) { try $0.compare(entries) }
         try Console.output(
             options.output.json
-                ? RunReport.json(of: reports)
-                : options.output.csv ? RunReport.csv(of: reports) : table(reports))
+                ? RunAnswer.json(of: reports)
+                : options.output.csv ? RunAnswer.csv(of: reports) : table(reports))
+        options.write(reports, outputs)
+        try outputs.finish()
         if reports.allSatisfy({ !$0.valid }) { throw ExitCode.doesNotHold }
     }
 
     /// Runs of one file are told apart by what varies, so its name is left out.
-    private func table(_ reports: [RunReport]) -> String {
+    private func table(_ reports: [RunAnswer]) -> String {
         var rows = reports
         if files.count == 1 {
             for index in rows.indices {
@@ -57,36 +53,20 @@ struct Compare: ParsableCommand {
         }
         var style = Console.style
         if !Console.outputIsTerminal { style.width = 120 }
-        return RunReport.comparison(of: rows, style: style)
-    }
-
-    /// All reports, or the faults of all files at once.
-    private func reports(_ results: [Result<RunReport, any Error>]) throws -> [RunReport] {
-        var reports: [RunReport] = []
-        var faults: [ScenarioError] = []
-        for result in results {
-            do { reports.append(try result.get()) } catch let error as ScenarioErrors { faults += error.errors }
-        }
-        guard faults.isEmpty else { throw ScenarioErrors(faults) }
-        return reports
-    }
-
-    private struct Entry: Sendable {
-        var file: String
-        var scenario: Scenario
+        return RunAnswer.comparison(of: rows, style: style)
     }
 
     /// The scenarios of all files; a point of a varied file is named by its values.
-    private func scenarios() throws -> [Entry] {
-        var entries: [Entry] = []
+    private func scenarios() throws(ScenarioErrors) -> [Scenario] {
+        var entries: [Scenario] = []
         var faults: [ScenarioError] = []
         for file in files {
             do throws(ScenarioErrors) {
                 for point in try Scenario.expand(path: file, overrides: options.overrides) {
-                    var scenario = options.applied(to: point.scenario, jobs: 1)
+                    var scenario = options.applied(to: point.scenario)
                     let values = point.point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value)" }
                     if !values.isEmpty { scenario.name += " " + values.joined(separator: " ") }
-                    entries.append(Entry(file: file, scenario: scenario))
+                    entries.append(scenario)
                 }
             } catch { faults += error.errors }
         }
@@ -94,32 +74,16 @@ struct Compare: ParsableCommand {
         return entries
     }
 
-    // MARK: two scenarios under common random numbers
-
-    private func runPaired(_ entries: [Entry], samples: Int) throws {
+    /// Two scenarios under common random numbers.
+    private func runPaired(_ entries: [Scenario], samples: Int) throws {
         guard entries.count == 2 else {
             throw InputError(
                 "--samples compares two scenarios, and \(entries.count) are given; name two files, or vary one key with two values")
         }
-        guard entries.contains(where: { !$0.scenario.conditions.isUniform }) else {
-            throw InputError(
-                "\(files.joined(separator: " ")): nothing is random, so one run of each says all; add conditions: {jitter: {kernel: 2%}}, or leave out --samples"
-            )
+        let answer = try options.output.study("simulating", jobs: options.jobs.count, anchors: options.anchors) {
+            try $0.comparePaired(entries[0], entries[1], samples: samples, firstSeed: entries[0].settings.seed)
         }
-        let (data, _) = try options.anchors.data(options.output)
-        let first = options.seed ?? entries[0].scenario.settings.seed
-        let progress = Progress("simulating", of: 2 * samples, quiet: options.output.quiet)
-        let results = parallelMap(Array(0..<2 * samples), jobs: options.jobs.count, progress: progress) { index in
-            var entry = entries[index % 2]
-            entry.scenario.settings.seed = first &+ UInt64(index / 2)
-            (entry.scenario.settings.samples, entry.scenario.settings.timeline) = (1, false)
-            let own = entry
-            return Result { try project(own.scenario, from: own.file, data) }
-        }
-        let times = try reports(results).map(\.result.step.timeS.mean)
-        func column(_ side: Int) -> [Double] { stride(from: side, to: times.count, by: 2).map { times[$0] } }
-        guard let paired = PairedDifference(column(0), column(1)) else { throw InputError("the step times are no numbers to compare") }
-        let answer = PairedAnswer(names: entries.map(\.scenario.name), paired: paired, firstSeed: first)
-        try Console.output(options.output.json ? answer.json.text() + "\n" : options.output.csv ? csvText(answer.rows) : answer.text)
+        try Console.output(
+            options.output.json ? answer.json.text() + "\n" : options.output.csv ? CSVRecords.text(answer.rows) : answer.text)
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Calibration
 import Execution
 import Glibc
+import Quantities
 import Report
 import Scenario
 
@@ -46,7 +47,7 @@ struct Execute: ParsableCommand {
         if predictOnly, trial == 0, calibration == nil {
             throw InputError("--predict-only with --trial 0 has nothing to predict from: give --calibration FILE or --trial 20")
         }
-        if let table { try checkWritable(table) }
+        let outputs = try Outputs([("--table", table)], inputs: files + specs.flatMap(\.files) + [calibration].compactMap(\.self))
         let times = try calibration.map { try calibrated($0) }
         if predictOnly { return try predict(specs, times) }
         var reports: [ExecutionReport] = []
@@ -56,20 +57,15 @@ struct Execute: ParsableCommand {
             if !output.json, !output.csv { try Console.output(report.summary() + (index + 1 < specs.count ? "\n" : "")) }
             reports.append(report)
             // After every run, so that a break leaves what is finished.
-            if let table { try write(reports, to: table) }
+            if let table { outputs.write(("--table", table), Array(RunComparison(reports).markdown(date: today()).utf8)) {} }
         }
         if output.json {
             let values = reports.map(\.json)
             try Console.output((values.count == 1 ? values[0] : .array(values)).text() + "\n")
         }
-        if output.csv { try Console.output(csvText(reports.csvRows)) }
+        if output.csv { try Console.output(CSVRecords.text(reports.csvRows)) }
+        try outputs.finish()
         if let table { output.note("table: \(table)") }
-    }
-
-    private func write(_ reports: [ExecutionReport], to table: String) throws(FileError) {
-        try uninterrupted { () throws(FileError) in
-            try writeFile(Array(RunComparison(reports).markdown(date: today()).utf8), to: table)
-        }
     }
 
     private func calibrated(_ path: String) throws -> KernelTimes {
@@ -104,7 +100,7 @@ struct Execute: ParsableCommand {
         }
         if output.csv {
             let rows = predictions.map { [$0.spec.name, "\($0.spec.workers)", "\($0.prediction.times.step)", "\($0.prediction.error)"] }
-            try Console.output(csvText([["scenario", "workers", "predicted_s", "stated_error"]] + rows))
+            try Console.output(CSVRecords.text([["scenario", "workers", "predicted_s", "stated_error"]] + rows))
         }
     }
 

@@ -1,9 +1,8 @@
 import ArgumentParser
-import Calibration
-import Plan
+import Quantities
 import Report
 import Scenario
-import Simulation
+import Studies
 
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,8 +22,9 @@ struct Explain: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        let explanation = try Explanation(scenario, from: file, try anchors.data(output).data)
+        let explanation = try output.study("explaining", jobs: 1, anchors: anchors) { try $0.explain(scenario) }
         try Console.output(
-            output.json ? explanation.json.text() + "\n" : output.csv ? csvText(explanation.table) : explanation.text(Console.style))
+            output.json ? explanation.json.text() + "\n" : output.csv ? CSVRecords.text(explanation.table) : explanation.text(Console.style)
+        )
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Quantities
 import Report
 import Scenario
+import Studies
 
 /// Any set of flows on any network.
 struct Traffic: ParsableCommand {
@@ -24,19 +25,20 @@ struct Traffic: ParsableCommand {
 
     func run() throws {
         guard (0...100_000).contains(timeline) else { throw InputError("--timeline is \(timeline); give 0 to 100000 spans") }
-        try page.prepare()
+        let outputs = try Outputs([page.page("report.html")], inputs: [cluster, flows])
         let spans = timeline == 0 && page.directory != nil ? NetworkPage.spans : timeline
         let report = try faults {
             try TrafficReport(on: try network(cluster), flows: try contents(of: flows), flowsFile: flows, spans: spans)
         }
-        if let directory = page.directory {
-            try write(NetworkPage(traffic: report, title: URL(fileURLWithPath: flows).lastPathComponent), into: directory, isQuiet: json)
+        try Console.output(json ? try jsonText(report.document) : report.table())
+        page.write(outputs, note) { directory throws(ReportError) in
+            try NetworkPage(traffic: report, title: URL(fileURLWithPath: flows).lastPathComponent).write(
+                to: directory, version: programVersion)
         }
-        guard json else { return try Console.output(report.table()) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try Console.output(String(decoding: try encoder.encode(report.document), as: UTF8.self) + "\n")
+        try outputs.finish()
     }
+
+    private func note(_ text: String) { if !json { Console.error(text) } }
 }
 
 /// The table of nccl-tests, for a simulated network.
@@ -72,7 +74,7 @@ struct Collective: ParsableCommand {
     @OptionGroup var page: ReportOption
 
     func run() throws {
-        try page.prepare()
+        let outputs = try Outputs([page.page("report.html")], inputs: [cluster])
         if op == "tensor_parallel" { return try runTensorParallel() }
         let operation = try named(op, "--op", CollectiveOp.allCases.map { (snakeCase($0.rawValue), $0) }, also: ["tensor_parallel"])
         let selections: [(String, CollectiveReport.Selection)] =
@@ -87,15 +89,17 @@ struct Collective: ParsableCommand {
         let report = try faults {
             try CollectiveReport(operation, ranks: ranks, sizes: (sizes, options), on: try network(cluster), selection: selection)
         }
-        if let directory = page.directory, let row = report.rows.last {
+        try Console.output(json ? try jsonText(report.rows) : report.table)
+        if page.directory != nil, let row = report.rows.last {
             let load = try faults { try report.load(of: row, spans: NetworkPage.spans) }
-            try write(NetworkPage(collective: report, row: row, load: load), into: directory, isQuiet: json)
+            page.write(outputs, note) { directory throws(ReportError) in
+                try NetworkPage(collective: report, row: row, load: load).write(to: directory, version: programVersion)
+            }
         }
-        guard json else { return try Console.output(report.table) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try Console.output(String(decoding: try encoder.encode(report.rows), as: UTF8.self) + "\n")
+        try outputs.finish()
     }
+
+    private func note(_ text: String) { if !json { Console.error(text) } }
 
     private func runTensorParallel() throws {
         if page.directory != nil { throw InputError("--report: tensor_parallel has no page; give another --op, or leave --report out") }
@@ -106,10 +110,7 @@ struct Collective: ParsableCommand {
         let report = try faults {
             try TensorParallelReport(TransformerBlock(tokens: tokens, hidden: hidden), ranks: ranks, on: try network(cluster))
         }
-        guard json else { return try Console.output(report.table) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try Console.output(String(decoding: try encoder.encode(report.rows), as: UTF8.self) + "\n")
+        try Console.output(json ? try jsonText(report.rows) : report.table)
     }
 
     private func named<Value>(_ text: String, _ option: String, _ known: [(String, Value)], also: [String] = []) throws -> Value {
@@ -127,7 +128,7 @@ struct Collective: ParsableCommand {
             let (product, overflow) = number.multipliedReportingOverflow(by: 1 << (shift ?? 0))
             if !overflow { return Bytes(product) }
         }
-        if let number = Double(text), number <= 0 {
+        if let number = decimalNumber(text), number <= 0 {
             throw InputError("\(option) is \(text); give a size above zero, for instance 8 or 64k")
         }
         do { return try Bytes(parsing: text) } catch { throw InputError("\(option): \(error)") }
@@ -151,9 +152,10 @@ private func network(_ file: String) throws -> Network {
     }
 }
 
-private func write(_ page: NetworkPage, into directory: String, isQuiet: Bool) throws {
-    let path = try page.write(to: directory, version: Orrery.version)
-    if !isQuiet { Console.error("report: \(path)") }
+private func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
 }
 
 private func contents(of file: String) throws(ScenarioErrors) -> String {
@@ -165,4 +167,11 @@ private func faults<Value>(_ body: () throws -> Value) throws -> Value {
     do { return try body() } catch let error as FabricFileError { throw InputError("\(error)") } catch let error as FabricError {
         throw InputError("\(error)")
     }
+}
+
+/// A document with sorted keys, a line each.
+private func prettyJSON(_ document: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(document), as: UTF8.self) + "\n"
 }

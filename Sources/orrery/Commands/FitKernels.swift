@@ -1,9 +1,10 @@
 import Calibration
+import Quantities
 import Report
 
 extension CalibrateFit {
     /// Fits formulas and tables to measured kernels, writes the profile, prints the held-out errors.
-    func fitKernels() throws {
+    func fitKernels(_ outputs: Outputs) throws {
         var measurements: [Measurement] = []
         for file in kernels {
             let imported = try PublishedTables.read(path: file)
@@ -16,13 +17,15 @@ extension CalibrateFit {
             throw InputError("\(kernels.joined(separator: ", ")): no kernel can be fitted: \(fitted.remarks.joined(separator: "; "))")
         }
         let table = KernelTable(report: fitted)
+        try Console.output(printed.json ? table.json.text() + "\n" : printed.csv ? CSVRecords.text(table.rows) : table.markdown)
         if let output {
             let names = Set(measurements.map(\.source)).sorted().joined(separator: ", ")
             let provenance =
                 "fitted by `orrery calibrate fit --kernels` to \(measurements.count) measurements (sources: \(names)); a fifth of the shapes held out for the errors"
-            try uninterrupted { () throws(FileError) in try writeFile(Array(fitted.profile(provenance: provenance).utf8), to: output) }
-            printed.note("kernel profile: \(output)")
+            outputs.write(("--output", output), Array(fitted.profile(provenance: provenance).utf8)) {
+                printed.note("kernel profile: \(output)")
+            }
         }
-        try Console.output(printed.json ? table.json.text() + "\n" : printed.csv ? csvText(table.rows) : table.markdown)
+        try outputs.finish()
     }
 }

@@ -40,16 +40,18 @@ struct ImportOptions: ParsableArguments {
         return settings
     }
 
-    func write(_ imported: PublishedTables.Imported) throws {
+    /// Writes what was read from `file`, or prints it.
+    func write(_ imported: PublishedTables.Imported, from file: String) throws {
+        for remark in imported.remarks where !quiet { Console.error(remark) }
         if imported.skipped > 0, !quiet { Console.error("\(imported.skipped) entries have no place among the kernels and are left out") }
-        guard let output else { return try Console.output(MeasurementFile(imported.measurements).csv) }
+        guard let output else { return try Console.output(MeasurementFile(imported.measurements).csv, isData: true) }
+        let outputs = try Outputs([("--output", output)], inputs: [file])
         if append {
-            try MeasurementFile.append(imported.measurements, to: output)
+            outputs.attempt("--output") { try MeasurementFile.append(imported.measurements, to: output) }
         } else {
-            try uninterrupted { () throws(FileError) in
-                try writeFile(Array(MeasurementFile(imported.measurements).csv.utf8), to: output)
-            }
+            outputs.write(("--output", output), Array(MeasurementFile(imported.measurements).csv.utf8)) {}
         }
+        try outputs.finish()
         if !quiet { Console.error("\(imported.measurements.count) measurements: \(output)") }
     }
 }
@@ -77,7 +79,7 @@ struct ImportNCCLTests: ParsableCommand {
         var settings = options.settings()
         settings.operation = operation.flatMap(Kernel.init(rawValue:))
         (settings.ranks, settings.perNode) = (ranks, perNode)
-        try options.write(try NCCLTests.read(path: file, settings))
+        try options.write(try NCCLTests.read(path: file, settings), from: file)
     }
 }
 
@@ -100,7 +102,7 @@ struct ImportKineto: ParsableCommand {
     @OptionGroup var dtype: DtypeOption
     @OptionGroup var options: ImportOptions
 
-    func run() throws { try options.write(try KinetoTrace.read(path: file, options.settings(dtype.precision))) }
+    func run() throws { try options.write(try KinetoTrace.read(path: file, options.settings(dtype.precision)), from: file) }
 }
 
 struct ImportNsys: ParsableCommand {
@@ -110,7 +112,7 @@ struct ImportNsys: ParsableCommand {
     @OptionGroup var dtype: DtypeOption
     @OptionGroup var options: ImportOptions
 
-    func run() throws { try options.write(try NsightTrace.read(path: file, options.settings(dtype.precision))) }
+    func run() throws { try options.write(try NsightTrace.read(path: file, options.settings(dtype.precision)), from: file) }
 }
 
 struct ImportTable: ParsableCommand {
@@ -125,7 +127,7 @@ struct ImportTable: ParsableCommand {
             if table.measurements[index].conditions.library.isEmpty { table.measurements[index].conditions.library = options.library ?? "" }
             if table.measurements[index].date.isEmpty { table.measurements[index].date = options.date ?? "" }
         }
-        try options.write(table)
+        try options.write(table, from: file)
     }
 }
 

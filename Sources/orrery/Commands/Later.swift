@@ -2,13 +2,9 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Train.self, Claims.self, Serve.self,
+    Claims.self, Serve.self,
 ]
 
-struct Train: LaterCommand {
-    static let comesWith = "co-simulation"
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
 struct Claims: LaterCommand {
     static let comesWith = "co-simulation"
     @Argument(parsing: .allUnrecognized) var rest: [String] = []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Quantities
 import Report
 import Scenario
 
@@ -21,7 +22,7 @@ struct ScenarioKeys: ParsableCommand {
             try Console.output(JSONValue.array(values).text() + "\n")
         } else if output.csv {
             let rows = entries.map { [$0.keyPath, $0.type, $0.defaultValue, $0.meaning, $0.example] }
-            try Console.output(csvText([["key", "type", "default", "meaning", "example"]] + rows))
+            try Console.output(CSVRecords.text([["key", "type", "default", "meaning", "example"]] + rows))
         } else {
             try Console.output(entries.map(text).joined())
         }

@@ -1,8 +1,9 @@
 import ArgumentParser
-import Calibration
 import Plan
+import Quantities
 import Report
 import Scenario
+import Studies
 
 struct Schedule: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -65,18 +66,12 @@ struct Schedule: ParsableCommand {
     }
 
     func run() throws {
-        for path in [write, svg].compactMap(\.self) { try checkWritable(path) }
+        let outputs = try Outputs([("--write", write), ("--svg", svg)], inputs: [source])
         let answer = try answer()
-        if let write {
-            try uninterrupted { () throws(FileError) in try writeFile(Array(answer.schedule.text.utf8), to: write) }
-            output.note("schedule: \(write)")
-        }
-        if let svg {
-            let picture = try answer.picture()
-            try uninterrupted { () throws(FileError) in try writeFile(Array(picture.utf8), to: svg) }
-            output.note("picture: \(svg)")
-        }
-        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? csvText(answer.rows) : answer.text)
+        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
+        if let write { outputs.write(("--write", write), Array(answer.schedule.text.utf8)) { output.note("schedule: \(write)") } }
+        if let svg { outputs.write(("--svg", svg), Array(try answer.picture().utf8)) { output.note("picture: \(svg)") } }
+        try outputs.finish()
     }
 
     /// Times of F, B, W and a hop.
@@ -129,16 +124,6 @@ struct Schedule: ParsableCommand {
     private func ofScenario() throws -> ScheduleAnswer {
         let scenario = try Scenario.load(path: source, overrides: overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        do {
-            let plan = try scenario.job.plan(CalibrationData.shipped())
-            return try refusing("\(source): layout.schedule: ") {
-                try ScheduleAnswer(plan.schedule, costs: plan.costs.scheduleCosts, isInSeconds: true, remarks: plan.warnings)
-            }
-        } catch let error as PlanError {
-            throw ScenarioErrors(
-                error.problems.map {
-                    ScenarioError(file: source, line: 1, column: 1, keyPath: $0.keyPath, reason: $0.reason, suggestion: $0.suggestion)
-                })
-        }
+        return try Study.shipped().schedule(of: scenario)
     }
 }

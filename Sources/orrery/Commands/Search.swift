@@ -1,11 +1,10 @@
 import ArgumentParser
-import Cost
 import Plan
 import Planner
 import Quantities
 import Report
 import Scenario
-import Simulation
+import Studies
 
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -79,10 +78,7 @@ struct Search: ParsableCommand {
     }
 
     func run() throws {
-        let (data, _) = try anchors.data(output)
-        if isOfTables {
-            return try PublishedLayouts(settings: settings(), constraints: constraints()).run(files, output: output, data: data)
-        }
+        if isOfTables { return try runPublished() }
         // Not in validate(), which is asked before the parser complains of an unknown option, whose value looks like a second file.
         guard files.count == 1 else { throw ValidationError("\(files.count) scenarios are given; search takes one") }
         let file = files[0]
@@ -92,73 +88,41 @@ struct Search: ParsableCommand {
         if let problem = scenario.layoutProblems.first {
             output.note("search: the file's own layout cannot run and is left out: \(problem.keyPath): \(problem.reason)")
         }
-        let result: SearchResult
-        let space = SearchSpace(job: scenario.job, constraints: try constraints())
+        var question = SearchQuestion(scenario, objective: objective, constraints: try constraints())
+        (question.deadline, question.budget) = (deadline, budget)
         var settings = settings()
-        do {
-            let goal = try goal(scenario)
-            settings.journal = try journal.open(
-                "search", identity: "\(scenario.hash) \(goal.0) \(space.choices.count) \(space.constraints)")
-            result = try search(space, objective: goal.1, data: data, settings: settings)
-        } catch let error as PlannerError {
-            throw ScenarioErrors([
-                ScenarioError(
-                    file: file, line: 1, column: 1, keyPath: error.keyPath, reason: error.reason, suggestion: error.suggestion)
-            ])
+        if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
+        let answer = try interruptible { isInterrupted in
+            settings.isInterrupted = isInterrupted
+            return try output.study("searching (bounds closed, %)", jobs: jobs.count, anchors: anchors) {
+                try $0.search(question, settings: settings)
+            }
         }
         journal.report(settings.journal, output)
-        let answer = SearchAnswer(
-            result: result, objective: objective,
-            ranked: try result.ranked.map { try report(space.job($0.choice), scenario, data) },
-            own: scenario.layoutProblems.isEmpty ? try? report(scenario.job, scenario, data) : nil, showsTime: settings.journal == nil)
         if settings.journal != nil {
-            output.note("search: \(rounded(result.seconds, 2)) s, of them \(rounded(result.boundSeconds, 2)) s for bounds")
+            output.note("search: \(rounded(answer.result.seconds, 2)) s, of them \(rounded(answer.result.boundSeconds, 2)) s for bounds")
         }
-        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? csvText(answer.rows) : answer.text)
-        if result.ranked.isEmpty {
-            Console.error("\(file): \(refusal(result, scenario))")
+        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
+        if let refusal = answer.refusal {
+            Console.error("\(file): \(refusal)")
             throw ExitCode.doesNotHold
         }
     }
 
-    /// The objective, and what its evaluations depend on.
-    private func goal(_ scenario: Scenario) throws -> (String, Objective) {
-        let steps = Double(scenario.job.steps)
-        let limits = (deadline: deadline.map { $0.seconds / steps }, budget: budget.map { $0.dollars / steps })
-        if deadline != nil || budget != nil, scenario.job.training.length == .oneStep {
-            throw PlannerError(
-                keyPath: "training.tokens", reason: "the length of the run is unknown, so --deadline and --budget say nothing",
-                suggestion: "write tokens: 1T or steps: 100000")
+    /// Each row as soon as it is known, so that a run that is cut short leaves what it has.
+    private func runPublished() throws {
+        let runs = try measuredRuns(files, output)
+        let constraints = try constraints()
+        let header = PublishedLayouts.header
+        func write(_ rows: [[String]]) throws {
+            try Console.output(output.csv ? CSVRecords.text(rows) : rows.map(PublishedLayouts.line).joined())
         }
-        let goal = try Objective(
-            objective, job: scenario.job, prices: scenario.prices, deadline: limits.deadline, budget: limits.budget)
-        return ("\(objective) \(String(describing: limits.deadline)) \(String(describing: limits.budget))", goal)
-    }
-
-    /// Which constraint removed how many layouts.
-    private func refusal(_ result: SearchResult, _ scenario: Scenario) -> String {
-        let removed = result.removed
-        let steps = Double(scenario.job.steps)
-        let capacity = rounded(scenario.job.cluster.accelerator.memory.baseValue / 1e9, 1)
-        var parts: [String] = []
-        if removed.memory > 0 { parts.append("\(removed.memory) need more than the \(capacity) GB of a GPU") }
-        if removed.memoryLimit > 0 { parts.append("\(removed.memoryLimit) more than --memory \(rounded(memory ?? 0, 1)) GB") }
-        if removed.deadline > 0 {
-            let least = try? Quantities.Duration(seconds: result.least.seconds * steps)
-            parts.append("\(removed.deadline) take longer than --deadline (no layout takes less than \(least.map { "\($0)" } ?? "that"))")
+        try write(output.csv ? [header] : [header, header.map { _ in "---" }])
+        let answer = try output.study("searching", jobs: jobs.count, anchors: anchors) {
+            try $0.publishedLayouts(runs, settings: settings(), constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
         }
-        if removed.budget > 0 {
-            let least = try? Money(baseValue: result.least.dollars * steps)
-            parts.append("\(removed.budget) cost more than --budget (no layout costs less than \(least.map { "\($0)" } ?? "that"))")
-        }
-        if removed.impossible > 0 { parts.append("\(removed.impossible) have no schedule") }
-        let memoryOnly = removed.memory + removed.memoryLimit == removed.all
-        return "none of the \(result.space) legal layouts \(memoryOnly ? "fits into the memory" : "holds to the constraints"): "
-            + parts.joined(separator: ", ")
-            + (memoryOnly
-                ? "; use more GPUs, or GPUs with more memory"
-                    + (scenario.job.layout.offload == .none ? ", or search with --set layout.offload=optimizer" : "")
-                : "; loosen a constraint, or use more GPUs")
+        if !output.csv { try Console.output(answer.summary) }
+        if answer.rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
     }
 
     private func constraints() throws -> SearchConstraints {
@@ -207,22 +171,10 @@ struct Search: ParsableCommand {
 
     private func settings() -> SearchSettings {
         var settings = SearchSettings()
-        settings.jobs = jobs.count
         settings.seconds = timeBudget
         settings.exhaustiveLimit = exhaustive
         settings.refined = settings.keep
-        let progress = Progress("searching (bounds closed, %)", of: 100, quiet: output.quiet)
-        settings.progress = { _, closed in progress.show(Int(closed * 100)) }
         return settings
-    }
-
-    /// The undisturbed run of a layout.
-    private func report(_ job: Job, _ scenario: Scenario, _ data: CalibrationData) throws -> RunReport {
-        var own = scenario
-        own.job = job
-        own.conditions = Conditions()
-        own.settings.timeline = false
-        return try project(own, from: files[0], data)
     }
 }
 
@@ -233,15 +185,3 @@ extension ExpressibleByArgument where Self: Quantity {
 }
 extension Quantities.Duration: ExpressibleByArgument {}
 extension Money: ExpressibleByArgument {}
-
-extension Job {
-    /// Optimizer steps of the whole run; 1 where its length is not known.
-    fileprivate var steps: Int {
-        switch training.length {
-        case .oneStep: 1
-        case .steps(let count): max(1, count)
-        case .tokens(let tokens):
-            max(1, Int((Double(tokens) / max(1, Double(training.globalBatch) * Double(training.sequence))).rounded(.up)))
-        }
-    }
-}

@@ -1,11 +1,8 @@
 import ArgumentParser
 import Calibration
-import Cost
-import Plan
 import Quantities
 import Report
 import Scenario
-import Simulation
 
 extension ExitCode {
     /// Done, but the answer is "does not fit" or "does not hold".
@@ -24,7 +21,10 @@ struct InputError: Error, CustomStringConvertible {
 func exitStatus(reporting error: any Error) -> Int32 {
     switch error {
     case let code as ExitCode: return code.rawValue
-    case is ScenarioErrors, is InputError, is MeasurementFault, is FileError, is ReportError:
+    case let faults as ScenarioErrors:
+        Console.error(faults.errors.map(withOption).joined(separator: "\n"))
+        return ExitCode.badInput.rawValue
+    case is InputError, is Fault, is Faults, is MeasurementFault, is FileError, is ReportError:
         Console.error("\(error)")
         return ExitCode.badInput.rawValue
     default:
@@ -41,6 +41,16 @@ func exitStatus(reporting error: any Error) -> Int32 {
             return ExitCode.internalFault.rawValue
         }
     }
+}
+
+/// A fault of the file as it stands; one of a setting of the command line behind the option that set it.
+private func withOption(_ fault: ScenarioError) -> String {
+    let words = CommandLine.arguments
+    if words.contains("--set=\(fault.file)") || zip(words, words.dropFirst()).contains(where: { $0 == "--set" && $1 == fault.file }) {
+        return "--set \(fault)"
+    }
+    let isMeasurements = fault.file.hasPrefix("software.measurements=") && words.contains { $0.hasPrefix("--measurements") }
+    return isMeasurements ? "--measurements: \(fault.reason)\(fault.suggestion.isEmpty ? "" : "; \(fault.suggestion)")" : "\(fault)"
 }
 
 /// What to say where the first word is no command; nil where it is one. The parser would only say that the word is unexpected.

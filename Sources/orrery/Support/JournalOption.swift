@@ -1,6 +1,7 @@
 import ArgumentParser
 import Calibration
 import Planner
+import Studies
 
 /// A file that keeps finished evaluations, so that a run that was killed can be taken up again.
 struct JournalOption: ParsableArguments {
@@ -14,7 +15,7 @@ struct JournalOption: ParsableArguments {
     func open(_ work: String, identity: String) throws(InputError) -> Journal? {
         guard let path else { return nil }
         // Times of one calibration must not stand beside those of another.
-        let identity = "\(Orrery.version) \(CalibrationFingerprint.shipped) \(identity)"
+        let identity = "\(programVersion) \(CalibrationFingerprint.shipped) \(identity)"
         do throws(JournalError) { return try Journal(path: path, work: work, identity: identity) } catch { throw InputError("\(error)") }
     }
 

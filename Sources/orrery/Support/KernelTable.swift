@@ -1,4 +1,5 @@
 import Calibration
+import Quantities
 import Report
 
 /// How the held-out errors of fitted kernels are shown.

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Plan
 import Glibc
 import Report
 import Scenario
+import Studies
 
 /// What every command prints, and how.
 struct OutputOptions: ParsableArguments {
@@ -14,6 +16,19 @@ struct OutputOptions: ParsableArguments {
     }
 
     func note(_ text: String) { if !quiet { Console.error(text) } }
+
+    /// Asks a study that rests on the shipped calibration, and shows how far it is.
+    /// - Parameter anchors: the user's own runs, which update it.
+    func study<Answer>(
+        _ title: String, jobs: Int, anchors: RunsOption? = nil, _ ask: (Study) throws -> Answer
+    ) throws -> Answer {
+        let (data, anchored) = try anchors?.data(self) ?? (CalibrationData.shipped(), nil)
+        let progress = Progress(title, quiet: quiet)
+        defer { progress.finish() }
+        var study = Study(data: data, jobs: jobs) { progress.show($0, of: $1) }
+        study.anchored = anchored
+        return try ask(study)
+    }
 }
 
 /// Where pages go.
@@ -22,10 +37,19 @@ struct ReportOption: ParsableArguments {
         name: .customLong("report"), help: ArgumentHelp("Write an HTML report into this folder.", valueName: "dir"), completion: .directory)
     var directory: String?
 
-    /// Makes the folder, so that a wrong path is found before long work and not after it.
-    /// - Throws: `FileError` where it cannot be made or written to.
-    func prepare() throws(FileError) {
-        if let directory { try makeFolder(directory) }
+    static let name = "--report"
+
+    /// The page among the call's outputs.
+    func page(_ file: String) -> (option: String, path: String?) { (Self.name, directory.map { "\($0)/\(file)" }) }
+
+    /// Writes the page where one is asked for.
+    func write(_ outputs: Outputs, _ note: (String) -> Void, _ page: (String) throws(ReportError) -> String) {
+        guard let directory else { return }
+        outputs.attempt(Self.name) {
+            var path = ""
+            try uninterrupted { () throws(ReportError) in path = try page(directory) }
+            note("report: \(path)")
+        }
     }
 }
 
@@ -61,37 +85,36 @@ struct SimulationOptions: ParsableArguments {
         completion: .file(extensions: ["csv"]))
     var measurements: String?
 
-    /// Everything that is laid over the file. A path of the command line starts from the working folder, not from the scenario's.
+    /// Everything that is laid over the file.
     var overrides: [String] {
         guard let measurements else { return settings }
-        let path = measurements.hasPrefix("/") ? measurements : "\(workingFolder())/\(measurements)"
-        let escaped = path.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        let escaped = measurements.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         return settings + ["software.measurements=\"\(escaped)\""]
     }
 
-    /// The scenario with what the command line says of seed, threads and timeline.
-    func applied(to scenario: Scenario, jobs count: Int) -> Scenario {
+    /// The scenario with what the command line says of seed and timeline.
+    func applied(to scenario: Scenario) -> Scenario {
         var scenario = scenario
         scenario.settings.seed = seed ?? scenario.settings.seed
-        scenario.settings.jobs = count
         // A timeline is costly to keep and shown in files only.
         scenario.settings.timeline = trace != nil || report.directory != nil && scenario.settings.timeline
         return scenario
     }
 
+    /// The files that are asked for, of so many runs.
+    /// - Throws: `InputError` where one of them is an input of the call.
+    func outputs(runs: Int, inputs: [String]) throws(InputError) -> Outputs {
+        let traces = trace.map { path in (0..<runs).map { (option: "--trace", path: Optional(runs == 1 ? path : numbered(path, $0 + 1))) } }
+        return try Outputs([report.page("report.html")] + (traces ?? []), inputs: inputs)
+    }
+
     /// Writes the files that are asked for.
-    /// - Throws: `ReportError` or `FileError` where one cannot be written.
-    func writeFiles(_ reports: [RunReport]) throws {
-        if let directory = report.directory {
-            var path = ""
-            try uninterrupted { () throws(ReportError) in path = try RunReport.write(reports, to: directory) }
-            output.note("report: \(path)")
-        }
+    func write(_ reports: [RunAnswer], _ outputs: Outputs) {
+        report.write(outputs, output.note) { directory throws(ReportError) in try RunAnswer.write(reports, to: directory) }
         guard let trace else { return }
         for (index, report) in reports.enumerated() {
             let path = reports.count == 1 ? trace : numbered(trace, index + 1)
-            try uninterrupted { () throws(FileError) in try writeFile(report.trace(), to: path) }
-            output.note("trace: \(path)")
+            outputs.write(("--trace", path), report.trace()) { output.note("trace: \(path)") }
         }
     }
 

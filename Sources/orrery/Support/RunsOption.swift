@@ -3,8 +3,8 @@ import Calibration
 import Fidelity
 import Plan
 import Quantities
-import Report
 import Scenario
+import Studies
 
 /// The user's own measured runs, which update the constants.
 struct RunsOption: ParsableArguments {

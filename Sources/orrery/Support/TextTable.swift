@@ -1,3 +1,4 @@
+import Quantities
 import Report
 
 /// Rows of text in columns, with the sources of the numbers as numbered notes below.
@@ -37,13 +38,4 @@ struct TextTable {
     }
 
     var csvRows: [[String]] { zip(rows, sources).map { $0 + [$1] } }
-}
-
-/// Rows as comma-separated values (RFC 4180, lines end in LF).
-func csvText(_ rows: [[String]]) -> String {
-    rows.map { row in
-        row.map { cell in
-            cell.utf8.contains { [34, 44, 10, 13].contains($0) } ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell
-        }.joined(separator: ",") + "\n"
-    }.joined()
 }

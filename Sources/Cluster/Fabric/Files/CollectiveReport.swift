@@ -2,6 +2,7 @@ import Quantities
 
 /// The table that nccl-tests prints, for a simulated network: one row a size.
 public struct CollectiveReport: Sendable {
+    /// One size; the names of its members are those of the JSON document.
     public struct Row: Sendable, Encodable {
         /// Bytes of the full buffer.
         public var size: Double
@@ -14,20 +15,23 @@ public struct CollectiveReport: Sendable {
         /// GB/s: size over time, and that times what the operation must put on every port over the size (2(n-1)/n for all-reduce).
         public var algbw: Double
         public var busbw: Double
-        /// "closed form" or "flows".
+        /// "measured rates", "closed form" or "flows".
         public var method: String
         /// With faults or congestion: the link that held messages back the longest, and the rank that was through last.
         public var held_by: String?
         public var last_rank: Int?
     }
+    /// What was timed, and where.
     public let op: CollectiveOp
     public let ranks: Int
     public let network: Network
     private let options: Options
+    /// By size, ascending.
     public var rows: [Row] = []
 
     /// Sizes from `from` to `to`, each `factor` times the one before.
     public struct Sizes: Sendable {
+        /// The smallest and the largest size, and the factor between neighbours.
         public var from: Bytes
         public var to: Bytes
         public var factor: Int
@@ -49,7 +53,7 @@ public struct CollectiveReport: Sendable {
 
     /// Which algorithm each size gets.
     public enum Selection: Sendable, Hashable {
-        /// What NCCL would choose (`LibraryTuning`).
+        /// Of the ways that NCCL has, the one that takes the least time; the protocol is the one that NCCL's estimate prefers for it.
         case library
         /// Whichever takes the least simulated time.
         case fastest
@@ -58,6 +62,7 @@ public struct CollectiveReport: Sendable {
 
     /// What patterns are made of beside operation, ranks and size; nil takes what is usual.
     public struct Options: Sendable {
+        /// Pieces that follow each other through the pattern, and copies that share the bytes.
         public var chunks: Int?
         public var channels: Int?
         /// Counts the flags of this protocol as bytes on the wire; nil: none.
@@ -93,7 +98,7 @@ public struct CollectiveReport: Sendable {
         for size in sizes.0.all {
             var best: (choice: LibraryTuning.Choice, timing: PatternTiming)?
             for choice in try maker.candidates(selection, size) {
-                let timing = try maker.timing(choice, size)
+                let timing = try maker.timing(choice, size, selection)
                 if timing.seconds < best?.timing.seconds ?? .infinity { best = (choice, timing) }
             }
             guard let best else { continue }
@@ -145,15 +150,36 @@ public struct CollectiveReport: Sendable {
         // The file is part of the module and a test reads it; were it broken, rings with Simple remain.
         let tuning = try? LibraryTuning.nccl()
 
+        /// Measured rates say nothing of faults, congestion and patterns that somebody cut in his own way.
+        private var library: CollectiveModel? {
+            let isPlain = network.faults.isEmpty && network.congestion == nil && network.efficiency == nil
+            let isUsual = options.chunks == nil && options.channels == nil && options.wire == nil
+            return isPlain && isUsual ? network.library : nil
+        }
+        private var group: GroupShape { GroupShape(ranks: ranks, perDomain: situation.perNode) }
+
         func candidates(_ selection: Selection, _ size: Double) throws(FabricError) -> [LibraryTuning.Choice] {
             func choice(_ way: CollectiveWay?) -> LibraryTuning.Choice {
                 tuning?.choice(op, bytes: size, situation, way: way) ?? .init(way: way ?? .ring, wire: .simple, estimate: 0)
             }
+            let possible = CommunicationPattern.ways(of: op).filter(isPossible)
             switch selection {
-            case .library: return [choice(nil)]
+            case .library:
+                if let library { return [choice(named(by: library, size, choice(nil).way))] }
+                let known: [CollectiveWay] = [.ring, .chain, .tree, .nvls, .nvlsTree, .direct]
+                let ways = possible.filter { known.contains($0) && (op != .broadcast || $0 != .ring) }
+                return (ways.isEmpty ? possible : ways).map { choice($0) }
             case .way(let way): return [choice(way)]
-            case .fastest: return CommunicationPattern.ways(of: op).filter(isPossible).map { choice($0) }
+            case .fastest: return possible.map { choice($0) }
             }
+        }
+
+        /// What the measured time is called: over several domains a ring or a tree, whichever is faster, else what NCCL's estimate prefers.
+        private func named(by library: CollectiveModel, _ size: Double, _ tuned: CollectiveWay) -> CollectiveWay {
+            guard op == .allReduce, group.crossesDomains else { return tuned }
+            let ring = library.seconds(op, bytes: size, group: group, algorithm: .ring)
+            if ring <= library.seconds(op, bytes: size, group: group, algorithm: .tree) { return .ring }
+            return tuned == .ring ? .tree : tuned
         }
 
         /// Ways that need whole nodes, or switches that reduce, are left out without them.
@@ -171,8 +197,26 @@ public struct CollectiveReport: Sendable {
             }
         }
 
-        func timing(_ choice: LibraryTuning.Choice, _ size: Double) throws(FabricError) -> PatternTiming {
-            try network.time(try pattern(choice.way, size), on: Array(0..<ranks))
+        func timing(_ choice: LibraryTuning.Choice, _ size: Double, _ selection: Selection) throws(FabricError) -> PatternTiming {
+            if let library, let algorithm = algorithm(of: choice.way, selection) {
+                let seconds = library.benchmark(op, bytes: size, group: group, algorithm: algorithm)
+                return PatternTiming(seconds: seconds, method: .measured, messages: 0)
+            }
+            return try network.time(try pattern(choice.way, size), on: Array(0..<ranks))
+        }
+
+        /// Under which of its algorithms the measured model times a way; nil for ways that it does not know.
+        private func algorithm(of way: CollectiveWay, _ selection: Selection) -> CollectiveAlgorithm? {
+            if selection == .library || op != .allReduce {
+                return [.ring, .chain, .tree, .nvls, .nvlsTree, .direct].contains(way) ? .fastest : nil
+            }
+            switch way {
+            case .ring: return .ring
+            case .tree: return group.crossesDomains ? .tree : nil
+            case .nvls: return .fastest
+            case .nvlsTree: return .tree
+            default: return nil
+            }
         }
 
         func pattern(_ way: CollectiveWay, _ size: Double) throws(FabricError) -> CommunicationPattern {
@@ -189,6 +233,7 @@ public struct CollectiveReport: Sendable {
         }
     }
 
+    /// The rows as nccl-tests prints them.
     public var table: String {
         let isHeld = rows.contains { $0.held_by != nil }
         var table = TextTable(

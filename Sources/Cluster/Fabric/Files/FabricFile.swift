@@ -9,6 +9,7 @@ import Yams
 /// ```
 /// The keys may also stand below `cluster:`, as in a scenario. A file with `npus_count` is a network of ASTRA-sim (`AstraSimFile`).
 public enum FabricFile {
+    /// Kinds of topologies that a file may name.
     public static let kinds = [
         "star", "fat_tree", "torus", "dragonfly", "graph", "nvswitch", "rail_optimized", "leaf_spine", "nvl72", "pcie",
     ]

@@ -114,7 +114,7 @@ extension FabricReader {
     /// A plain number.
     mutating func number(_ key: String, above limit: Double) -> Double {
         let text = node(key)?.string ?? ""
-        guard let value = Double(text), value > limit, value.isFinite else {
+        guard let value = decimalNumber(text), value > limit else {
             fail(key, "\"\(text)\" is not a number above \(significant(limit, digits: 6)); write for instance \(key): 2")
             return limit + 1
         }

@@ -3,6 +3,7 @@ import Yams
 
 /// All that is wrong with a file, in the order of the text.
 public struct FabricFileError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The file, and every mistake in it.
     public let file: String
     public let errors: [FabricError]
     public var description: String { errors.map { "\(file):\($0)" }.joined(separator: "\n") }
@@ -80,7 +81,7 @@ struct FabricReader {
             return fallback ?? range.upperBound
         }
         let text = node.string ?? ""
-        let value = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
+        let value = text.hasSuffix("%") ? decimalNumber(text.dropLast()).map { $0 / 100 } : decimalNumber(text)
         guard let value, range.contains(value) else {
             func written(_ value: Double) -> String { "\(significant(value * 100, digits: 4))%" }
             fail(

@@ -117,7 +117,7 @@ public enum FlowsCSV {
         private mutating func fail(_ name: String, _ message: String) { errors.append(FabricError(key: name, message, line: line)) }
 
         mutating func number(_ name: String, above limit: Double = -.leastNonzeroMagnitude) -> Double {
-            guard let value = Double(cell(name)), value.isFinite, value > limit else {
+            guard let value = decimalNumber(cell(name)), value > limit else {
                 fail(name, "\"\(cell(name))\" is not a number \(limit == 0 ? "above zero" : "of zero or more")")
                 return 1
             }
@@ -131,7 +131,7 @@ public enum FlowsCSV {
             return value
         }
         mutating func bytes(_ name: String) -> Double {
-            if let value = Double(cell(name)) {
+            if let value = decimalNumber(cell(name)) {
                 if value.isFinite, value >= 0 { return value }
                 fail(name, "\"\(cell(name))\" is not a number of zero or more")
                 return 0

@@ -2,7 +2,9 @@ import Quantities
 
 /// What one transformer block sends under tensor parallelism in one, two and two and a half dimensions, and how long that takes on a network.
 public struct TensorParallelReport: Sendable {
+    /// One layout; the names of its members are those of the JSON document.
     public struct Row: Sendable, Encodable {
+        /// "1d", "2d" or "2.5d" with its depth, and ranks.
         public var layout: String
         public var ranks: Int
         /// Bytes that a rank sends on average, forward and backward, and that over those of 1D.
@@ -11,6 +13,7 @@ public struct TensorParallelReport: Sendable {
         public var microseconds: Double
         public var method: String
     }
+    /// 1D first.
     public var rows: [Row] = []
 
     /// Layouts in which `ranks` are possible: 1D always, 2D for squares, 2.5D for every depth > 1 that leaves a square and is at most its side (beyond that
@@ -47,6 +50,7 @@ public struct TensorParallelReport: Sendable {
 
     private static func mean(_ pattern: CommunicationPattern) -> Double { pattern.volume.sent.reduce(0, +) / Double(max(1, pattern.ranks)) }
 
+    /// The rows for people.
     public var table: String {
         var table = TextTable(["layout", "ranks", "sent a GPU MB", "against 1d", "time us", "by"], left: [0, 5])
         for row in rows {

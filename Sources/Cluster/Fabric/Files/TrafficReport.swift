@@ -2,6 +2,7 @@ import Quantities
 
 /// A set of flows and what became of them, for people and as data.
 public struct TrafficReport: Sendable {
+    /// Where the flows ran, what they were, and what became of them.
     public let network: Network
     public let flows: [Flow]
     public let result: TrafficResult
@@ -43,19 +44,27 @@ public struct TrafficReport: Sendable {
     /// flows also say `waits: [{link, seconds}]`, and where it was asked for `over_time: {span_s, links: [{name, utilization: [...]}]}` tells how the
     /// ten hottest links were used.
     public struct Document: Encodable, Sendable {
+        /// A link that held the flow back, and for how long.
         public struct Wait: Encodable, Sendable {
+            /// Its name, and seconds.
             public var link: String
             public var seconds: Double
         }
+        /// How full the hottest links were in equal spans of time.
         public struct OverTime: Encodable, Sendable {
+            /// One link, span by span.
             public struct Link: Encodable, Sendable {
                 public var name: String
+                /// [spans] bytes carried over what the link could have carried.
                 public var utilization: [Double]
             }
+            /// Seconds of a span, and the links.
             public var span_s: Double
             public var links: [Link]
         }
+        /// What became of one flow.
         public struct Flow: Encodable, Sendable {
+            /// Seconds from the start of the first flow.
             public var finish_s: Double
             /// The link that held the flow back for the longest time; null where none did.
             public var bottleneck: String?
@@ -69,17 +78,20 @@ public struct TrafficReport: Sendable {
                 try container.encodeIfPresent(waits, forKey: .waits)
             }
         }
+        /// One of the hottest links.
         public struct Link: Encodable, Sendable {
             public var name: String
             /// Bytes carried over what the link could have carried until the end.
             public var utilization: Double
         }
+        /// In the order of the file; then when the last was through, the hottest links, and these over time where it was asked for.
         public var flows: [Flow]
         public var end_s: Double
         public var links: [Link]
         public var over_time: OverTime?
     }
 
+    /// The report as data.
     public var document: Document {
         Document(
             flows: flows.indices.map {

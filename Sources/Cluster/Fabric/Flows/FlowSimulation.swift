@@ -7,6 +7,7 @@ import Quantities
 /// Flows are issued while time goes on, between two calls of `advance`. Times are seconds in Double: shares are quotients, and whole nanoseconds
 /// would round each of them.
 public struct FlowSimulation: ~Copyable {
+    /// Where the flows run.
     public let network: Network
     /// Seconds.
     public private(set) var now = 0.0

@@ -24,7 +24,11 @@ extension Network {
 
     /// The network of a cluster of GPUs, every GPU a host, with the topology of the cluster: the one that the flows of a step use (`TrainingNetwork`).
     /// - Throws: `FabricError` naming the scenario key, where the topology cannot be built.
-    public init(cluster: ClusterSpec) throws(FabricError) { self = try TrainingNetwork(cluster: cluster).network }
+    public init(cluster: ClusterSpec) throws(FabricError) {
+        self = try TrainingNetwork(cluster: cluster).network
+        let form = cluster.interNode?.form
+        if form?.between == nil, form?.oversubscription ?? 1 <= 1 { library = CollectiveModel(cluster: cluster) }
+    }
 
     /// Ports of a node through which it meets the others, and bytes a second of all of them together.
     func networkRate(perPort rate: Double) -> Double {

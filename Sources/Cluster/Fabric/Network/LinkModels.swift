@@ -8,7 +8,9 @@ public enum EfficiencyCurve: Sendable, Hashable {
     /// e at some sizes in bytes, ascending; between them linear in log S, beyond them constant.
     case table([Point])
 
+    /// A measured share of the rate.
     public struct Point: Sendable, Hashable {
+        /// Size of the message, and the share that it reaches.
         public var bytes: Double
         public var share: Double
         public init(bytes: Double, share: Double) {
@@ -37,6 +39,7 @@ public enum EfficiencyCurve: Sendable, Hashable {
 /// `threshold` flows drain into one host's port at the same time, each further one takes `lossPerFlow` of the port's rate away, down to `floor`; what was lost
 /// comes back `recovery` seconds after flows have left. A first-order model with stated parameters, not a measurement: networks have none unless it is asked for.
 public struct CongestionModel: Sendable, Hashable {
+    /// Flows into one port that cost nothing.
     public var threshold: Int
     /// Share of the port's rate.
     public var lossPerFlow: Double

@@ -1,20 +1,21 @@
+import Quantities
+
 /// A mistake in a fabric's description or in the traffic on it: the key (or row) where it is, and what would be right.
 public struct FabricError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let key: String
-    public let message: String
+    public let fault: Fault
     /// From 1, where the text is known.
     public var line: Int?
     public var column: Int?
-    public init(key: String, _ message: String, line: Int? = nil, column: Int? = nil) {
-        self.key = key
-        self.message = message
+    /// - Parameter key: dotted path of the key in the file, or the row; empty where no single one is at fault.
+    public init(key: String, _ reason: String, suggestion: String = "", line: Int? = nil, column: Int? = nil) {
+        fault = Fault(keyPath: key, reason: reason, suggestion: suggestion)
         self.line = line
         self.column = column
     }
-    public var description: String {
-        let place = line.map { "\($0):\(column ?? 1): " } ?? ""
-        return key.isEmpty ? place + message : "\(place)\(key): \(message)"
-    }
+    public var key: String { fault.keyPath }
+    /// Reason and suggestion in one sentence.
+    public var message: String { Fault(reason: fault.reason, suggestion: fault.suggestion).description }
+    public var description: String { (line.map { "\($0):\(column ?? 1): " } ?? "") + fault.description }
 }
 
 /// How the links of a network are shared by the flows on them.
@@ -28,6 +29,7 @@ public enum Fairness: String, Sendable, Hashable, CaseIterable {
 /// Hosts, links and routes: the place where flows run.
 public struct Network: Sendable {
     let shape: any NetworkShape
+    /// Which of several ways a flow takes, and how links are shared.
     public var routing: Routing
     public var fairness: Fairness
     /// Links that change while flows run.
@@ -36,6 +38,9 @@ public struct Network: Sendable {
     public var efficiency: EfficiencyCurve?
     /// Nil: a port carries its full rate however many flows meet there.
     public var congestion: CongestionModel?
+
+    /// Measured times of collectives, where the hosts are GPUs of a cluster and every port can use its rate; nil where patterns are played.
+    public var library: CollectiveModel?
 
     /// Of the GPUs at the hosts; it decides what a library chooses, and nothing else.
     public var generation = Generation.hopper

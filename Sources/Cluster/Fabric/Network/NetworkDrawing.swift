@@ -2,7 +2,9 @@ import Foundation
 
 /// A network as boxes and bundles of cables between them, for pictures.
 public struct NetworkDrawing: Sendable, Hashable {
+    /// A node, a host, a switch, or several that are drawn as one.
     public struct Box: Sendable, Hashable {
+        /// What stands in the box.
         public var label: String
         /// 0 nodes or hosts, 1 the switches that they hang on, 2 and more what is above.
         public var tier: Int
@@ -11,10 +13,13 @@ public struct NetworkDrawing: Sendable, Hashable {
         /// Where it stands, from 0 to 1 to the right and down; nil: in the row of its tier.
         public var place: Place?
     }
-    public struct Place: Sendable, Hashable {
+    /// From 0 to 1 to the right and down.
+    public struct Place: Sendable, Hashable, Codable {
+        /// To the right, and down.
         public var x: Double
         public var y: Double
     }
+    /// Cables between two boxes.
     public struct Edge: Sendable, Hashable {
         /// Indices of boxes.
         public var lower: Int
@@ -23,6 +28,7 @@ public struct NetworkDrawing: Sendable, Hashable {
         /// Leads round the edge of a grid.
         public var wraps = false
     }
+    /// Tier by tier from below, and the cables between them.
     public var boxes: [Box] = []
     public var edges: [Edge] = []
     /// Nodes or hosts that are not drawn.

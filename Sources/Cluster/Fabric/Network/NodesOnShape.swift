@@ -72,7 +72,8 @@ struct NodesOnShape: NodesOfGPUs {
             guard !dims.isEmpty, dims.allSatisfy({ $0 > 0 }), try count(dims, "dims") == nodes else {
                 let product = dims.map(String.init).joined(separator: " x ")
                 throw FabricError(
-                    key: "\(key).dims", "\(product) is not the cluster's \(nodes) nodes; write numbers whose product is \(nodes)")
+                    key: "\(key).dims", "\(product) is not the cluster's \(nodes) nodes",
+                    suggestion: "write numbers whose product is \(nodes)")
             }
             _ = try count(dims + [dims.count], "dims")
             return TorusShape(sizes: dims, link: cable, duplex: .full)
@@ -82,12 +83,14 @@ struct NodesOnShape: NodesOfGPUs {
             guard made == nodes else {
                 throw FabricError(
                     key: "\(key).groups",
-                    "groups x chassis x routers x hosts_per_router is \(made), but the cluster has \(nodes) nodes; make them agree")
+                    "groups x chassis x routers x hosts_per_router is \(made), but the cluster has \(nodes) nodes",
+                    suggestion: "make them agree")
             }
             guard form.groups <= form.routers else {
                 throw FabricError(
                     key: "\(key).groups",
-                    "\(form.groups) groups with \(form.routers) routers a chassis: each group needs a router for each other; write groups <= routers"
+                    "\(form.groups) groups with \(form.routers) routers a chassis: each group needs a router for each other",
+                    suggestion: "write groups <= routers"
                 )
             }
             for sizes in [
@@ -105,7 +108,8 @@ struct NodesOnShape: NodesOfGPUs {
         for size in sizes {
             let (next, wrapped) = result.multipliedReportingOverflow(by: size)
             guard !wrapped, next <= FabricFile.linkLimit else {
-                throw FabricError(key: "\(key).\(name)", "this makes more than \(FabricFile.linkLimit) links; choose smaller numbers")
+                throw FabricError(
+                    key: "\(key).\(name)", "this makes more than \(FabricFile.linkLimit) links", suggestion: "choose smaller numbers")
             }
             result = next
         }
@@ -121,16 +125,19 @@ struct NodesOnShape: NodesOfGPUs {
         }
         guard network.hostCount == nodes else {
             throw FabricError(
-                key: key, "\(file) has \(network.hostCount) hosts, but the cluster has \(nodes) nodes; a host stands for a node")
+                key: key, "\(file) has \(network.hostCount) hosts, but the cluster has \(nodes) nodes",
+                suggestion: "a host stands for a node")
         }
         guard network.faults.isEmpty, network.congestion == nil, network.efficiency == nil, network.fairness == .equal else {
             throw FabricError(
                 key: key,
-                "\(file): faults, congestion, efficiency and fairness are not taken over into a step; remove them and write conditions.slow_links"
+                "\(file): faults, congestion, efficiency and fairness are not taken over into a step",
+                suggestion: "remove them and write conditions.slow_links"
             )
         }
         guard network.routing != .adaptive else {
-            throw FabricError(key: key, "\(file): routing adaptive is not possible in a step, whose flows are counted together; write ecmp")
+            throw FabricError(
+                key: key, "\(file): routing adaptive is not possible in a step, whose flows are counted together", suggestion: "write ecmp")
         }
         if let lost = (1..<max(1, nodes)).first(where: { !network.shape.isReachable(from: 0, to: $0) }) {
             throw FabricError(key: key, "\(file): no way leads from host 0 to host \(lost); join them")

@@ -52,13 +52,15 @@ struct NodesShape: NetworkShape {
         guard (1...3).contains(levels), hosts <= half * half * radix else {
             throw FabricError(
                 key: "cluster.inter_node.topology.levels",
-                "\(hosts) ports on a plane need more than \(min(3, max(1, levels))) tiers of switches with \(radix) ports; raise radix or rails"
+                "\(hosts) ports on a plane need more than \(min(3, max(1, levels))) tiers of switches with \(radix) ports",
+                suggestion: "raise radix or rails"
             )
         }
         guard levels >= least else {
             throw FabricError(
                 key: "cluster.inter_node.topology.levels",
-                "\(levels) \(levels == 1 ? "tier" : "tiers") of switches with \(radix) ports cannot join \(hosts) ports; at least \(least) are needed"
+                "\(levels) \(levels == 1 ? "tier" : "tiers") of switches with \(radix) ports cannot join \(hosts) ports",
+                suggestion: "at least \(least) are needed"
             )
         }
         let bandwidth = between.nodeBandwidth / Double(portsPerNode)

@@ -5,6 +5,7 @@ public enum LinkTier: Int, Sendable, Hashable, CaseIterable {
 
 /// The network of a training job, link by link, for simulations that count many flows at once.
 public struct TrainingNetwork: Sendable {
+    /// Hosts are GPUs, numbered through the cluster.
     public let network: Network
     private let shape: any NodesOfGPUs
     /// The same where it is a tree, whose routes are asked for often.
@@ -24,7 +25,8 @@ public struct TrainingNetwork: Sendable {
             guard ["fat_tree", "rail_optimized"].contains(between.topology) else {
                 throw FabricError(
                     key: "cluster.inter_node.topology.kind",
-                    "nothing says how large the \(between.topology) is; write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
+                    "nothing says how large the \(between.topology) is",
+                    suggestion: "write dims (torus), groups, routers and hosts_per_router (dragonfly) or file (graph), or kind: fat_tree"
                 )
             }
             let own = try NodesShape(cluster, between: between)
@@ -44,26 +46,42 @@ public struct TrainingNetwork: Sendable {
         return [Int(shape.ports.up(cable)), Int(shape.ports.down(cable))]
     }
 
-    /// Visits the links from one GPU to another, in order. `key` tells flows apart where routing hashes. Where the way meets a link of `avoiding`, the first
-    /// other way that meets none is taken, if there is one.
-    public func forEachLink(
-        from source: Int, to destination: Int, key: UInt64 = 0, avoiding: Set<Int> = [], _ body: (Int) -> Void
-    ) {
-        var links = Column<Int32>()
-        var choice = network.choice(from: source, to: destination, key: key)
-        if !avoiding.isEmpty {
-            func isFree(_ choice: Int) -> Bool {
-                var links = Column<Int32>()
-                shape.route(from: source, to: destination, choice: choice, into: &links)
-                return !(0..<links.count).contains { avoiding.contains(Int(links[$0])) }
-            }
-            if !isFree(choice), let other = (0..<shape.choices(from: source, to: destination)).first(where: isFree) { choice = other }
+    /// The way of one flow, by which `FlowRouter` visits it. Where the way meets a link of `avoiding`, the first other way that meets none is taken, if there is one.
+    fileprivate func route(from source: Int, to destination: Int, key: UInt64, avoiding: Set<Int>, into links: inout Column<Int32>) {
+        let choice = network.choice(from: source, to: destination, key: key)
+        route(from: source, to: destination, choice: choice, into: &links)
+        func meetsNone() -> Bool { !(0..<links.count).contains { avoiding.contains(Int(links[$0])) } }
+        guard !avoiding.isEmpty, !meetsNone() else { return }
+        for other in 0..<shape.choices(from: source, to: destination) {
+            route(from: source, to: destination, choice: other, into: &links)
+            if meetsNone() { return }
         }
+        route(from: source, to: destination, choice: choice, into: &links)
+    }
+
+    private func route(from source: Int, to destination: Int, choice: Int, into links: inout Column<Int32>) {
+        links.removeAll()
         if let tree {
             tree.route(from: source, to: destination, choice: choice, into: &links)
         } else {
             shape.route(from: source, to: destination, choice: choice, into: &links)
         }
+    }
+}
+
+/// Finds the ways of many flows through a network, one after the other.
+public struct FlowRouter: ~Copyable {
+    private let network: TrainingNetwork
+    private var links = Column<Int32>()
+
+    public init(_ network: TrainingNetwork) { self.network = network }
+
+    /// Visits the links from one GPU to another, in order. `key` tells flows apart where routing hashes. Where the way meets a link of `avoiding`, the first
+    /// other way that meets none is taken, if there is one.
+    public mutating func forEachLink(
+        from source: Int, to destination: Int, key: UInt64 = 0, avoiding: Set<Int> = [], _ body: (Int) -> Void
+    ) {
+        network.route(from: source, to: destination, key: key, avoiding: avoiding, into: &links)
         for hop in 0..<links.count { body(Int(links[hop])) }
     }
 }

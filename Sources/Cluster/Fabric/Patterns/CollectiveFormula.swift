@@ -8,6 +8,7 @@
 /// - pairwise all-to-all: (n-1) (a + b S / n)
 /// - pipelined chain: (C + n - 2) (a + b S / C)
 public struct CollectiveFormula: Sendable {
+    /// Ranks of the group.
     public var ranks: Int
     /// Latency and rate of a message between any two ranks.
     public var hop: LinkProperties

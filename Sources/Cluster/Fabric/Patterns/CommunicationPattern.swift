@@ -1,6 +1,7 @@
 /// Who sends how much to whom, step by step. A message starts when both its ends have finished all their messages of earlier steps; there is no barrier
 /// beside that.
 public struct CommunicationPattern: Sendable, Hashable {
+    /// Bytes from one participant to another.
     public struct Message: Sendable, Hashable {
         /// Numbers of `participants`, which are the ranks where nothing else is said.
         public var source: Int
@@ -14,6 +15,7 @@ public struct CommunicationPattern: Sendable, Hashable {
     }
     /// Steps with the same messages, one after the other.
     public struct Phase: Sendable, Hashable {
+        /// How often the messages are sent, and what is sent each time.
         public var steps: Int
         public var messages: [Message]
         public init(steps: Int, messages: [Message]) {
@@ -31,6 +33,7 @@ public struct CommunicationPattern: Sendable, Hashable {
         case root
     }
 
+    /// Ranks that the pattern is for, the places where messages begin and end, and the phases in order.
     public var ranks: Int
     public var participants: [Participant]
     public var phases: [Phase]
@@ -46,6 +49,7 @@ public struct CommunicationPattern: Sendable, Hashable {
         for phase in phases { append(phase) }
     }
 
+    /// Messages of all steps.
     public var messageCount: Int { phases.reduce(0) { $0 + $1.steps * $1.messages.count } }
 
     /// [ranks] bytes that each rank sends, and that each receives.

@@ -11,6 +11,7 @@ public enum WireProtocol: String, Sendable, Hashable, CaseIterable {
 public struct LibraryTuning: Sendable {
     /// What the choice depends on beside operation and bytes.
     public struct Situation: Sendable, Hashable {
+        /// Ranks of the group.
         public var ranks: Int
         /// Ranks of a node.
         public var perNode: Int
@@ -34,7 +35,9 @@ public struct LibraryTuning: Sendable {
             (insideRate, networkRate) = rates
         }
     }
+    /// Algorithm and protocol, with the estimate that decided.
     public struct Choice: Sendable, Hashable {
+        /// What is sent to whom, and how it is written on the wire.
         public var way: CollectiveWay
         public var wire: WireProtocol
         /// The library's own estimate, seconds; it decides and is no prediction.

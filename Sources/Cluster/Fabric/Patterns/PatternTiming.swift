@@ -1,6 +1,8 @@
 /// How long a pattern of messages takes on a network, and how that was found.
 public struct PatternTiming: Sendable, Hashable {
-    public enum Method: String, Sendable { case closedForm = "closed form", flows }
+    /// How a time was found.
+    public enum Method: String, Sendable { case closedForm = "closed form", flows, measured = "measured rates" }
+    /// Until the last message is through, how that was found, and messages in all.
     public var seconds: Double
     public var method: Method
     public var messages: Int
@@ -12,6 +14,7 @@ public struct PatternTiming: Sendable, Hashable {
 
 /// So long did a link hold back what went over it.
 public struct LinkWait: Sendable, Hashable {
+    /// Number of the link, and seconds.
     public var link: Int
     public var seconds: Double
 }
