@@ -22,11 +22,11 @@ struct OutputOptions: ParsableArguments {
     func study<Answer>(
         _ title: String, jobs: Int, anchors: RunsOption? = nil, _ ask: (Study) throws -> Answer
     ) throws -> Answer {
-        let (data, anchored) = try anchors?.data(self) ?? (CalibrationData.shipped(), nil)
+        let calibration = try anchors.map { try $0.data(self) } ?? (data: CalibrationData.shipped(), anchored: nil)
         let progress = Progress(title, quiet: quiet)
         defer { progress.finish() }
-        var study = Study(data: data, jobs: jobs) { progress.show($0, of: $1) }
-        study.anchored = anchored
+        var study = Study(data: calibration.data, jobs: jobs) { progress.show($0, of: $1) }
+        study.anchored = calibration.anchored
         return try ask(study)
     }
 }
