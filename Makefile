@@ -11,6 +11,7 @@ SCENARIO ?= scenarios/llama3-405b-16k.yaml
 OUT ?= out/$(basename $(notdir $(SCENARIO)))
 # Tables of measured runs (CSV, see docs/validation.md). They are other people's data and no part of this repository.
 TRUTH ?= ../shared/truth
+TRUTH2 ?= ../shared/truth2
 WEEKS ?= $(wildcard $(CURDIR)/../shared/weeks)
 # Tables of measured kernels (see docs/measurements.md), likewise. Those in parquet need a PYTHON with pyarrow; without it they are left out.
 KERNELS ?= ../shared/kernels
@@ -132,7 +133,7 @@ predict-run: build ## predict twenty-five small training jobs, run them on this 
 	$(ORRERY) execute scenarios/execute/2[1-9]*.yaml --table reports/execute/schedules-and-sockets.md $(CALIBRATED)
 
 validate: build ## score the predictions against measured runs in TRUTH; writes reports/validation and the summary in docs
-	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
+	@shopt -s nullglob; tables=($(TRUTH)/*.csv $(TRUTH2)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	mkdir -p reports/validation out/validation; \
 	$(ORRERY) validate "$${tables[@]}" --report out/validation > out/validation/rows.txt; \
@@ -159,9 +160,9 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 	  echo 'Made by `make planner-check`: `orrery search TRUTH/*.csv --exhaustive 0 --time-budget 20`.'; echo; \
 	  $(ORRERY) search "$${tables[@]}" --exhaustive 0 --time-budget 20 --quiet || echo "(exit status $$?)"; } > reports/planner/published-layouts.md
 
-fit: build ## fit the profiles to TRUTH and judge them by sizes left out (minutes); writes profiles and reports/calibration
+fit: build ## fit the profiles to TRUTH and TRUTH2, judged by rows left out (minutes); writes profiles and reports/calibration
 	@mkdir -p reports/calibration out
-	$(ORRERY) calibrate fit $(TRUTH)/*.csv --refine 4 --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
+	$(ORRERY) calibrate fit $(wildcard $(TRUTH)/*.csv $(TRUTH2)/*.csv) --refine 1 --output Sources/Calibration/Resources/profiles.yaml > out/left-out.txt
 	@{ echo "# Left-out errors of the calibration"; echo; \
 	  echo 'Made by `make fit`: each group of rows of one stack, width and number of experts predicted with constants fitted without it.'; \
 	  echo "The rows themselves are other people's data and not kept here."; echo; echo '```text'; \

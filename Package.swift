@@ -74,7 +74,8 @@ let package = Package(
         .target(
             name: "Scenario",
             dependencies: [
-                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation", "Lifetime",
+                "Quantities", "Cluster", "Workload", "Compression", "Training", "Calibration", "Plan", "Simulation", "Cost", "CoSimulation",
+                "Lifetime",
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(

@@ -13,6 +13,8 @@ public struct SoftwareStack: Sendable, Hashable {
         case endsMinusOne = "ends-minus-one"
         case embeddingsAsLayers = "embeddings-as-layers"
         case lastShorter = "last-shorter"
+        /// By weights: a stage ends with the block that brings the sum to its share of the whole, the output matrix counted (nanotron).
+        case cumulated
     }
 
     public var framework: String

@@ -1,41 +1,82 @@
 import Calibration
 import Glibc
+import Plan
 
-/// A fit judged by model sizes left out: each group of rows of one stack, width and number of experts is predicted with constants that were
-/// fitted without it.
+/// A fit judged by rows left out: each group of rows that share what an axis names is predicted with constants that were fitted without it.
 public struct CrossValidation: Sendable {
+    /// A left-out row as it was predicted.
+    public struct Outcome: Sendable {
+        /// Seconds.
+        public var predicted: Double
+        public var uncertainty: StepUncertainty
+        /// What the fit without the row knew of it: "known", "pair", "chip", "stack", "stack and chip".
+        public var stratum: String
+    }
     public let fit: ProfileFit
     public let solution: ProfileFit.Solution
-    /// [runs] seconds predicted by the fit to all rows, and by the one without the row's group.
+    /// [runs] seconds predicted by the fit to all rows.
     public let inSample: [Double]
-    public let leftOut: [Double]
+    /// [runs] by axis.
+    public private(set) var leftOut: [LeftOutAxis: [Outcome]] = [:]
+    /// By stack, the log standard error that its rows keep where their model size is left out.
+    public private(set) var residual: [String: Double] = [:]
+    /// Factors of `ProfileTable.intervals`.
+    public private(set) var intervals: [String: [Double]] = [:]
 
-    /// - Parameter refine: Gauss-Newton steps of each group's own fit, started from the fit to all rows; the first uses its slopes.
+    /// - Parameter refine: Gauss-Newton steps of each fit with a size left out, started from the fit to all rows; the first uses its slopes, and the
+    ///   other axes take that one alone.
     /// - Throws: `CalibrationError` where a run cannot be timed.
-    public init(fit: ProfileFit, iterations: Int = 7, refine: Int = 2, progress: (String) -> Void = { _ in }) throws(CalibrationError) {
+    public init(
+        fit: ProfileFit, iterations: Int = 9, refine: Int = 2, axes: [LeftOutAxis] = LeftOutAxis.allCases,
+        start: [Double]? = nil, progress: (String) -> Void = { _ in }
+    ) throws(CalibrationError) {
         self.fit = fit
         let all = Array(repeating: true, count: fit.runs.count)
-        solution = try fit.solve(used: all, iterations: iterations)
+        solution = try fit.solve(used: all, start: start, iterations: iterations, progress: progress)
         progress("fitted \(fit.parameters.count) parameters to \(fit.runs.count) runs")
         inSample = try fit.predictions(solution.values, only: all)
         let rows = try fit.linearise(at: solution.values, used: all)
-        var groups: [String: [Int]] = [:]
-        for (index, run) in fit.runs.enumerated() { groups[Self.group(run), default: []].append(index) }
-        var predicted = inSample
-        for (number, name) in groups.keys.sorted().enumerated() {
-            let members = groups[name] ?? []
-            var used = all
-            for index in members { used[index] = false }
-            var (values, _) = try fit.advance(from: solution.values, rows: rows, used: used, damping: 1)
-            for _ in 1..<max(1, refine) {
-                let again = try fit.linearise(at: values, used: used)
-                (values, _) = try fit.advance(from: values, rows: again, used: used, damping: 0.9)
+        let leave = try LeaveOut(fit: fit, at: solution.values, rows: rows)
+        var raw: [LeftOutAxis: [(solution: ProfileFit.Solution, members: [Int])]] = [:]
+        var predicted: [LeftOutAxis: [Double]] = [:]
+        for axis in axes {
+            var groups: [String: [Int]] = [:]
+            for (index, run) in fit.runs.enumerated() { groups[axis.group(run), default: []].append(index) }
+            var seconds = inSample
+            for name in groups.keys.sorted() {
+                let members = groups[name] ?? []
+                var used = all
+                for index in members { used[index] = false }
+                var own = try leave.without(members)
+                if axis == .size {
+                    for _ in 1..<max(1, refine) {
+                        let again = try fit.linearise(at: own.values, used: used)
+                        let next = try fit.advance(from: own.values, rows: again, used: used, damping: 0.9)
+                        own = ProfileFit.Solution(values: next.values, sigmas: next.sigmas)
+                    }
+                }
+                let times = try fit.predictions(own.values, only: used.map { !$0 })
+                for index in members { seconds[index] = times[index] }
+                raw[axis, default: []].append((own, members))
             }
-            let own = try fit.predictions(values, only: used.map { !$0 })
-            for index in members { predicted[index] = own[index] }
-            progress("group \(number + 1) of \(groups.count): \(name)")
+            predicted[axis] = seconds
+            progress("\(axis.title): \(groups.count) groups")
         }
-        leftOut = predicted
+        residual = Self.residuals(fit, predicted[.size] ?? inSample)
+        var outcomes: [LeftOutAxis: [Outcome]] = [:]
+        for (axis, folds) in raw {
+            outcomes[axis] = Self.outcomes(fit, folds, predicted[axis] ?? inSample, residual: residual, intervals: [:])
+        }
+        intervals = Self.factors(fit, outcomes)
+        for (axis, list) in outcomes {
+            leftOut[axis] = list.map { outcome in
+                var scaled = outcome
+                let pair = intervals[outcome.stratum] ?? [1, 1]
+                scaled.uncertainty.below *= pair[0]
+                scaled.uncertainty.above *= pair[1]
+                return scaled
+            }
+        }
     }
 
     /// Rows that share stack, width and number of experts are left out together.
@@ -43,28 +84,83 @@ public struct CrossValidation: Sendable {
         "\(run.run.framework) h\(run.plan.job.model.hidden) e\(run.plan.job.model.moe?.experts ?? 0)"
     }
 
-    /// By stack, the log standard error that makes nine of ten left-out rows lie within 1.645 of it; stacks with few rows lean on the pool.
-    public var residualSpread: [String: Double] {
+    private static func outcomes(
+        _ fit: ProfileFit, _ folds: [(solution: ProfileFit.Solution, members: [Int])], _ predicted: [Double], residual: [String: Double],
+        intervals: [String: [Double]]
+    ) -> [Outcome] {
+        var list = fit.runs.map { _ in Outcome(predicted: 0, uncertainty: StepUncertainty(below: 0, above: 0, unseen: []), stratum: "") }
+        for fold in folds {
+            let gone = Set(fold.members)
+            var shown = Set<Scope>()
+            for (index, run) in fit.runs.enumerated() where !gone.contains(index) { shown.formUnion(run.plan.profile.scopes) }
+            var profile = fit.profile(fold.solution, residual: residual, provenance: "")
+            profile.adjustments.removeAll { !shown.contains($0.scope) }
+            for index in fold.members {
+                let run = fit.runs[index]
+                var own = profile
+                if !shown.contains(.stack(run.plan.behaviour.stack)) { own.residual[run.plan.behaviour.stack] = nil }
+                let uncertainty = run.uncertainty(own, priors: fit.data.priors)
+                list[index] = Outcome(predicted: predicted[index], uncertainty: uncertainty, stratum: uncertainty.stratum)
+            }
+        }
+        return list
+    }
+
+    /// Of each stack the spread of rows with their size left out; stacks with few rows lean on all of them.
+    private static func residuals(_ fit: ProfileFit, _ predicted: [Double]) -> [String: Double] {
         func spread(_ indices: [Int]) -> Double {
-            let errors = indices.map { (abs(log(leftOut[$0] / fit.runs[$0].run.stepTimeS)), fit.runs[$0].run.weight) }.sorted {
-                $0.0 < $1.0
-            }
-            let total = errors.reduce(0) { $0 + $1.1 }
-            var sum = 0.0
-            for (error, weight) in errors {
-                sum += weight
-                if sum >= 0.9 * total { return error / 1.645 }
-            }
-            return 0.2
+            let errors = indices.map { (abs(log(predicted[$0] / fit.runs[$0].run.stepTimeS)), fit.runs[$0].run.weight) }
+            // Rows of a second state are no measure of the first.
+            return (quantile(errors, 0.68) + quantile(errors, 0.9) / 1.645) / 2
         }
         let pool = spread(Array(fit.runs.indices))
-        var result = ["generic": pool * 1.5]
+        var result = ["generic": pool]
         var stacks: [String: [Int]] = [:]
         for (index, run) in fit.runs.enumerated() { stacks[run.plan.behaviour.stack, default: []].append(index) }
         for (stack, indices) in stacks {
             let n = Double(indices.count)
-            result[stack] = (n * spread(indices) + 10 * pool) / (n + 10)
+            result[stack] = (n * min(0.35, spread(indices)) + 6 * min(0.35, pool)) / (n + 6)
         }
         return result
+    }
+
+    /// The factors with which nine of ten left-out rows of each stratum lie inside, a twentieth out on either side; files count alike in a stratum
+    /// as far as the larger ones go.
+    private static func factors(_ fit: ProfileFit, _ outcomes: [LeftOutAxis: [Outcome]]) -> [String: [Double]] {
+        var scores: [String: [(Double, Double)]] = [:]
+        for (axis, list) in outcomes {
+            for (index, outcome) in list.enumerated() where outcome.predicted > 0 {
+                // What is known: by size; what is unseen: by the axis that hides it.
+                guard (axis == .size) == (outcome.stratum == "known" || outcome.stratum == "pair") || outcome.stratum == "pair" else {
+                    continue
+                }
+                let run = fit.runs[index].run
+                if let slow = outcome.uncertainty.slow, log(run.stepTimeS / outcome.predicted) > 0.4, slow.probability > 0.02 { continue }
+                let deviation = outcome.uncertainty.above
+                guard deviation > 0 else { continue }
+                let rows = fit.runs.count { $0.run.file == run.file }
+                let weight = run.weight / Double(max(20, rows)).squareRoot()
+                scores[outcome.stratum, default: []].append((log(run.stepTimeS / outcome.predicted) / deviation, weight))
+            }
+        }
+        var result: [String: [Double]] = [:]
+        for (stratum, list) in scores where list.count >= 20 {
+            let low = -quantile(list, 0.05) / 1.645
+            let high = quantile(list, 0.95) / 1.645
+            result[stratum] = [max(0.4, low), max(0.4, high)]
+        }
+        return result
+    }
+
+    /// The smallest value at which the cumulated weight reaches `share` of the whole.
+    private static func quantile(_ values: [(Double, Double)], _ share: Double) -> Double {
+        let sorted = values.sorted { $0.0 < $1.0 }
+        let total = sorted.reduce(0) { $0 + $1.1 }
+        var sum = 0.0
+        for (value, weight) in sorted {
+            sum += weight
+            if sum >= share * total { return value }
+        }
+        return sorted.last?.0 ?? 0
     }
 }

@@ -258,6 +258,11 @@ extension Job {
     /// - Throws: `ScheduleError` where no deal is possible.
     func stageLayers(virtualStages: Int) throws(ScheduleError) -> [Int] {
         if let listed = layout.stageLayers { return try StageBalance.explicit(listed).layers(model.layers, stages: virtualStages) }
+        if software.stageBalance == .cumulated, virtualStages > 1, virtualStages <= model.layers {
+            let head = Double(model.vocab) * Double(model.hidden)
+            return StageBalance.cumulated(
+                layers: model.layers, layer: Double(model.parameters.perDenseLayer.total), head: head, stages: virtualStages)
+        }
         let rule: StageBalance? =
             switch software.stageBalance {
             case .endsMinusOne where (model.layers + 2) % virtualStages == 0: .endsMinusOne

@@ -66,7 +66,15 @@ public struct MeasuredMachines: Sendable, Hashable {
     public var gpus: Int
     public var gpusPerNode: Int
     public var interNode: String
-    public init(hardware: String, gpus: Int, gpusPerNode: Int, interNode: String) {
+    /// What joins the GPUs of a node, where the table says so.
+    public var intraNode: String?
+    /// Measured rate of one port, where known.
+    public var linkRate: Bandwidth?
+    public init(
+        hardware: String, gpus: Int, gpusPerNode: Int, interNode: String, intraNode: String? = nil, linkRate: Bandwidth? = nil
+    ) {
+        self.intraNode = intraNode
+        self.linkRate = linkRate
         self.hardware = hardware
         self.gpus = gpus
         self.gpusPerNode = gpusPerNode
@@ -93,7 +101,8 @@ extension Library {
         library.measuredCluster = { machines in
             do throws(CatalogueError) {
                 let (spec, warnings) = try ClusterSpec.measured(
-                    hardware: machines.hardware, gpus: machines.gpus, gpusPerNode: machines.gpusPerNode, interNode: machines.interNode)
+                    hardware: machines.hardware, gpus: machines.gpus, gpusPerNode: machines.gpusPerNode, interNode: machines.interNode,
+                    intraNode: machines.intraNode, linkRate: machines.linkRate)
                 return .success((spec, warnings))
             } catch {
                 return .failure(QuantityError("\(error)"))

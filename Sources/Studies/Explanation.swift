@@ -36,7 +36,8 @@ public struct Explanation: Sendable {
         stack = plan.behaviour.stack
         provenance = data.profiles.provenance
         stepS = answer.result.step.timeS.mean
-        expectedError = plan.expectedError
+        expectedError = answer.result.evidence.stepTimeError
+        range = answer.result.evidence.interval90 ?? []
         breakdown = Activity.allCases.compactMap { activity in
             answer.result.breakdownS[activity].flatMap { $0 > 0 ? (activity: activity, seconds: $0) : nil }
         }
@@ -65,8 +66,9 @@ public struct Explanation: Sendable {
         self.entries = entries.enumerated().sorted { ($1.element.weight, $0.offset) < ($0.element.weight, $1.offset) }.map(\.element)
     }
 
-    /// Of the step time, between which 90 of 100 measurements should lie: 1.645 standard errors of the logarithm to each side.
-    public var interval90: (low: Double, high: Double) { (stepS * exp(-1.645 * expectedError), stepS * exp(1.645 * expectedError)) }
+    /// Of the step time, between which 90 of 100 measurements should lie.
+    public var interval90: (low: Double, high: Double) { (range.first ?? stepS, range.last ?? stepS) }
+    private let range: [Double]
 
     /// Moves the step time by more than a ten-thousandth.
     public var acting: [Entry] { entries.filter { $0.weight > 1e-4 } }

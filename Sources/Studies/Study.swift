@@ -10,6 +10,8 @@ public let programVersion = "0.1.0"
 /// printed, and nothing is written but the journal that a caller hands in.
 public struct Study: Sendable {
     public var data: CalibrationData
+    /// The user's own runs that updated `data`.
+    public var anchored: AnchoredReport?
     /// Threads; no answer depends on them.
     public var jobs: Int
     /// Told how many parts of the work are done, and of how many; from any thread.
@@ -28,5 +30,30 @@ public struct Study: Sendable {
     }
 
     /// For one of many runs that are computed side by side.
-    var single: Study { Study(data: data) }
+    var single: Study {
+        var study = Study(data: data)
+        study.anchored = anchored
+        return study
+    }
+}
+
+/// What the user's own measured runs changed of the calibration.
+public struct AnchoredReport: Sendable, Hashable {
+    public struct Shift: Sendable, Hashable {
+        /// Constant and scope.
+        public var constant: String
+        public var from: Double
+        public var to: Double
+        public init(constant: String, from: Double, to: Double) {
+            self.constant = constant
+            self.from = from
+            self.to = to
+        }
+    }
+    public var rows: Int
+    public var shifted: [Shift]
+    public init(rows: Int, shifted: [Shift]) {
+        self.rows = rows
+        self.shifted = shifted
+    }
 }

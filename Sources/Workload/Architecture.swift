@@ -96,6 +96,13 @@ public struct Architecture: Sendable, Hashable {
     public var maskedLMHead = false
     /// Norm after the embedding (BLOOM, BERT).
     public var embeddingNorm = false
+    /// Rows of an output matrix of its own, in place of the vocabulary's (a span classifier has 2); nil: the vocabulary's.
+    public var outputs: Int?
+    /// Share of the positions that are scored: BERT's pre-training reads 15 % of them off before the output matrix (arXiv:1810.04805 section 3.1).
+    public var scoredShare = 1.0
+    /// ResNeXt (arXiv:1611.05431): groups of a block's 3 x 3 convolution, and channels of one in the first stage; 1 and 64 make a ResNet.
+    public var convolutionGroups = 1
+    public var groupWidth = 64
     /// What users call the sequence length it was trained with.
     public var sequence = 0
     /// Where shape and published parameter count come from.

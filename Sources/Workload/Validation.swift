@@ -14,6 +14,8 @@ extension Architecture {
         if case .resnet(let depth, let imageSize) = kind {
             require(ResNet.depths[depth] != nil, "kind", "a ResNet has 50, 101 or 152 layers, not \(depth)")
             count(imageSize, "image_size", 32...8192)
+            count(convolutionGroups, "groups", 1...1024)
+            count(groupWidth, "group_width", 1...1024)
             return problems
         }
         count(layers, "layers", 1...100_000)

@@ -23,7 +23,7 @@ import Testing
                 #expect(device.source.contains(precision.rawValue), "\(device.name) \(precision)")
             }
             #expect(device.source.contains("(read)") || device.source.contains("(recalled)"), "\(device.name)")
-            #expect(device.memory.count >= 16_000_000_000 && device.memoryBandwidth.bytesPerSecond >= 3e11 && device.boardPower.watts > 50)
+            #expect(device.memory.count >= 900_000_000 && device.memoryBandwidth.bytesPerSecond >= 3e11 && device.boardPower.watts > 50)
             if let reached = device.achievable { #expect(reached < device.peak(.bf16), "\(device.name) beats its peak") }
         }
         for link in contents.links {
@@ -32,7 +32,7 @@ import Testing
         }
         for node in contents.nodes {
             #expect(node.source.contains("gpus") && node.source.contains("nics") && node.source.contains("power"), "\(node.name)")
-            #expect((node.hostPower?.watts ?? 0) >= 500, "\(node.name): a host draws something")
+            #expect((node.hostPower?.watts ?? 0) >= 300, "\(node.name): a host draws something")
         }
         for preset in contents.clusters { #expect(preset.source.contains("gpus"), "\(preset.spec.name)") }
         _ = try CollectiveConstants.parsed.get()
@@ -104,7 +104,7 @@ import Testing
             let rack = try ClusterSpec.measured(hardware: "gb200-186gb", gpus: gpus, gpusPerNode: 4, interNode: network)
             #expect(rack.spec.domain == domain && rack.warnings.isEmpty, "\(gpus)")
         }
-        for text in ["ib-hdr-200g", "ib-hdr-200g-x0", "ib-hdr-200g-xx", "ib-hdr-20g-x8", "a+b+c", "ib-hdr-200g-x8+none", "infiniband"] {
+        for text in ["ib-hdr", "ib-hdr-200g-x0", "ib-hdr-200g-xx", "a+b+c", "ib-hdr-200g-x8+none", "infiniband"] {
             #expect(throws: CatalogueError.self, "\(text)") {
                 try ClusterSpec.measured(hardware: "h100-sxm-80gb", gpus: 16, gpusPerNode: 8, interNode: text)
             }

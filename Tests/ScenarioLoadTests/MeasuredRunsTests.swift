@@ -56,7 +56,7 @@ import Workload
 
     @Test func faultsAreLocated() {
         let bad = faults(
-            "\(Self.header)\n\(Self.row)\n\(Self.row.replacing(",16,8,", with: ",many,8,"))\n\(Self.row.replacing("1.5,2", with: "-1,two"))"
+            "\(Self.header)\n\n\(Self.row.replacing(",16,8,", with: ",many,8,"))\n\(Self.row.replacing("1.5,2", with: "-1,two"))"
         )
         #expect(bad.map(\.keyPath) == ["gpus", "step_time_s", "tensor"])
         #expect(bad.map(\.line) == [3, 4, 4] && bad.map(\.column) == [17, 59, 62])

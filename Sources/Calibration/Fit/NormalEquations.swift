@@ -37,7 +37,7 @@ public struct NormalEquations: Sendable {
 
     /// The solution, and the inverse of the matrix, [size x size].
     /// - Throws: `CalibrationError` where the matrix is not positive definite.
-    func solveWithInverse() throws(CalibrationError) -> (solution: [Double], inverse: [Double]) {
+    public func solveWithInverse() throws(CalibrationError) -> (solution: [Double], inverse: [Double]) {
         guard size > 0 else { return ([], []) }
         // GSL aborts the program on errors unless told not to.
         gsl_set_error_handler_off()

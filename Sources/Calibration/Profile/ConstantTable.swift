@@ -14,13 +14,16 @@ public struct ConstantPrior: Sendable, Hashable {
     /// One value for all devices, or one a generation.
     public let common: Double?
     public let byGeneration: [Generation: Double]
+    /// Values of kinds of stacks (`StackBehaviour.kind`) that differ from the rest.
+    public let byKind: [String: Double]
     /// Spread of the prior: standard deviation of the logarithm.
     public let sigma: Double
     public let range: ClosedRange<Double>
     public let why: String
 
-    public func value(_ generation: Generation) -> Double {
-        common ?? byGeneration[generation] ?? generation.kin.flatMap { byGeneration[$0] } ?? byGeneration[.hopper] ?? range.lowerBound
+    public func value(_ generation: Generation, kind: String = "") -> Double {
+        byKind[kind] ?? common ?? byGeneration[generation] ?? generation.kin.flatMap { byGeneration[$0] } ?? byGeneration[.hopper]
+            ?? range.lowerBound
     }
 }
 
@@ -56,9 +59,14 @@ public struct ConstantTable: Sendable {
                     byGeneration[generation] = number
                 }
             }
+            var byKind: [String: Double] = [:]
+            for (key, value) in entry["kinds"]?.mapping ?? [:] {
+                if let name = key.string, let number = value.float { byKind[name] = number }
+            }
             priors.append(
                 ConstantPrior(
-                    unit: unit, common: prior.float, byGeneration: byGeneration, sigma: sigma, range: range[0]...range[1], why: why))
+                    unit: unit, common: prior.float, byGeneration: byGeneration, byKind: byKind, sigma: sigma, range: range[0]...range[1],
+                    why: why))
         }
         self.priors = priors
     }

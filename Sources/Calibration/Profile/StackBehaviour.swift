@@ -6,8 +6,14 @@ public struct StackBehaviour: Sendable, Hashable {
     /// What selective recomputation repeats: the unfused attention core (Megatron) or every second matrix product (torchtitan).
     public enum Selective: Sendable, Hashable { case attentionCore, half }
 
-    /// Name of the entry in stacks.yaml; constants are looked up under it.
+    /// Name of the entry in stacks.yaml, or of the framework where it has none; constants are looked up under it.
     public var stack: String
+    /// What it is built like: eager, fsdp, megatron, graph (XLA, TensorFlow, MXNet); constants of stacks without runs of their own come from it.
+    public var kind: String
+    /// Memory-bound kernels run one by one although the stack is made to compile them, or compiled although it does not: the power of `uncompiled`.
+    public var compilation: Double
+    /// Stages exchange metadata and wait for it on the host.
+    public var blockingSends: Bool
     /// Part of the release history with constants of its own, or "".
     public var era: String
     public var flashAttention: Bool
@@ -58,6 +64,11 @@ public struct StackTable: Sendable {
         var selectiveHalf = false
         var stageBalance: SoftwareStack.StageBalance?
         var shardsInNode = false
+        var kind = "eager"
+        var compiles = false
+        var blockingSends = false
+        /// First release with fused attention; nil: all.
+        var flashSince: String?
         /// First release of each era, ascending, with its name.
         var eras: [(from: String, name: String)] = []
         var moeGraphs: [RecipeRule] = []
@@ -77,6 +88,8 @@ public struct StackTable: Sendable {
         }
     }
     let entries: [String: Entry]
+    /// Words in the names of frameworks, with the kind that they tell, in order.
+    let kindWords: [(word: String, kind: String)]
     /// What else people call an entry.
     private let aliases: [String: String]
     /// Parts of the names of frameworks without an entry, with the entry whose memory they keep.
@@ -89,7 +102,7 @@ public struct StackTable: Sendable {
     }
 
     /// Frameworks with an entry, sorted.
-    public var names: [String] { entries.keys.sorted().filter { $0 != "generic" } }
+    public var names: [String] { entries.keys.sorted().filter { !$0.hasPrefix("generic") } }
 
     /// - Throws: `CalibrationError` naming the entry at fault.
     init(yaml: String) throws(CalibrationError) {
@@ -100,8 +113,16 @@ public struct StackTable: Sendable {
         } catch let error as CalibrationError { throw error } catch { throw CalibrationError("stacks.yaml: \(error)") }
         let families = root["memory_families"]?.mapping ?? [:]
         var entries: [String: Entry] = [:]
+        var words: [(String, String)] = []
+        for item in root["kind_words"]?.sequence ?? [] {
+            guard let pair = item.sequence?.compactMap(\.string), pair.count == 2 else {
+                throw CalibrationError("stacks.yaml: kind_words holds pairs of a word and a kind")
+            }
+            words.append((pair[0], pair[1]))
+        }
+        kindWords = words
         var memories: [String: StackMemory] = [:]
-        for (key, value) in root where !["names", "memory_of", "memory_families", "offers"].contains(key.string) {
+        for (key, value) in root where !["names", "memory_of", "memory_families", "offers", "kind_words"].contains(key.string) {
             guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
                 throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
             }
@@ -119,6 +140,10 @@ public struct StackTable: Sendable {
             entry.optimizerSynchronises = map["optimizer_synchronises"]?.bool ?? true
             entry.selectiveHalf = map["selective"]?.string == "half"
             entry.stageBalance = map["stage_balance"]?.string.flatMap(SoftwareStack.StageBalance.init)
+            entry.kind = map["kind"]?.string ?? "eager"
+            entry.compiles = map["compiles"]?.bool ?? false
+            entry.blockingSends = map["blocking_sends"]?.bool ?? false
+            entry.flashSince = map["flash_since"]?.string
             entry.shardsInNode = map["shard_group"]?.string == "node"
             entry.eras = Self.words(map["eras"]).map { (from: $0.0, name: $0.1) }.sorted { $0.from < $1.from }
             entry.moeGraphs = Self.rules(map["moe_graphs"])
@@ -208,8 +233,13 @@ public struct StackTable: Sendable {
 
     /// Fills in what the stack leaves open. `precision` and `isMoE` decide defaults that recipes tie to them.
     public func behaviour(of software: SoftwareStack, on device: Accelerator, isMoE: Bool, precision: Precision) -> StackBehaviour {
-        let (name, entry) = entry(of: software)
-        let isModern = device.generation != .ampere && ![.volta, .turing, .pascal].contains(device.generation)
+        let framework = software.framework.lowercased()
+        let known = entry(of: framework)
+        let kind = known.flatMap { entries[$0]?.kind } ?? kindWords.first { framework.contains($0.word) }?.kind ?? "eager"
+        // A framework without an entry does as the plain one of its kind, and its constants are its own where runs of it were fitted.
+        let name = known ?? framework.map { $0.isWhitespace ? "-" : String($0) }.joined()
+        let entry = known.flatMap { entries[$0] } ?? entries["generic-\(kind)"] ?? entries["generic"] ?? Entry()
+        let isModern = ![.pascal, .volta, .turing, .ampere].contains(device.generation)
         let era = software.release.flatMap { release in entry.eras.last { $0.from <= release }?.name } ?? ""
         let routing = (software.routing ?? "").split(separator: "+").map(String.init)
         func holds(_ rules: [RecipeRule]) -> Bool {
@@ -217,11 +247,14 @@ public struct StackTable: Sendable {
             return rules.contains { $0.holds(release, device.generation, routing: routing, precision) }
         }
         let sixteenBitGradients = ["fp16", "bf16"].contains(software.gradientPrecision ?? "")
+        let early = entry.flashSince.map { since in software.release.map { $0 < since } ?? false } ?? false
         // Releases of today run fused attention wherever there is a kernel for it; the first is for Ampere (arXiv:2205.14135).
-        let hasKernel = device.generation != .volta && device.generation != .pascal
-        let flash = entry.flashAttention && (entry.flashFrom == nil || hasKernel)
+        let hasKernel = ![.pascal, .volta, .turing].contains(device.generation)
+        let flash = entry.flashAttention && (entry.flashFrom == nil || hasKernel) && !early
+        let compiled = software.compiled ?? entry.compiles
         return StackBehaviour(
-            stack: name, era: era, flashAttention: software.flashAttention ?? flash,
+            stack: name, kind: kind, compilation: compiled == entry.compiles ? 0 : compiled ? -1 : 1, blockingSends: entry.blockingSends,
+            era: era, flashAttention: software.flashAttention ?? flash,
             // MoE recipes run expert-tensor 1 and do not use the user-buffer overlap.
             tensorOverlap: software.tensorOverlap ?? (isMoE ? .none : entry.tensorOverlap),
             dataOverlap: software.dataOverlap ?? entry.dataOverlap,
@@ -235,6 +268,6 @@ public struct StackTable: Sendable {
             stageBalance: software.stageBalance ?? entry.stageBalance, launchBlocking: software.launchBlocking ?? false,
             cudaGraphs: software.cudaGraphs ?? holds(entry.moeGraphs), fusedExperts: holds(entry.moeFused), scaling: software.scaling,
             environment: software.environment ?? "",
-            shardsInNode: entry.shardsInNode, why: entry.why, isGeneric: name == "generic")
+            shardsInNode: entry.shardsInNode, why: entry.why, isGeneric: known == nil)
     }
 }

@@ -34,6 +34,17 @@ public struct StackMemory: Sendable, Hashable {
     /// Selective recomputation repeats every second matrix product.
     public var repeatsHalf = false
 
+    /// Gated activations and their product are kept apart (eager code), not made again in one kernel.
+    public var keepsGate = false
+    /// Bytes that an unfused loss holds of a logit beside the 16-bit one.
+    public var lossBytes = 8.0
+    /// Bytes that a stage with the head keeps for each hidden element of each token whole, where there is a tensor group.
+    public var headBytes = 0.0
+    /// The figure is printed by the first rank alone.
+    public var printsFirstStage = false
+    /// Weights, gradients and states of the optimizer are all 16-bit, and there are no masters (single-device fine-tuning).
+    public var isPure16 = false
+
     init() {}
 
     /// - Throws: `CalibrationError` naming the entry at fault.
@@ -59,6 +70,11 @@ public struct StackMemory: Sendable, Hashable {
         keepsOnlyLowWeights = value("low_weights_only")?.bool ?? false
         fusedLoss = value("fused_loss")?.string.flatMap(FusedLoss.init(rawValue:)) ?? .never
         dropout = value("dropout")?.bool ?? false
+        keepsGate = value("keeps_gate")?.bool ?? false
+        lossBytes = value("loss_bytes")?.float ?? 8
+        headBytes = value("head_bytes")?.float ?? 0
+        printsFirstStage = value("prints")?.string == "first"
+        isPure16 = value("pure_16")?.bool ?? false
         unfusedAttention = !entry.flashAttention
         repeatsHalf = entry.selectiveHalf
     }

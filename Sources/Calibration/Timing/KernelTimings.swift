@@ -37,6 +37,9 @@ public struct KernelTimings: Sendable {
     public let measured: MeasuredKernels?
 
     private let peak16: Double
+    /// Share of the peak that 16-bit products reach, or fp32 ones where that is what is computed in.
+    private let wideEfficiency: Double
+    private let memoryFactor: Double
     private let peakLow: Double
     private let wideBytes: Double
     private let bandwidth: Double
@@ -70,6 +73,8 @@ public struct KernelTimings: Sendable {
         let wide: Precision = precision.isLow ? .bf16 : precision
         peak16 = accelerator.peak(wide) * Self.powerShare(accelerator)
         wideBytes = wide.bytes
+        wideEfficiency = constants[wide == .fp32 ? .gemmFp32 : .gemm]
+        memoryFactor = pow(constants[.uncompiled], behaviour.compilation)
         peakLow = accelerator.peak(precision) * Self.powerShare(accelerator)
         bandwidth = accelerator.memoryBandwidth.bytesPerSecond
         shape = GEMMShape(accelerator.generation)
@@ -187,7 +192,9 @@ public struct KernelTimings: Sendable {
         let efficiency: Double =
             gemm.grouped
             ? constants[.grouped]
-            : isLow ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow]) : constants[.gemm]
+            : isLow
+                ? (precision == .nvfp4 ? constants[.gemmFp4] : constants[.gemmLow])
+                : wideEfficiency * (splitsK ? constants[.convolution] : 1)
         // A grouped kernel fills the machine with the tiles of all its products.
         let units = Double(accelerator.computeUnits)
         let rows = gemm.grouped ? m * count : m
@@ -258,7 +265,8 @@ public struct KernelTimings: Sendable {
         } else if core.headDim % 64 != 0 {
             penalty *= 1 + constants[.attentionUnaligned]
         }
-        let product = scores * Double(core.headDim + core.valueDim) / (constants[.attentionBmm] * peak16) * penalty
+        let batched = precision == .fp32 ? wideEfficiency * 0.85 : constants[.attentionBmm]
+        let product = scores * Double(core.headDim + core.valueDim) / (batched * peak16) * penalty
         let softmax = scores * (pass == .forward ? 9 : 15) * constants[.attentionSoftmax] / (constants[.memory] * bandwidth)
         return (pass == .forward ? 2 : 4) * product + softmax
     }
@@ -270,7 +278,8 @@ public struct KernelTimings: Sendable {
 
     private func fusion(_ part: Part) -> Double {
         switch part {
-        case .elementwise, .attention, .mlp, .projection, .convolution: constants[.elementwise]
+        case .elementwise, .attention, .mlp, .projection: constants[.elementwise] * memoryFactor
+        case .convolution: constants[.convolutionTraffic] * memoryFactor * (wideBytes > 2 ? constants[.convolutionWide] : 1)
         case .loss, .head: constants[.logits]
         case .router, .experts: constants[.moePermute]
         case .embedding: 1
@@ -282,9 +291,10 @@ public struct KernelTimings: Sendable {
 
     /// GPU time against the host's launch time: a smooth maximum, since the GPU runs ahead of neither for long; with blocking launches their sum;
     /// with CUDA graphs a tenth of the launch cost remains (a graph launches some 0.6 us a node; FITS.md section 6: graphs contain no launch gap).
-    public func withLaunches(gpu: Double, kernels: Double) -> Double {
+    /// - Parameter waiting: seconds for which the host is held up beside.
+    public func withLaunches(gpu: Double, kernels: Double, waiting: Double = 0) -> Double {
         if behaviour.launchBlocking { return gpu + kernels * constants[.launchBlocking] * 1e-6 }
-        let host = kernels * constants[.launch] * 1e-6 * (behaviour.cudaGraphs ? 0.1 : 1)
+        let host = kernels * constants[.launch] * 1e-6 * (behaviour.cudaGraphs ? 0.1 : 1) + waiting
         guard host > 0, gpu > 0 else { return max(gpu, host) }
         let ratio = host / gpu
         return gpu * pow(1 + pow(ratio, 6), 1.0 / 6)

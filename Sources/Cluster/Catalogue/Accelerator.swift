@@ -38,6 +38,10 @@ public struct Accelerator: Sendable, Hashable {
     public var name: String
     /// Architecture of the chip.
     public var generation: Generation
+    /// The silicon: cards of one chip (A100 and A800) differ by their own figures alone.
+    public var chip: String
+    /// Whether cards of a machine reach each other's memory over PCIe; where they do not, all of them share one path through the host.
+    public var peerToPeer = true
     /// Streaming multiprocessors or compute units.
     public var computeUnits: Int
     /// Dense peaks (no structured sparsity), FLOP/s. A format the device lacks is absent.
@@ -64,10 +68,11 @@ public struct Accelerator: Sendable, Hashable {
 
     public init(
         name: String, generation: Generation, computeUnits: Int, peaks: [Precision: Double], memory: Bytes, memoryBandwidth: Bandwidth,
-        l2: Bytes = .zero, pcieGeneration: Int = 4, boardPower: Power, achievable: Double? = nil, source: String
+        l2: Bytes = .zero, pcieGeneration: Int = 4, boardPower: Power, achievable: Double? = nil, chip: String? = nil, source: String
     ) {
         self.name = name
         self.generation = generation
+        self.chip = chip ?? generation.rawValue
         self.computeUnits = computeUnits
         self.peaks = peaks
         self.memory = memory

@@ -37,6 +37,8 @@ extension Catalogue {
                 }
                 device.usableShare = Double(usable.count) / Double(device.memory.count)
             }
+            if entry.has("chip") { device.chip = try entry.text("chip") }
+            if entry.has("peer_to_peer") { device.peerToPeer = try entry.text("peer_to_peer") == "true" }
             device.source = entry.citation
             result.append(device)
         }

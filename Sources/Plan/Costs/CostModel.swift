@@ -45,7 +45,7 @@ public struct CostModel: Sendable {
             let inside = GroupShape(ranks: shape.perDomain, perDomain: shape.perDomain, concurrent: shape.concurrent)
             return max(across, collectives.seconds(.allToAll, bytes: communication.bytes, group: inside, efficiency: efficiency))
         }
-        return seconds(communication.kind.collective, bytes: communication.bytes, group: shape)
+        return seconds(communication.kind.collective, bytes: communication.bytes, group: shape) + ringStart(communication)
     }
 
     /// A measured collective of a group that has its links to itself; nil where none of its size was measured.
@@ -131,7 +131,8 @@ public struct CostModel: Sendable {
     func cost(of ops: [Op], again: RecomputedModules = []) -> LayerCost {
         var cost = LayerCost()
         for op in ops {
-            let kernels = Double(timings.kernels(op))
+            var kernels = Double(timings.kernels(op))
+            if case .communication = op.work { kernels *= collectiveKernels }
             var piece = PassCost()
             if case .communication(let communication) = op.work {
                 let time = seconds(communication)

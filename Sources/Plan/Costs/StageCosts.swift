@@ -76,7 +76,7 @@ public struct StageCosts: Sendable {
                 }
                 sum.add(costs[unit], again: recomputation.cost(of: costs[unit], full: isFull))
             }
-            var passes = sum.passes(model.timings)
+            var passes = sum.passes(model.timings, waiting: model.blockingPerLayer * Double(work.stageLayers[stage]))
             passes.forward.seconds += sync
             passes.backward.seconds += sync
             if model.behaviour.copiesGradients {
@@ -87,9 +87,10 @@ public struct StageCosts: Sendable {
             stages.append(passes)
             self.data.append(DataTraffic(data(work.parameters[stage])))
             let shard = job.layout.zero >= 1 ? Double(job.replicas) : 1
+            let start = model.updateStart(units.map { work.units[$0] })
             let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
             let codec = job.training.compression?.kernelSeconds(work.parameters[stage], model: model) ?? 0
-            optimizer.append((update * constants[.optimizer] + codec) * constants[.degradation])
+            optimizer.append((update * constants[.optimizer] + start + codec) * constants[.degradation])
             if let offload {
                 host.append(offload.traffic(work.parameters[stage]))
                 optimizer[stage] = host[stage].step
@@ -98,7 +99,7 @@ public struct StageCosts: Sendable {
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
             sum.add(cost, again: recomputation.cost(of: cost, full: work.isLayer(unit) && (full.max() ?? 0) > 0))
-            units.append(sum.passes(model.timings))
+            units.append(sum.passes(model.timings, waiting: 0))
             unitData.append(DataTraffic(data(work.unitParameters[unit])))
             if let offload { unitHost.append(offload.traffic(work.unitParameters[unit])) }
         }
@@ -191,14 +192,16 @@ private struct Sum {
         weightKernels += cost.weightKernels
     }
 
-    func passes(_ timings: KernelTimings) -> StageCosts.Passes {
+    /// - Parameter waiting: seconds for which the host is held up, a third of them in the forward pass.
+    func passes(_ timings: KernelTimings, waiting: Double) -> StageCosts.Passes {
         var passes = StageCosts.Passes(forward: forward, backward: backward, weight: weight)
-        let ahead = forward.seconds[.forward]
-        passes.forward.seconds[.launch] += timings.withLaunches(gpu: ahead, kernels: forwardKernels) - ahead
+        // Collectives are issued ahead like kernels, so the host runs beside both.
+        let ahead = forward.seconds.total
+        passes.forward.seconds[.launch] += timings.withLaunches(gpu: ahead, kernels: forwardKernels, waiting: waiting / 3) - ahead
         // B and W run one after the other, so the host gets ahead over both.
-        let back = backward.seconds[.backward] + backward.seconds[.recompute]
-        let behind = back + weight.seconds[.backward]
-        let launches = timings.withLaunches(gpu: behind, kernels: backwardKernels + weightKernels) - behind
+        let behind = backward.seconds.total + weight.seconds.total
+        let launches =
+            timings.withLaunches(gpu: behind, kernels: backwardKernels + weightKernels, waiting: waiting * 2 / 3) - behind
         passes.backward.seconds[.launch] += launches
         return passes
     }

@@ -77,7 +77,7 @@ public struct StageWork: Sendable {
         let local = units.map { Self.parameters(of: $0, job: job) }
         unitParameters = local
         // Where the pipeline folds back, the first and the last stage are one rank's, which keeps one table.
-        let splitsTie = model.tiedEmbeddings && stageLayers.count > 1 && !PipelineShape(job: job).foldsBack
+        let splitsTie = model.tiedEmbeddings && model.outputs == nil && stageLayers.count > 1 && !PipelineShape(job: job).foldsBack
         parameters = stages.enumerated().map { stage, own in
             var sum = LocalParameters()
             for unit in own { sum += local[unit] }

@@ -22,6 +22,8 @@ public enum StageBalance: Sendable, Hashable {
         case .endsMinusOne: self = .endsMinusOne
         case .embeddingsAsLayers: self = .embeddingsAsLayers
         case .lastShorter: self = .lastShorter
+        // Needs the model's weights: `cumulated(layers:layer:head:stages:)`.
+        case .cumulated: self = .remainder
         case nil: self = .remainder
         }
     }
@@ -80,6 +82,23 @@ public enum StageBalance: Sendable, Hashable {
         }
         var dealt = Array(repeating: layers / stages, count: stages)
         for i in 0..<(layers % stages) { dealt[min(1 + i, stages - 1)] += 1 }
+        return dealt
+    }
+
+    /// Layers of each stage where blocks join a stage until the sum of their weights reaches its share of the whole; the output matrix comes last and
+    /// may leave the last stage without a layer.
+    /// - Parameters:
+    ///   - layer: weights of a layer
+    ///   - head: weights of the output matrix
+    static func cumulated(layers: Int, layer: Double, head: Double, stages: Int) -> [Int] {
+        let whole = Double(layers) * layer + head
+        var dealt = Array(repeating: 0, count: stages)
+        var (stage, sum) = (0, 0.0)
+        for _ in 0..<layers {
+            dealt[stage] += 1
+            sum += layer
+            if stage < stages - 1, sum >= whole * Double(stage + 1) / Double(stages) * (1 - 1e-9) { stage += 1 }
+        }
         return dealt
     }
 

@@ -11,7 +11,7 @@ struct ConvolutionMemory {
     /// Elements kept for a picture.
     private(set) var elements = 0.0
 
-    init(depth: Int, imageSize: Int) {
+    init(depth: Int, imageSize: Int, groups: Int = 1, groupWidth: Int = 64) {
         let blocks = depth >= 152 ? [3, 8, 36, 3] : depth >= 101 ? [3, 4, 23, 3] : [3, 4, 6, 3]
         var side = imageSize / 2 + imageSize % 2
         var channels = 64
@@ -21,12 +21,13 @@ struct ConvolutionMemory {
         elements += 64 * Double(side) * Double(side)
         for (stage, count) in blocks.enumerated() {
             let width = 64 << stage
+            let inner = width * groupWidth * max(1, groups) / 64
             for block in 0..<count {
                 let before = side
                 if stage > 0, block == 0 { side = (side + 1) / 2 }
-                add(kernel: 1, from: channels, to: width, side: before)
-                add(kernel: 3, from: width, to: width, side: side)
-                add(kernel: 1, from: width, to: 4 * width, side: side)
+                add(kernel: 1, from: channels, to: inner, side: before)
+                add(kernel: 3, from: inner / max(1, groups), to: inner, side: side)
+                add(kernel: 1, from: inner, to: 4 * width, side: side)
                 if block == 0 { add(kernel: 1, from: channels, to: 4 * width, side: side) }
                 channels = 4 * width
             }

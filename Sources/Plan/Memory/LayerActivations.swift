@@ -98,6 +98,7 @@ public struct LayerActivations: Sendable, Hashable {
         add("MLP input", x.linear * x.h * x.local, from: .norms)
         let projections: Double = x.gated ? 2 : 1
         add("activation input", x.ahead * projections * width * x.split, from: .mlp)
+        if x.traits.stack.keepsGate, x.gated { add("activated gate", x.e * width * x.split, from: [.activation, .mlp]) }
         add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp])
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)

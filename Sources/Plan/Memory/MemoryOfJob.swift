@@ -20,7 +20,12 @@ extension MemoryEstimate {
     public init(job: Job, placement: StagePlacement) {
         let capacity = Double(job.cluster.accelerator.usable.count)
         if case .resnet(let depth, let imageSize) = job.model.kind {
-            self.init(stages: [ConvolutionMemory(depth: depth, imageSize: imageSize).stage(job, capacity: capacity)], capacity: capacity)
+            self.init(
+                stages: [
+                    ConvolutionMemory(
+                        depth: depth, imageSize: imageSize, groups: job.model.convolutionGroups, groupWidth: job.model.groupWidth
+                    ).stage(job, capacity: capacity)
+                ], capacity: capacity)
         } else {
             let model = StageMemory(job)
             let starts = StageMemory.firstLayers(placement)
@@ -29,6 +34,12 @@ extension MemoryEstimate {
                 capacity: capacity)
         }
         margin = job.layout.memoryMargin
+    }
+
+    /// Bytes that the job's framework prints as its peak: those of the fullest stage as it counts them, or of the first where that rank alone prints.
+    public func printed(for job: Job) -> Double {
+        let traits = MemoryTraits(job)
+        return traits.stack.printsFirstStage ? stages.first?.total(traits.stack.measure) ?? 0 : peak(traits.stack.measure)
     }
 
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
@@ -120,7 +131,10 @@ private struct StageMemory {
                 live = max(live, kept.live + activations.workspace)
             }
             if depths[chunk] == 0 { stage.activations += held * embedding }
-            if depths[chunk] == last { stage.activations += held * 2 * shape.e * shape.h * shape.local }
+            if depths[chunk] == last {
+                stage.activations += held * 2 * shape.e * shape.h * shape.local
+                if job.layout.tensor > 1 { stage.activations += traits.stack.headBytes * shape.h * shape.tokens }
+            }
             if traits.family == .deepspeed, job.layout.pipeline > 1 {
                 // The pipeline engine keeps the output of every micro-batch in flight until its backward.
                 stage.buffers += held * shape.e * shape.h * shape.tokens
@@ -182,6 +196,7 @@ private struct StageMemory {
     /// Logits of one micro-batch, vocabulary-parallel, at the worse of two moments.
     private var loss: Double {
         let tensor = Double(max(1, job.layout.tensor))
+        let outputs = Double(job.model.outputs ?? job.model.vocab)
         var parts = 1.0
         // The gradient of the last hidden states, which parts of the loss fill one after the other.
         var gathered = 0.0
@@ -191,11 +206,11 @@ private struct StageMemory {
         // A kernel's tile of logits is nothing beside the rest.
         case .fused: (parts, gathered) = (.infinity, shape.e * shape.h * shape.tokens)
         }
-        let elements = Double(job.model.vocab) * shape.tokens / tensor / parts
+        let elements = outputs * shape.tokens * job.model.scoredShare / tensor / parts
         // Unfused: 16-bit logits, their fp32 copy and its exponentials.
-        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : 8))
+        let forward = elements * (shape.e + (traits.fusedLoss ? 0 : traits.stack.lossBytes))
         // Gradient of the logits and the head's weight gradient in fp32 before it is added up.
-        let backward = elements * shape.e + 4 * Double(job.model.vocab) * shape.h / tensor
+        let backward = elements * shape.e + 4 * outputs * shape.h / tensor
         return gathered + max(forward, traits.family == .megatron ? backward : 0)
     }
 }
@@ -256,6 +271,9 @@ struct StateBytes {
         let compute = job.precision.compute
         // A master in the very format that is computed with is the parameter itself (pure 16-bit training).
         let isOne = job.precision.master == compute
+        if traits.stack.isPure16, compute.bytes == 2, !isOne {
+            return job.stateBytesPerParameter / 2 * sharded(weights, job.layout.zero >= 1)
+        }
         let hasMaster = compute.bytes < 4 && !traits.keepsOnlyMasters(job) && !isOne
         let master = hasMaster ? masterBytes : 0
         return (master + job.stateBytesPerParameter) * sharded(weights, job.layout.zero >= 1)

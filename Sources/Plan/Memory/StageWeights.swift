@@ -42,7 +42,11 @@ struct StageWeights: Sendable, Hashable {
         }
         if hasHead {
             // A tied head needs the table on the last stage too, unless both ends are one stage.
-            if !(model.tiedEmbeddings && hasEmbedding) { tables += table }
+            if let outputs = model.outputs {
+                dense += Double(outputs) * hidden / tensor
+            } else if !(model.tiedEmbeddings && hasEmbedding) {
+                tables += table
+            }
             dense += normWidth * hidden + (model.pooler ? hidden * hidden + hidden : 0)
             dense += model.maskedLMHead ? hidden * hidden + 3 * hidden + Double(model.vocab) / tensor : 0
         }

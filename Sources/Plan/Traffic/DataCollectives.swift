@@ -42,7 +42,11 @@ public struct DataCollectives: Sendable, Hashable {
             let isWhole = zero == 0 || model.behaviour.zero1AllReduce && zero < 3
             reduce.append(model.data(isWhole ? .allReduce : .reduceScatter, .group(kind), gradients, shape))
         }
-        if zero >= 1 { gather.append(model.data(.allGather, .group(kind), weights, shape)) }
+        if zero >= 1 {
+            var whole = model.data(.allGather, .group(kind), weights, shape)
+            whole.seconds += model.shardStart(ranks: shape.ranks, crosses: shape.crossesDomains)
+            gather.append(whole)
+        }
     }
 }
 
@@ -57,7 +61,7 @@ extension CostModel {
     /// The groups of hybrid sharding where `group` is cut, else nil.
     fileprivate func hybridGroups(of group: GroupShape) -> (inside: GroupShape, across: GroupShape)? {
         let layout = deployment.layout
-        guard layout.zero >= 2 else { return nil }
+        guard layout.zero >= 2 || layout.zero == 1 && layout.shardGroup != nil else { return nil }
         let asked = layout.shardGroup ?? (behaviour.shardsInNode ? deployment.cluster.gpusPerNode : group.ranks)
         guard asked < group.ranks, asked > 0 else { return nil }
         let inside = GroupShape(ranks: asked, perDomain: min(asked, max(1, group.perDomain)), concurrent: group.concurrent)

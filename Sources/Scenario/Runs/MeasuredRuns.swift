@@ -14,7 +14,7 @@ public struct MeasuredRun: Sendable {
     /// What was run; nil where the row cannot be modelled, and then `reason` says why.
     public var job: Job?
     public var reason: String?
-    /// Seconds of one optimizer step.
+    /// Seconds of one optimizer step; 0 where the cell is no number.
     public var stepTimeS: Double
     /// Gigabytes (10^9 bytes) of device memory, where measured.
     public var memoryGB: Double?
@@ -26,24 +26,41 @@ public struct MeasuredRun: Sendable {
     public var warnings: [String]
     /// Columns that state no fact of the run: empty, or named in `assumed` as a guess of the table's author.
     public var open: Set<String> = []
+    /// The table says that something else was measured than what the row describes (`outlier`): listed, and not scored.
+    public var isExcluded = false
+    /// Workers that average now and then; `job` is one of them.
+    public var localUpdates: LocalUpdates?
     /// Every filled column as written.
     public var columns: [String: String]
     /// Equal for rows that share model and number of GPUs, for rank correlations.
     public var group: String
 }
 
+extension MeasuredRun {
+    /// A job whose step nobody measured; its time stands as one second.
+    public init(job: Job, id: String) {
+        self.init(
+            id: id, file: "", line: 0, hardware: job.cluster.accelerator.name, framework: job.software.framework, source: "", job: job,
+            reason: nil, stepTimeS: 1, memoryGB: nil, weight: 1, completeness: nil, warnings: [], columns: [:], group: id)
+    }
+}
+
 /// Reads tables of measured runs.
 public enum MeasuredRuns {
     /// Columns of the contract, the required ones first.
     public static let columns = required + optional
-    static let required = ["hardware", "gpus", "layers", "hidden", "heads", "vocab", "sequence", "global_batch", "step_time_s"]
+    static let required = ["hardware", "gpus", "global_batch", "step_time_s"] + shape
+    /// Needed where no column `model` names what was trained.
+    private static let shape = ["layers", "hidden", "heads", "vocab", "sequence"]
     static let optional = [
         "id", "source", "gpus_per_node", "inter_node", "kv_heads", "head_dim", "ffn", "activation", "experts", "active_experts",
         "shared_experts", "expert_ffn", "dense_layers", "attention", "micro_batch", "tensor", "pipeline", "virtual", "context", "expert",
         "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb", "weight",
         "flash_attention", "tensor_overlap", "data_overlap", "scaling", "release", "launch_blocking", "stage_balance", "gradient_precision",
         "routing", "environment", "q_rank", "kv_rank", "rope_dim", "window", "mtp_layers", "tied_embeddings", "transformer_engine",
-        "compiled",
+        "compiled", "model", "image", "intra_node", "algorithm", "inner_steps", "link_gbit_s", "link_gbit_s_measured", "optimizer",
+        "causal",
+        "head", "shard_group", "offload", "fused_step", "adapters", "loss_chunks", "packing", "outlier",
         "completeness", "assumed",
     ]
 
@@ -54,8 +71,8 @@ public enum MeasuredRuns {
     }
 
     /// Reads a CSV file with a header; extra columns are ignored.
-    /// - Returns: a run for each row, in order; one that cannot be modelled has no job but a reason.
-    /// - Throws: `ScenarioErrors` where the file is no table, holds no row, lacks a column that every run needs, or holds a cell of the wrong type.
+    /// - Returns: a run for each row, in order; one that cannot be modelled, for a cell of the wrong type too, has no job but a reason.
+    /// - Throws: `ScenarioErrors` where the file is no table, lacks a column that every run needs, or has no row without a fault.
     public static func read(path: String, library: Library = .standard) throws(ScenarioErrors) -> [MeasuredRun] {
         try table(path: path, library: library).runs
     }
@@ -75,7 +92,8 @@ public enum MeasuredRuns {
     private static func read(_ source: SourceText, library: Library) throws(ScenarioErrors) -> Table {
         let table = try CSVTable.parse(source)
         var errors: [ScenarioError] = []
-        for name in required where !table.header.contains(name) {
+        let needed = table.header.contains("model") ? required.filter { !shape.contains($0) } : required
+        for name in needed where !table.header.contains(name) {
             let close = nearest(name, in: table.header.filter { !columns.contains($0) })
             errors.append(
                 ScenarioError(
@@ -90,12 +108,14 @@ public enum MeasuredRuns {
         }
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         var runs: [MeasuredRun] = []
+        var isSound = false
         for row in table.rows {
             var cells = MeasuredCells(table: table, row: row)
-            if let run = MeasuredRow.run(&cells, library: library) { runs.append(run) }
+            runs.append(MeasuredRow.run(&cells, library: library))
             errors += cells.errors
+            isSound = isSound || cells.errors.isEmpty
         }
-        guard errors.isEmpty else { throw ScenarioErrors(errors) }
+        guard isSound || errors.isEmpty else { throw ScenarioErrors(errors) }
         return Table(runs: runs, remarks: misspelt(table) + repeated(runs))
     }
 

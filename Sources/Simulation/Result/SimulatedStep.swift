@@ -116,6 +116,8 @@ public struct Evidence: Sendable, Hashable, Codable {
     public var interpolated: Double
     public var formula: Double
     public var stepTimeError: Double
+    /// Seconds of a step between which 90 of 100 measurements should lie; nil where it was not asked for.
+    public var interval90: [Double]?
     public init(measured: Double, interpolated: Double, formula: Double, stepTimeError: Double) {
         self.measured = measured
         self.interpolated = interpolated
@@ -125,6 +127,7 @@ public struct Evidence: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case measured, interpolated, formula
         case stepTimeError = "step_time_error"
+        case interval90
     }
 }
 

@@ -27,7 +27,7 @@ struct StepAccount {
     /// FLOPs of the passes that run twice: the layers' forward (a third of forward and backward), the head not among them
     /// (arXiv:2104.04473 eq. 3), or the attention core alone.
     private func recomputedFLOPs(model: Double, tokens: Double) -> Double {
-        let head = 6 * Double(job.model.vocab * job.model.hidden) * tokens
+        let head = 6 * Double((job.model.outputs ?? job.model.vocab) * job.model.hidden) * tokens
         let attention = max(0, model - 6 * Double(job.model.parameters.activeMultiplying) * tokens)
         switch job.training.recompute {
         case .none, .auto: return 0

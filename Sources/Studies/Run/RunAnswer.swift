@@ -30,6 +30,8 @@ public struct RunAnswer: Sendable {
     public var priceSources: [String: String] = [:]
     /// Changes of the layout that would make it fit, best first.
     public var suggestions: [String] = []
+    /// The user's own runs that updated the calibration.
+    public var anchored: AnchoredReport?
 
     public init(scenario: Scenario, result: SimulatedStep, run: RunSummary, bill: Bill, version: String = programVersion) {
         self.scenario = scenario.name
@@ -59,12 +61,18 @@ extension Study {
             let plan = try scenario.job.plan(data)
             var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
             if let remark = plan.attentionRemark(scenario.job.software, data: data) { step.warnings.append(remark) }
+            let uncertainty = plan.uncertainty(data.profiles, priors: data.priors)
+            let range = uncertainty.interval90(step.step.timeS.mean)
+            step.evidence.stepTimeError = uncertainty.error
+            step.evidence.interval90 = [range.lowerBound, range.upperBound]
+            step.warnings.insert(contentsOf: uncertainty.remarks, at: 0)
             if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step) }
             let run = RunSummary(undisturbed: plan.job, stepS: step.step.timeS.mean)
             let usage = try Usage(of: run, step: step, job: plan.job, stored: scenario.prices.stored)
             let bill = try scenario.prices.bill(for: usage)
             var answer = RunAnswer(scenario: scenario, result: step, run: run, bill: bill)
             if !plan.memory.fits { answer.suggestions = MemoryEstimate.fittingLayouts(plan.job, data: data) }
+            answer.anchored = anchored
             return answer
         }
     }

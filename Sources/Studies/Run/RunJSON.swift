@@ -18,7 +18,7 @@ extension RunAnswer {
 
     /// - Parameter spreadDistributions: write a distribution as an object even where all samples are equal, so that a table has the same columns.
     public func jsonValue(spreadDistributions: Bool) -> JSONValue {
-        .object([
+        let fields: [(key: String, value: JSONValue)] = [
             ("scenario", .string(scenario)), ("hash", .string(hash)), ("version", .string(version)), ("seed", .unsigned(seed)),
             ("valid", .bool(valid)), ("warnings", .array(allWarnings.map { .string($0) })),
             ("step", step(result.step, spread: spreadDistributions)),
@@ -41,7 +41,12 @@ extension RunAnswer {
                         .object([("subject", .string($0.subject)), ("value", .string($0.value)), ("source", .string($0.source))])
                     })
             ),
-        ])
+        ]
+        return .object(fields + anchoredFields)
+    }
+
+    private var anchoredFields: [(key: String, value: JSONValue)] {
+        anchored.map { [(key: "anchored", value: JSONValue($0))] } ?? []
     }
 
     private func runJSON(spread: Bool) -> JSONValue {
@@ -112,9 +117,24 @@ extension RunAnswer {
 
 extension JSONValue {
     public init(_ evidence: Evidence) {
-        self = .object([
+        var fields: [(key: String, value: JSONValue)] = [
             ("measured", .number(evidence.measured)), ("interpolated", .number(evidence.interpolated)),
             ("formula", .number(evidence.formula)), ("step_time_error", .number(evidence.stepTimeError)),
+        ]
+        if let range = evidence.interval90 { fields.append(("interval90", .array(range.map { JSONValue.number($0) }))) }
+        self = .object(fields)
+    }
+
+    init(_ anchored: AnchoredReport) {
+        self = .object([
+            ("rows", .integer(anchored.rows)),
+            (
+                "shifted",
+                .array(
+                    anchored.shifted.map {
+                        .object([("constant", .string($0.constant)), ("from", .number($0.from)), ("to", .number($0.to))])
+                    })
+            ),
         ])
     }
 }

@@ -1,3 +1,4 @@
+import Calibration
 import Fidelity
 import Foundation
 import Plan
@@ -10,6 +11,21 @@ extension Study {
     public func validate(_ runs: [MeasuredRun]) -> ValidationReport {
         let count = runs.count
         return ValidationReport(rows: parallelMap(runs, jobs: jobs, finished: { progress($0, count) }) { ValidationRow($0, data) })
+    }
+
+    /// The same after every source was given some of its own runs, which are then not scored.
+    /// - Throws: `CalibrationError` where a run cannot be timed.
+    public func validate(_ runs: [MeasuredRun], anchored choice: AnchorChoice) throws(CalibrationError) -> ValidationReport {
+        var own: [Int: CalibrationData] = [:]
+        var given = Set<Int>()
+        for source in try AnchoredSources(runs: runs, choice: choice, data: data).sources {
+            for member in source.members { own[member] = source.data }
+            given.formUnion(source.anchors)
+        }
+        let (updates, scored) = (own, runs.indices.filter { !given.contains($0) })
+        let count = scored.count
+        return ValidationReport(
+            rows: parallelMap(scored, jobs: jobs, finished: { progress($0, count) }) { ValidationRow(runs[$0], updates[$0] ?? data) })
     }
 }
 
@@ -32,7 +48,7 @@ extension ValidationRow {
                 gpus: run.job?.cluster.gpus ?? run.integer("gpus"), layers: run.job?.model.layers ?? run.integer("layers"),
                 hidden: run.job?.model.hidden ?? run.integer("hidden"), sequence: training?.sequence ?? run.integer("sequence"),
                 globalBatch: training?.globalBatch ?? run.integer("global_batch")),
-            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.weight)
+            measuredS: run.stepTimeS, memoryGB: run.memoryGB, weight: run.isExcluded ? 0 : run.weight)
     }
 
     /// A measured run and what the simulator says about it.
@@ -46,22 +62,19 @@ extension ValidationRow {
             var settings = SimulationSettings()
             settings.timeline = false
             let result = try simulate(plan, settings: settings)
-            let seconds = result.step.timeS.mean
+            let seconds = result.step.timeS.mean + prepared.added
+            let uncertainty = prepared.uncertainty(data.profiles, priors: data.priors)
+            var evidence = result.evidence
+            evidence.stepTimeError = uncertainty.error
+            assumptions += uncertainty.remarks
             self = predicted(
                 Prediction(
-                    stepS: seconds, memoryGB: plan.memory.peak(MemoryEstimate.measure(of: plan.job)) * 1e-9, fits: plan.memory.fits,
-                    interval90: interval90(of: seconds, error: plan.expectedError), evidence: result.evidence))
+                    stepS: seconds, memoryGB: plan.memory.printed(for: plan.job) * 1e-9, fits: plan.memory.fits,
+                    interval90: uncertainty.interval90(seconds), evidence: evidence))
         } catch {
             self = failed("\(error)")
         }
     }
-}
-
-/// Between which 90 of 100 measurements should lie. The expected error is the standard error of the logarithm; 1.645 of them to each side hold
-/// 90 in 100.
-public func interval90(of seconds: Double, error: Double) -> ClosedRange<Double> {
-    let spread = exp(1.645 * error)
-    return (seconds / spread)...(seconds * spread)
 }
 
 extension MeasuredRun {

@@ -32,7 +32,9 @@ public struct ValidationStatistics: Sendable {
     public var memoryRows = 0
 
     /// O(n log n + pairs).
-    public init(_ rows: [ValidationRow]) {
+    /// Rows without weight are those that their table excludes: listed elsewhere, and not counted.
+    public init(_ all: [ValidationRow]) {
+        let rows = all.filter { $0.weight > 0 }
         self.rows = rows.count
         weight = rows.reduce(0) { $0 + $1.weight }
         let errors = rows.compactMap { row in row.error.map { (error: $0, weight: row.weight) } }

@@ -7,7 +7,9 @@ struct ResNet {
         var kernel: Int
         var outputSize: Int
         var hasReLU = true
-        var weights: Double { Double(inputs) * Double(outputs) * Double(kernel * kernel) }
+        /// Parts that inputs and outputs are cut into, each convolved apart (arXiv:1611.05431).
+        var groups = 1
+        var weights: Double { Double(inputs) * Double(outputs) * Double(kernel * kernel) / Double(max(1, groups)) }
         var multiplyAdds: Double { weights * Double(outputSize) * Double(outputSize) }
     }
 
@@ -16,6 +18,8 @@ struct ResNet {
     /// Blocks of each of the four stages.
     let stages: [Int]
     let imageSize: Int
+    private let groups: Int
+    private let groupWidth: Int
 
     /// nil for transformers and for depths other than 50, 101, 152.
     init?(_ architecture: Architecture) {
@@ -25,6 +29,8 @@ struct ResNet {
         }
         self.stages = stages
         self.imageSize = imageSize
+        groups = max(1, architecture.convolutionGroups)
+        groupWidth = max(1, architecture.groupWidth)
     }
 
     var blockCount: Int { stages.reduce(0, +) }
@@ -48,14 +54,15 @@ struct ResNet {
     func convolutions(stage: Int, first: Bool) -> [Convolution] {
         let stage = min(max(0, stage), 3)
         let width = 64 << stage
+        let inner = width * groupWidth * groups / 64
         let output = side(2 + stage)
         let isStrided = first && stage > 0
         let input = isStrided ? side(1 + stage) : output
         let inputs = first ? (stage == 0 ? 64 : width * 2) : width * 4
         var result = [
-            Convolution(inputs: inputs, outputs: width, kernel: 1, outputSize: input),
-            Convolution(inputs: width, outputs: width, kernel: 3, outputSize: output),
-            Convolution(inputs: width, outputs: width * 4, kernel: 1, outputSize: output, hasReLU: false),
+            Convolution(inputs: inputs, outputs: inner, kernel: 1, outputSize: input),
+            Convolution(inputs: inner, outputs: inner, kernel: 3, outputSize: output, groups: groups),
+            Convolution(inputs: inner, outputs: width * 4, kernel: 1, outputSize: output, hasReLU: false),
         ]
         if first { result.append(Convolution(inputs: inputs, outputs: width * 4, kernel: 1, outputSize: output, hasReLU: false)) }
         return result

@@ -44,8 +44,9 @@ extension LayerBuilder {
     /// (4 + 4); backward it reads and overwrites the probabilities (4 + 4). Vocabulary-parallel: maximum, sum and the target's logit of each
     /// token are all-reduced (arXiv:1909.08053 section 3).
     private mutating func output() {
-        let vocab = ceilDivide(a.vocab, t)
+        let vocab = ceilDivide(a.outputs ?? a.vocab, t)
         guard vocab > 0 else { return }
+        let tokens = a.scoredShare < 1 ? max(1, Int((Double(min(tokens, 1 << 52)) * a.scoredShare).rounded())) : tokens
         linear(Linear(name: "logits", part: .head, gemm: GEMM(m: tokens, n: vocab, k: a.hidden, lowPrecision: false), cut: .column))
         let logits = Double(tokens) * Double(vocab)
         addForward(Op("cross-entropy", .loss, .forward, .memory(MemoryPass(bytes: 14 * logits, rowLength: vocab)), kernels: 8))

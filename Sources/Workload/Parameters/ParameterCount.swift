@@ -152,13 +152,13 @@ struct TransformerCounter {
         let embedding = table + Double(a.tokenTypes) * h + (a.embeddingNorm ? norm : 0)
         var positions = 0.0
         if case .learned(let length) = a.positions { positions = Double(length) * h }
-        let head = (a.tiedEmbeddings ? 0 : table) + (a.headBias ? Double(a.vocab) : 0)
+        let head = a.outputs.map { Double($0) * h } ?? ((a.tiedEmbeddings ? 0 : table) + (a.headBias ? Double(a.vocab) : 0))
         var taskHeads = a.pooler ? h * h + h : 0
         if a.maskedLMHead { taskHeads += h * h + h + norm + Double(a.vocab) }
         if a.pooler && a.maskedLMHead { taskHeads += 2 * h + 2 }
         let finalNorm = a.finalNorm ? norm : 0
         total += embedding + positions + head + taskHeads + finalNorm
-        multiplying += table + (a.maskedLMHead ? h * h : 0)
+        multiplying += (a.outputs.map { Double($0) * h } ?? table) + (a.maskedLMHead ? h * h : 0)
 
         let modules = Double(max(0, a.mtpLayers))
         multiplying += modules * (predictionLayer.linear + mtpProjection.linear + table)

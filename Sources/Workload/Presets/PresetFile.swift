@@ -88,6 +88,8 @@ struct ShapeReader {
     private mutating func readCNN(_ a: inout Architecture) throws(WorkloadError) {
         let depth = try integer("depth")
         a.kind = .resnet(depth: depth, imageSize: try optional("image_size") ?? 224)
+        a.convolutionGroups = try optional("groups") ?? 1
+        a.groupWidth = try optional("group_width") ?? 64
         a.layers = ResNet(a)?.blockCount ?? 0
         a.biases = false
     }

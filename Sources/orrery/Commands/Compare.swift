@@ -33,7 +33,7 @@ struct Compare: ParsableCommand {
             )
         }
         let outputs = try options.outputs(runs: entries.count, inputs: entries.flatMap(\.files))
-        let reports = try options.output.study("simulating", jobs: options.jobs.count) { try $0.compare(entries) }
+        let reports = try options.output.study("simulating", jobs: options.jobs.count, anchors: options.anchors) { try $0.compare(entries) }
         try Console.output(
             options.output.json
                 ? RunAnswer.json(of: reports)
@@ -80,7 +80,7 @@ struct Compare: ParsableCommand {
             throw InputError(
                 "--samples compares two scenarios, and \(entries.count) are given; name two files, or vary one key with two values")
         }
-        let answer = try options.output.study("simulating", jobs: options.jobs.count) {
+        let answer = try options.output.study("simulating", jobs: options.jobs.count, anchors: options.anchors) {
             try $0.comparePaired(entries[0], entries[1], samples: samples, firstSeed: entries[0].settings.seed)
         }
         try Console.output(

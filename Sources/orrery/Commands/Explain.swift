@@ -13,6 +13,7 @@ struct Explain: ParsableCommand {
             """)
     @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
     @OptionGroup var output: OutputOptions
+    @OptionGroup var anchors: RunsOption
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Lay a setting over the file, for instance layout.tensor=8; may be repeated.", valueName: "key=value"))
@@ -21,7 +22,7 @@ struct Explain: ParsableCommand {
     func run() throws {
         let scenario = try Scenario.load(path: file, overrides: overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
-        let explanation = try Study.shipped().explain(scenario)
+        let explanation = try output.study("explaining", jobs: 1, anchors: anchors) { try $0.explain(scenario) }
         try Console.output(
             output.json ? explanation.json.text() + "\n" : output.csv ? CSVRecords.text(explanation.table) : explanation.text(Console.style)
         )

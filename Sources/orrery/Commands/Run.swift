@@ -17,7 +17,7 @@ struct Run: ParsableCommand {
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         let outputs = try options.outputs(runs: 1, inputs: scenario.files)
-        let answer = try options.output.study("simulating", jobs: options.jobs.count) {
+        let answer = try options.output.study("simulating", jobs: options.jobs.count, anchors: options.anchors) {
             var study = $0
             if scenario.weeks.isActive {
                 Interrupt.watch()

@@ -48,6 +48,7 @@ struct Search: ParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp("Also simulate everything in spaces of at most this many layouts.", valueName: "layouts"))
     var exhaustive = 500
+    @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
@@ -96,7 +97,9 @@ struct Search: ParsableCommand {
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
         let answer = try interruptible { isInterrupted in
             settings.isInterrupted = isInterrupted
-            return try output.study("searching (bounds closed, %)", jobs: jobs.count) { try $0.search(question, settings: settings) }
+            return try output.study("searching (bounds closed, %)", jobs: jobs.count, anchors: anchors) {
+                try $0.search(question, settings: settings)
+            }
         }
         journal.report(settings.journal, output)
         if settings.journal != nil {
@@ -121,7 +124,7 @@ struct Search: ParsableCommand {
         // As validate predicts them.
         var closed = settings()
         closed.network = .alphaBeta
-        let answer = try output.study("searching", jobs: jobs.count) {
+        let answer = try output.study("searching", jobs: jobs.count, anchors: anchors) {
             try $0.publishedLayouts(runs, settings: closed, constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
         }
         if !output.csv { try Console.output(answer.summary) }

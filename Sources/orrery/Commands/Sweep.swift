@@ -22,6 +22,7 @@ struct Sweep: ParsableCommand {
     @Option(help: "Sample ranges: sobol or lhs (Latin hypercube).") var sample: SampleDesign.Kind?
     @Option(parsing: .unconditional, help: "Points of a sample; keys + 2 times as many are run (default: 64).") var samples: Int?
     @Option(help: "What a sample explains: step_time, samples_per_s, mfu, memory or cost.") var response = SweepResponse.stepTime
+    @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
     @OptionGroup var report: ReportOption
     @Option(help: "Scaling study over cluster.gpus: strong or weak.") var scaling: SweepScaling?
@@ -46,7 +47,7 @@ struct Sweep: ParsableCommand {
         let outputs = try Outputs([report.page("sweep.html")], inputs: [file] + sweep.runs.compactMap(\.scenario).flatMap(\.files))
         let journal = try self.journal.open("sweep", identity: sweep.identity)
         let answer = try interruptible { isInterrupted in
-            try output.study("simulating", jobs: jobs.count) { $0.sweep(sweep, journal: journal, until: isInterrupted) }
+            try output.study("simulating", jobs: jobs.count, anchors: anchors) { $0.sweep(sweep, journal: journal, until: isInterrupted) }
         }
         if answer.rows.count < sweep.runs.count {
             Console.error("interrupted: \(answer.rows.count) of \(sweep.runs.count) combinations were run")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Fidelity
 import Report
 import Scenario
 import Studies
@@ -10,14 +11,30 @@ struct Validate: ParsableCommand {
             A row that cannot be modelled is listed with the reason and counts as a failure. Exit status 0 when all rows were tried.
             """)
     @Argument(help: "Tables of measured runs (CSV).", completion: .file(extensions: ["csv"])) var files: [String]
+    @OptionGroup var anchors: RunsOption
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
 
+    @Option(
+        help: ArgumentHelp(
+            "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"
+        ))
+    var anchor: String?
+
+    func validate() throws {
+        if let anchor, AnchorChoice(parsing: anchor) == nil {
+            throw ValidationError("--anchor is \"\(anchor)\"; write smallest, first:3 or designed:5")
+        }
+    }
+
     func run() throws {
         let runs = try measuredRuns(files, output)
         let outputs = try Outputs([report.page("validation.html")], inputs: files)
-        let score = try output.study("predicting", jobs: jobs.count) { $0.validate(runs) }
+        let score = try output.study("predicting", jobs: jobs.count, anchors: anchors) { study in
+            if let choice = anchor.flatMap(AnchorChoice.init(parsing:)) { return try study.validate(runs, anchored: choice) }
+            return study.validate(runs)
+        }
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
         report.write(outputs, output.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Plan
 import Glibc
 import Report
 import Scenario
@@ -17,10 +18,16 @@ struct OutputOptions: ParsableArguments {
     func note(_ text: String) { if !quiet { Console.error(text) } }
 
     /// Asks a study that rests on the shipped calibration, and shows how far it is.
-    func study<Answer>(_ title: String, jobs: Int, _ ask: (Study) throws -> Answer) throws -> Answer {
+    /// - Parameter anchors: the user's own runs, which update it.
+    func study<Answer>(
+        _ title: String, jobs: Int, anchors: RunsOption? = nil, _ ask: (Study) throws -> Answer
+    ) throws -> Answer {
+        let calibration = try anchors.map { try $0.data(self) } ?? (data: CalibrationData.shipped(), anchored: nil)
         let progress = Progress(title, quiet: quiet)
         defer { progress.finish() }
-        return try ask(.shipped(jobs: jobs) { progress.show($0, of: $1) })
+        var study = Study(data: calibration.data, jobs: jobs) { progress.show($0, of: $1) }
+        study.anchored = calibration.anchored
+        return try ask(study)
     }
 }
 
@@ -65,6 +72,7 @@ struct SimulationOptions: ParsableArguments {
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
+    @OptionGroup var anchors: RunsOption
     @Option(help: ArgumentHelp("Write the timeline as a trace that ui.perfetto.dev opens.", valueName: "file"), completion: .file())
     var trace: String?
     @Option(parsing: .unconditional, help: "Seed of everything random, in place of simulate.seed.") var seed: UInt64?
