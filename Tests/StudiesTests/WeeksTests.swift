@@ -106,10 +106,11 @@ struct WeeksTests {
                     file: "\(interval).yaml"))
         }
         let answer = try Study.shipped().comparePaired(scenarios[0], scenarios[1], samples: 100, firstSeed: 1)
-        #expect(answer.paired.difference > 0)
+        // 400 stalls of 5 s against 20, and about one failure that loses half an interval.
+        #expect(answer.paired.difference < 0)
         #expect(answer.paired.halfWidth < answer.paired.unpairedHalfWidth)
         #expect(answer.dollars?.isSignificant == true)
-        #expect(answer.shareCheaper < 0.1)
+        #expect(answer.shareCheaper > 0.6)
     }
 
     @Test("A target loss sets the length by its law, and refuses what no law covers")

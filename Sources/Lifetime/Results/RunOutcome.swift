@@ -24,8 +24,8 @@ public struct RunOutcome: Sendable {
     public var wallClockS: Distribution { distribution { $0.wallClock } }
     public var idealS: Distribution { distribution { $0.work } }
     public var goodput: Distribution { distribution { $0.wallClock > 0 ? $0.work / $0.wallClock : 1 } }
-    public var steps: Distribution { distribution { ($0.work / resolved.step).rounded(.down) } }
-    public var samplesTrained: Distribution { distribution { $0.work * resolved.samplesPerS } }
+    public var steps: Distribution { distribution { ($0.work / resolved.step + 1e-6).rounded(.down) } }
+    public var samplesTrained: Distribution { distribution { $0.work / resolved.step * resolved.samplesPerStep } }
     public var interruptions: Distribution { distribution { Double($0.interruptions) } }
     public var sparesPeak: Distribution { distribution { Double($0.sparesPeak) } }
 

@@ -42,16 +42,18 @@ extension RunPlan {
         }
     }
 
-    /// Why the run could never finish; nil where it ends within 250 years and a million failures.
+    /// Why the run could never finish; nil where it ends within 250 years and does not go in circles.
     public var whyItNeverEnds: String? {
         guard case .work(let work) = goal, work > 0, checkpoint.losesWork, failureRate > 0 else { return nil }
         let account = IntervalAccount(self)
         let kept = checkpoint.keptInterval(step: step)
         let expected = account.expectedWallClock(interval: min(kept, work))
         let failures = expected / mttf
-        guard !(expected < 250 * 31_557_600 && failures < 1e6) else { return nil }
+        // So many failures are played where most of them are of use; a run that goes in circles is not.
+        let isInCircles = failures > 2e4 && expected > 50 * work
+        guard !(expected < 250 * 31_557_600) || isInCircles else { return nil }
         let every = mttf < 120 ? "\((mttf * 10).rounded() / 10) s" : "\((mttf / 6).rounded() / 10) min"
-        if failsDuringRecovery, account.recovery > 5 * mttf {
+        if failsDuringRecovery, account.recovery > 2 * mttf {
             return "something fails every \(every), while a restart takes \((account.recovery / 6).rounded() / 10) min"
         }
         let segment = min(kept, work) + checkpoint.stall

@@ -9,6 +9,8 @@ public struct ResolvedRun: Sendable {
     /// Seconds of a healthy step.
     public var step: Double
     public var samplesPerS: Double
+    /// The batch of a healthy step.
+    public var samplesPerStep: Double
     public var remarks: [String]
     /// A statement, its value and where it comes from.
     public var assumptions: [(subject: String, value: String, source: String)]
@@ -39,6 +41,7 @@ public struct ResolvedRun: Sendable {
         let most = spec.elastic?.most ?? cluster.nodes
         let fastest = table.filter { $0.nodes <= most }.map(\.samplesPerS).max()
         samplesPerS = fastest ?? Double(job.training.globalBatch) / stepS
+        samplesPerStep = Double(job.training.globalBatch)
         step = fastest.map { Double(job.training.globalBatch) / $0 } ?? stepS
         plan = RunPlan(fleet: fleet, goal: spec.duration.map { .duration($0) } ?? .work(Double(job.steps) * step))
         // A table of paces counts samples, not steps.
@@ -66,10 +69,10 @@ public struct ResolvedRun: Sendable {
         plan.failsDuringRecovery = failures.duringRecovery
         let preset = failures.preset.flatMap { FailurePreset.named($0) }
         plan.spares = failures.spares ?? preset?.spares(for: nodes)
-        if let spares = plan.spares, spares.warm + spares.cold > max(1000, 10 * nodes) {
+        if let spares = failures.spares, spares.warm + spares.cold > nodes {
             throw Fault(
                 keyPath: "conditions.failures.spares", reason: "\(spares.warm + spares.cold) spares stand by for \(nodes) nodes",
-                suggestion: "write fewer than \(max(1000, 10 * nodes))")
+                suggestion: "write \(nodes) or fewer")
         }
         plan.restart.requeue = failures.requeue ?? .constant(240)
         plan.restart.initialise = failures.initialise ?? .constant(30 + 0.01 * Double(nodes))

@@ -9,7 +9,7 @@ extension RunAnswer {
         let count = outcome.study.samples.count
         let wall = outcome.wallClockS
         var lines: [String] = []
-        if !wall.isSingle { lines.append(row("Finish", "\(time(wall.p5)) to \(time(wall.p95))", "90 % of \(grouped(count)) runs", style)) }
+        if !wall.isSingle { lines.append(row("Finish", time(wall.p5), "to \(time(wall.p95)) in 90 % of \(grouped(count)) runs", style)) }
         let failures = outcome.interruptions
         if failures.mean > 0 {
             lines.append(row("Failures", significant(failures.mean), "one every \(time(outcome.study.mttf))", style))
@@ -35,9 +35,8 @@ extension RunAnswer {
                 ))
         }
         if let idle = dollarsOf["idle_spares"], idle > 0 { lines.append(row("  idle spares", dollars(idle), "", style)) }
-        if !outcome.totalUSD.isSingle, outcome.totalUSD.mean > 0 {
-            lines.append(row("Cost", "\(dollars(outcome.totalUSD.p5)) to \(dollars(outcome.totalUSD.p95))", "90 % of the runs", style))
-        }
+        let (low, high) = (dollars(outcome.totalUSD.p5), dollars(outcome.totalUSD.p95))
+        if low != high, outcome.totalUSD.mean > 0 { lines.append(row("Cost", low, "to \(high) in 90 % of the runs", style)) }
         return lines
     }
 

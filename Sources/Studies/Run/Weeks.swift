@@ -98,6 +98,12 @@ extension Study {
         let count = outcome.study.samples.count
         if outcome.study.wasStopped { all.append("stopped early: the run's figures rest on the \(count) samples done by then") }
         if outcome.study.unfinished > 0 { all.append("\(outcome.study.unfinished) of \(count) runs were given up: they do not finish") }
+        let over = outcome.study.samples.count { $0.startedOver > 0 }
+        if over > 0 {
+            all.append(
+                "conditions.checkpoint.keep: \(over) of \(count) runs went back to step 0, as no kept checkpoint was older than a corruption"
+            )
+        }
         if outcome.study.tainted > 0 { all.append("\(outcome.study.tainted) of \(count) runs end with a corruption that nobody found") }
         return all
     }

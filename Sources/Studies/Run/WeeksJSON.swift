@@ -9,7 +9,8 @@ extension RunOutcome {
         let account = resolved.account
         let plan = study.plan
         return .object([
-            ("steps", spread(steps)), ("tokens", spread(distribution { $0.work * resolved.samplesPerS * Double(tokensPerSample) })),
+            ("steps", spread(steps)),
+            ("tokens", spread(distribution { $0.work / resolved.step * resolved.samplesPerStep * Double(tokensPerSample) })),
             ("wall_clock_s", spread(wallClockS)), ("goodput", spread(goodput)), ("ideal_s", spread(idealS)),
             ("lost_s", .object(lostS.map { ($0.name, spread($0.seconds)) })),
             (
@@ -44,7 +45,7 @@ extension RunOutcome {
             JSONValue.object([
                 ("time_s", .number(event.time)), ("event", .string(event.kind.rawValue)), ("cause", .string(event.cause)),
                 ("node", event.node < 0 ? .null : .integer(event.node)), ("state", .string(event.state)), ("nodes", .integer(event.nodes)),
-                ("steps_done", .number((event.work / resolved.step).rounded(.down))),
+                ("steps_done", .number((event.work / resolved.step + 1e-6).rounded(.down))),
                 ("cost_usd", .number(event.paid * dollarsPerNodeSecond)),
             ]).text(.compact) + "\n"
         }.joined()
