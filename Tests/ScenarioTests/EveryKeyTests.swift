@@ -1,9 +1,7 @@
-import Cost
 import Foundation
-import Plan
 import Report
 import Scenario
-import Simulation
+import Studies
 import Testing
 
 /// No key of the schema does nothing in silence: set to a second value in a scenario made for it, each changes the result, is remarked on, or is refused.
@@ -87,17 +85,14 @@ import Testing
     ]
 
     /// What `orrery run` answers, without what names the scenario; the errors of one that is refused.
-    private static func outcome(_ settings: [String], _ file: String, _ data: CalibrationData) -> String {
+    private static func outcome(_ settings: [String], _ file: String, _ study: Study) -> String {
         do {
             let scenario = try Scenario.load(path: file, overrides: settings)
-            let plan = try scenario.job.plan(data)
-            var own = scenario.settings
-            own.timeline = false
-            let result = try simulate(plan, conditions: scenario.conditions, settings: own)
-            let bill = try scenario.prices.bill(for: result, job: plan.job)
-            var report = RunReport(scenario: scenario, version: "", result: result, bill: bill)
-            report.hash = ""
-            return report.json()
+            var own = scenario
+            own.settings.timeline = false
+            var answer = try study.run(own)
+            (answer.hash, answer.version) = ("", "")
+            return answer.json()
         } catch { return "refused: \(error)" }
     }
 
@@ -107,7 +102,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appendingPathComponent("keys.yaml").path
         try Self.base.write(toFile: file, atomically: true, encoding: .utf8)
-        let data = try CalibrationData.shipped()
+        let study = try Study.shipped(jobs: 1)
         let executed = ["execute", "cosim", "serving", "vary", "zip"]
         var known: [[String]: String] = [:]
         for entry in Scenario.schema where entry.available {
@@ -116,10 +111,10 @@ import Testing
             // Lists are set as a whole, sections key by key; those of real runs change no prediction.
             guard !key.contains("["), entry.example != "{}", !executed.contains(section), Self.exempt[key] == nil else { continue }
             let (settings, value) = Self.cases[key] ?? ([], entry.example)
-            let before = known[settings] ?? Self.outcome(settings, file, data)
+            let before = known[settings] ?? Self.outcome(settings, file, study)
             known[settings] = before
             #expect(!before.hasPrefix("refused"), "\(key): the scenario made for it is \(before)")
-            #expect(Self.outcome(settings + ["\(key)=\(value)"], file, data) != before, "\(key)=\(value) changes nothing, unsaid")
+            #expect(Self.outcome(settings + ["\(key)=\(value)"], file, study) != before, "\(key)=\(value) changes nothing, unsaid")
         }
     }
 }

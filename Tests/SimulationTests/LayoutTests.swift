@@ -178,7 +178,7 @@ struct LayoutTests {
         #expect(counts[0] > 0 && counts[0] < 20)
         var less = tight
         less.training.recompute = .perRank(counts.map { max(0, $0 - 1) })
-        #expect(try !less.plan(CalibrationData.shipped()).memory.fits)
+        #expect(try !less.plan(CalibrationData.shipped()).memory.keepsMargin)
     }
 
     /// Uniform stages of 8 layers, but the last has the head too: dealt by time it gets fewer, and the step is shorter.

@@ -113,7 +113,7 @@ public struct CostModel: Sendable {
 
     /// As the layout asks for it, else as the stack does; overlap without a word on how is the framework's own decomposition.
     private var tensorOverlap: SoftwareStack.TensorOverlap {
-        guard let wanted = job.layout.overlap.tensor else { return behaviour.tensorOverlap }
+        guard let wanted = deployment.layout.overlap.tensor else { return behaviour.tensorOverlap }
         return !wanted ? .none : behaviour.tensorOverlap == .none ? .async : behaviour.tensorOverlap
     }
 

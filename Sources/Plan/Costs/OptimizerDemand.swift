@@ -68,5 +68,5 @@ extension Job {
     /// Bytes of optimizer state per parameter beside the master copy, as the rule that runs states them.
     public var stateBytesPerParameter: Double { optimizerDemand.stateBytes }
 
-    var optimizerDemand: OptimizerDemand { OptimizerDemand(training.optimizer, model: model, moments: training.precision.moments) }
+    var optimizerDemand: OptimizerDemand { OptimizerDemand(training.optimizer, model: model, moments: precision.moments) }
 }

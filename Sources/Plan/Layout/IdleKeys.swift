@@ -24,7 +24,7 @@ struct IdleKeys {
         if let named = software.environment, !data.profiles.knows(environment: named) {
             list.append("software.environment \(named): no profile has a state of that name")
         }
-        if software.scaling != nil, !job.training.precision.compute.isLow || behaviour.scaling != .rowwise {
+        if software.scaling != nil, !job.precision.compute.isLow || behaviour.scaling != .rowwise {
             list.append("software.scaling changes nothing here: only rowwise scales of 8-bit and 4-bit formats have a cost of their own")
         }
         if let compiled = software.compiled {

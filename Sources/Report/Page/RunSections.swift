@@ -42,7 +42,7 @@ struct RunSections {
             ),
             (
                 "MFU", percent(step.mfu),
-                "\(report.peakInWords)\(report.sixteenBitInWords) · causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"
+                "\(report.peakInWords)\(report.mfu16.map { ", \(percent($0)) of the 16-bit peak" } ?? "") · causal \(percent(step.mfuCausal)) · HFU \(percent(step.hfu))"
             ),
             (
                 "Throughput", counted(byTokens ? step.tokensPerS : step.samplesPerS) + (byTokens ? " tokens/s" : " samples/s"),

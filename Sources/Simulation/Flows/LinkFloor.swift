@@ -1,5 +1,6 @@
 import Cluster
 import Plan
+import Quantities
 
 /// What the links between switches let a layout's collectives do, each of them alone: the least seconds that a play of its flows gives them.
 ///
@@ -19,12 +20,12 @@ public struct LinkFloor {
     }
 
     /// - Parameter plan: any plan with the layout's process groups.
-    /// - Throws: `SimulationError` where the network cannot be laid out.
-    public init(plan: Plan) throws(SimulationError) {
+    /// - Throws: `Fault` where the network cannot be laid out.
+    public init(plan: Plan) throws(Fault) {
         let network: TrainingNetwork
         let groups: RankGroups
-        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw SimulationError("\(error)") }
-        do { groups = try RankGroups(plan) } catch { throw SimulationError("\(error)") }
+        do { network = try TrainingNetwork(cluster: plan.job.cluster) } catch { throw error.fault }
+        do { groups = try RankGroups(plan) } catch { throw Fault(reason: "\(error)") }
         builder = PatternBuilder(network: network, groups: groups, collectives: plan.model.collectives, lanes: 1)
         ranks = max(1, plan.job.layout.pipeline)
         share = plan.reachedShares.network

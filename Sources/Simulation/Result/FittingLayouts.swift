@@ -17,9 +17,12 @@ extension MemoryEstimate {
         let order = timed.indices.sorted { (timed[$0].seconds, $0) < (timed[$1].seconds, $1) }
         guard let first = order.first else { return [] }
         var seen: Set<[String]> = []
-        return order.lazy.map { timed[$0] }
-            .filter { $0.seconds <= 2 * timed[first].seconds && seen.insert($0.suggestion.keys).inserted }
-            .prefix(limit).map { line($0.suggestion, seconds: $0.seconds, mfu: $0.mfu) }
+        var lines: [String] = []
+        for index in order where lines.count < limit && timed[index].seconds <= 2 * timed[first].seconds {
+            let found = timed[index]
+            if seen.insert(found.suggestion.keys).inserted { lines.append(line(found.suggestion, seconds: found.seconds, mfu: found.mfu)) }
+        }
+        return lines
     }
 
     private static func line(_ suggestion: MemorySuggestion, seconds: Double, mfu: Double) -> String {

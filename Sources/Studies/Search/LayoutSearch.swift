@@ -44,8 +44,8 @@ public struct SearchQuestion: Sendable {
     /// Which constraint removed how many layouts, where none is left.
     func refusal(_ result: SearchResult) -> String {
         let removed = result.removed
-        let margin = scenario.job.layout.memoryMargin
-        let capacity = fixed(scenario.job.cluster.accelerator.usable.baseValue * (1 - margin) / 1e9, decimals: 1)
+        let (device, margin) = (scenario.job.cluster.accelerator, scenario.job.layout.memoryMargin)
+        let capacity = fixed(device.usable.baseValue * (1 - margin) / 1e9, decimals: 1)
         var parts: [String] = []
         if removed.memory > 0 {
             parts.append(
@@ -83,6 +83,7 @@ extension Study {
         let space = SearchSpace(job: scenario.job, constraints: question.constraints)
         var settings = settings
         settings.jobs = jobs
+        settings.network = scenario.settings.network
         settings.progress = { _, closed in progress(Int(closed * 100), 100) }
         let result = try scenario.locatingFaults {
             try Planner.search(space, objective: question.goal(), data: data, settings: settings)

@@ -104,6 +104,8 @@ extension Study {
         answer.jobs = groups.count
         var settings = settings
         settings.jobs = jobs
+        // As validate predicts them.
+        settings.network = .alphaBeta
         for (index, group) in groups.enumerated() {
             let rows = try rows(of: group, settings, constraints)
             try found(rows)

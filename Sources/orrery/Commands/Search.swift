@@ -93,7 +93,6 @@ struct Search: ParsableCommand {
         var question = SearchQuestion(scenario, objective: objective, constraints: try constraints())
         (question.deadline, question.budget) = (deadline, budget)
         var settings = settings()
-        settings.network = scenario.settings.network
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
         let answer = try interruptible { isInterrupted in
             settings.isInterrupted = isInterrupted
@@ -121,11 +120,8 @@ struct Search: ParsableCommand {
             try Console.output(output.csv ? CSVRecords.text(rows) : rows.map(PublishedLayouts.line).joined())
         }
         try write(output.csv ? [header] : [header, header.map { _ in "---" }])
-        // As validate predicts them.
-        var closed = settings()
-        closed.network = .alphaBeta
         let answer = try output.study("searching", jobs: jobs.count, anchors: anchors) {
-            try $0.publishedLayouts(runs, settings: closed, constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
+            try $0.publishedLayouts(runs, settings: settings(), constraints: constraints) { try write($0.map(PublishedLayouts.cells)) }
         }
         if !output.csv { try Console.output(answer.summary) }
         if answer.rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
