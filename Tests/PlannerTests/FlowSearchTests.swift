@@ -2,6 +2,7 @@ import Calibration
 import Cluster
 import Plan
 import Simulation
+import TestSupport
 import Testing
 import Workload
 
@@ -10,7 +11,7 @@ import Workload
 /// Searches where communication is played as flows: on an oversubscribed tree, and on a torus with thin cables.
 @Suite struct FlowSearchTests {
     private static func space(_ seed: UInt64) throws -> SearchSpace {
-        var generator = SplitMix(state: seed)
+        var generator = TestDraws(seed: seed)
         func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &generator)] }
         var job = try smallJob(
             pick(["llama2-7b", "mixtral-8x7b", "gpt3-175b"]), gpus: pick([16, 32]), batch: pick([16, 32]),
