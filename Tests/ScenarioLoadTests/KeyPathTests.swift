@@ -12,8 +12,10 @@ struct KeyPathTests {
         let keys = Set(Scenario.schema.map(\.keyPath))
         let sections = Set(keys.compactMap { $0.contains(".") ? $0.split(separator: ".").first.map(String.init) : nil })
         #expect(sections.isSuperset(of: ["model", "cluster", "layout", "training", "conditions", "software", "prices", "simulate"]))
-        func isKnown(_ path: String) -> Bool {
-            keys.contains(path) || keys.contains { $0.hasPrefix(path + ".") || $0.hasPrefix(path + "[") }
+        func isKnown(_ full: String) -> Bool {
+            // An item of a list is named by the list.
+            let path = full.hasSuffix("[]") ? String(full.dropLast(2)) : full
+            return keys.contains(path) || keys.contains { $0.hasPrefix(path + ".") || $0.hasPrefix(path + "[") }
         }
         let sources = root.appending(path: "Sources").path
         let files = (FileManager.default.enumerator(atPath: sources)?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".swift") }
