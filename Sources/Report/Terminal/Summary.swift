@@ -206,8 +206,8 @@ extension RunAnswer {
             + "\n  "
             + (isMeasuredHardware
                 ? "step time expected within ± \(percent(evidence.stepTimeError))"
+                    + (evidence.interval90.map { "; 90 in 100 runs between \(time($0.first ?? 0)) and \(time($0.last ?? 0))" } ?? "")
                 : "no run on \(printable(job.cluster.accelerator.name)) was measured: how far the step time is off is not known")
-            + (evidence.interval90.map { "; 90 in 100 runs between \(time($0.first ?? 0)) and \(time($0.last ?? 0))" } ?? "")
     }
 
     private func assumptions(_ style: TextStyle) -> String {
