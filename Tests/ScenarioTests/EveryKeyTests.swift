@@ -39,7 +39,7 @@ import Testing
         "cluster.inter_node.topology.kind": (["simulate.network=flow"], "rail_optimized"),
         "cluster.inter_node.topology.oversubscription": ([], "4"), "cluster.inter_node.topology.routing": (tree, "ecmp"),
         "cluster.inter_node.topology.seed": (tree + ["cluster.inter_node.topology.routing=ecmp"], "7"),
-        "cluster.inter_node.topology.dims": (["simulate.network=flow", "cluster.inter_node.topology.kind=torus"], "[2]"),
+        "cluster.inter_node.topology.dims": (["simulate.network=flow", "cluster.inter_node.topology={kind: torus, dims: [2]}"], "[3]"),
         "cluster.inter_node.topology.groups": (dragonfly, "2"), "cluster.inter_node.topology.chassis": (dragonfly, "2"),
         "cluster.inter_node.topology.routers": (dragonfly, "1"),
         "cluster.inter_node.topology.hosts_per_router": (dragonfly, "2"),
@@ -57,7 +57,7 @@ import Testing
         "layout.overlap.grad_reduce": ([], "false"), "layout.overlap.param_gather": ([], "false"), "layout.overlap.tensor": ([], "true"),
         "layout.overlap.pipeline": (["layout.virtual=2"], "true"), "layout.offload": ([], "optimizer"),
         "layout.offload.what": ([], "optimizer"), "layout.offload.to": (host, "nvme"),
-        "layout.shard_group": (["layout.zero=3", "layout.pipeline=1"], "4"), "layout.memory_margin": ([], "90%"),
+        "layout.shard_group": (["layout.zero=3", "layout.pipeline=1"], "4"), "layout.memory_margin": (["model.layers=16", "model.hidden=4096", "model.heads=32", "model.ffn=16384"], "90%"),
         "layout.reshard_after_forward": (["layout.zero=3", "layout.pipeline=1"], "false"),
         "training.precision": ([], "fp16"), "training.precision.compute": ([], "fp16"), "training.precision.gradients": ([], "bf16"),
         "training.precision.master": ([], "bf16"), "training.precision.activations": ([], "fp8"),
@@ -72,6 +72,7 @@ import Testing
         "prices.spot_gpu_hour": (["prices.purchase=spot", "prices.spot_gpu_hour=2.00 USD/h"], "1.00 USD/h"),
         "prices.storage": (["prices.stored=5 TB"], "20 USD/TB/month"), "prices.stored": (["prices.storage=20 USD/TB/month"], "5 TB"),
         "prices.purchase": ([], "spot"), "prices.charges_energy": ([], "true"),
+        "conditions.failures": ([], "llama3-2024"),
         "simulate.steps": (["conditions.slow_gpus=[{gpu: 1, slowdown: 1.5, from: 1 s}]"], "50"),
         "simulate.samples": (["conditions.jitter.kernel=2%"], "20"), "simulate.seed": (["conditions.jitter.kernel=2%"], "7"),
         "simulate.detail": ([], "layer"), "simulate.network": ([], "flow"),
@@ -80,6 +81,8 @@ import Testing
     /// Keys without a second value of their own, with the reason.
     private static let exempt = [
         "orrery": "the one version of the schema", "name": "the name of the result", "extends": "another file, which tests of loading read",
+        "training.synchronization": "what orrery train follows; the step of orrery run is the synchronous one, as the key's own text says",
+        "training.synchronization.kind": "likewise",
         "simulate.timeline": "whether a trace is kept, which the result does not hold",
         "model.huggingface": "a file, which tests of loading read", "software.measurements": "a file, which tests of measurements read",
     ]

@@ -54,7 +54,12 @@ struct LossTarget {
 
     /// Sets the length of the run that reaches the loss.
     func apply(to training: inout TrainingSpec, model: Architecture, _ tree: Tree, _ reader: inout Reader) {
-        guard let loss else { return }
+        guard let loss else {
+            guard law != nil else { return }
+            return reader.report(
+                tree.entry(at: ["training", "loss_law"])?.place ?? tree.place, "training.loss_law", "a law of loss without a loss says nothing",
+                "write target_loss: 2.0, or remove the law")
+        }
         func refuse(_ reason: String, _ advice: String) {
             reader.report(tree.entry(at: ["training", "target_loss"])?.place ?? tree.place, "training.target_loss", reason, advice)
         }
