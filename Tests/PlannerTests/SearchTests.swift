@@ -85,15 +85,18 @@ struct SpaceTests {
                 for virtual in 1...8 where 8 % (pipeline * virtual) == 0 || 10 % (pipeline * virtual) == 0 {
                     for micro in [1, 2, 4, 8] {
                         for shares in [false, true] where tensor > 1 || !shares {
-                            for schedule in [ScheduleKind.oneForwardOneBackward, .interleaved, .zb1p] {
+                            for schedule in job.offeredSchedules {
                                 guard pipeline > 1 || schedule == .oneForwardOneBackward else { continue }
                                 guard pipeline * virtual <= 8 else { continue }
                                 (choice.tensor, choice.pipeline, choice.virtual) = (tensor, pipeline, virtual)
                                 (choice.microBatch, choice.sequenceParallel, choice.schedule) = (micro, shares, schedule)
+                                choice.zero = 0
                                 guard job.laidOut(choice).problems().isEmpty else { continue }
                                 for zero in 0...(tensor * pipeline < 8 ? 3 : 0) {
+                                    choice.zero = zero
+                                    guard job.laidOut(choice).problems().isEmpty else { continue }
                                     for recompute in [Recompute.none, .selective, .full, .auto] {
-                                        (choice.zero, choice.recompute) = (zero, recompute)
+                                        choice.recompute = recompute
                                         found.insert(choice)
                                     }
                                 }

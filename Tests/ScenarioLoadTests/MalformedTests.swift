@@ -173,7 +173,8 @@ struct Malformed: Sendable, CustomTestStringConvertible {
             "conditions.failures.causes[0].mtbf", "60000 h"),
         .init("fleet that nobody knows", "jitter:", "failures: llama3-2042\n  jitter:", at: (18, 13), "conditions.failures", "llama3-2024"),
         .init(
-            "spot without a rate", "jitter:", "spot: {trace: nowhere.csv}\n  jitter:", at: (18, 17), "conditions.spot.trace", "check the path"),
+            "spot without a rate", "jitter:", "spot: {trace: nowhere.csv}\n  jitter:", at: (18, 17), "conditions.spot.trace",
+            "check the path"),
         .init("network model", "seed: 7", "seed: 7\n  network: flows", at: (25, 12), "simulate.network", "flow"),
         .init(
             "slow link by name without flows", "jitter: {kernel: 1%, network: 2%}", "slow_links: [{link: leaf 0 to spine 1, slowdown: 2}]",

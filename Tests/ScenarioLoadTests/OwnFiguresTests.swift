@@ -82,7 +82,8 @@ import Testing
     @Test func reservedNeedsItsPrice() throws {
         let cluster = "{gpu: h100-sxm-80gb, gpus: 8}"
         let errors = try #require(throws: ScenarioErrors.self) { try load(cluster, "prices: {gpu_hour: 3 USD/h, purchase: reserved}") }
-        #expect("\(errors)".contains("purchase is reserved, but there is no reserved price; write for instance reserved_gpu_hour"), "\(errors)")
+        let said = "\(errors)"
+        #expect(said.contains("purchase is reserved, but there is no reserved price; write for instance reserved_gpu_hour"), "\(errors)")
         let book = try load(cluster, "prices: {gpu_hour: 3 USD/h, reserved_gpu_hour: 2 USD/h, purchase: reserved}").prices
         #expect(try book.hourly()?.dollarsPerHour == 2)
     }

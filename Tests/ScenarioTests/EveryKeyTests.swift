@@ -39,7 +39,9 @@ import Testing
         "cluster.inter_node.topology.kind": (["simulate.network=flow"], "rail_optimized"),
         "cluster.inter_node.topology.oversubscription": ([], "4"), "cluster.inter_node.topology.routing": (tree, "ecmp"),
         "cluster.inter_node.topology.seed": (tree + ["cluster.inter_node.topology.routing=ecmp"], "7"),
-        "cluster.inter_node.topology.dims": (["simulate.network=flow", "cluster.inter_node.topology={kind: torus, dims: [2]}"], "[3]"),
+        "cluster.inter_node.topology.dims": (
+            ["simulate.network=flow", "cluster.inter_node.topology={kind: torus, dims: [2]}"], "[3]"
+        ),
         "cluster.inter_node.topology.groups": (dragonfly, "2"), "cluster.inter_node.topology.chassis": (dragonfly, "2"),
         "cluster.inter_node.topology.routers": (dragonfly, "1"),
         "cluster.inter_node.topology.hosts_per_router": (dragonfly, "2"),

@@ -57,8 +57,8 @@ struct LossTarget {
         guard let loss else {
             guard law != nil else { return }
             return reader.report(
-                tree.entry(at: ["training", "loss_law"])?.place ?? tree.place, "training.loss_law", "a law of loss without a loss says nothing",
-                "write target_loss: 2.0, or remove the law")
+                tree.entry(at: ["training", "loss_law"])?.place ?? tree.place, "training.loss_law",
+                "a law of loss without a loss says nothing", "write target_loss: 2.0, or remove the law")
         }
         func refuse(_ reason: String, _ advice: String) {
             reader.report(tree.entry(at: ["training", "target_loss"])?.place ?? tree.place, "training.target_loss", reason, advice)
