@@ -23,6 +23,7 @@ import Testing
     private static let tree = [
         "simulate.network=flow", "cluster.gpus=64", "cluster.inter_node.topology.radix=8", "cluster.inter_node.topology.rails=1",
     ]
+    private static let large = ["model.layers=16", "model.hidden=4096", "model.heads=32", "model.ffn=16384"]
     private static let dragonfly = [
         "simulate.network=flow",
         "cluster.inter_node.topology={kind: dragonfly, groups: 1, routers: 2, hosts_per_router: 1}",
@@ -59,7 +60,7 @@ import Testing
         "layout.overlap.grad_reduce": ([], "false"), "layout.overlap.param_gather": ([], "false"), "layout.overlap.tensor": ([], "true"),
         "layout.overlap.pipeline": (["layout.virtual=2"], "true"), "layout.offload": ([], "optimizer"),
         "layout.offload.what": ([], "optimizer"), "layout.offload.to": (host, "nvme"),
-        "layout.shard_group": (["layout.zero=3", "layout.pipeline=1"], "4"), "layout.memory_margin": (["model.layers=16", "model.hidden=4096", "model.heads=32", "model.ffn=16384"], "90%"),
+        "layout.shard_group": (["layout.zero=3", "layout.pipeline=1"], "4"), "layout.memory_margin": (large, "90%"),
         "layout.reshard_after_forward": (["layout.zero=3", "layout.pipeline=1"], "false"),
         "training.precision": ([], "fp16"), "training.precision.compute": ([], "fp16"), "training.precision.gradients": ([], "bf16"),
         "training.precision.master": ([], "bf16"), "training.precision.activations": ([], "fp8"),
