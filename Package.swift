@@ -91,14 +91,14 @@ let package = Package(
             name: "Studies",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
-                "Scenario",
+                "Scenario", "Compression", "CoSimulation",
                 "Fidelity",
             ], swiftSettings: strict),
         .target(
             name: "Report",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
-                "Scenario",
+                "Scenario", "CoSimulation",
                 "Studies",
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
@@ -143,7 +143,7 @@ let package = Package(
             name: "CostTests", dependencies: ["Quantities", "Cluster", "Cost"], swiftSettings: strict),
         .testTarget(
             name: "LifetimeTests",
-            dependencies: ["Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime"],
+            dependencies: ["Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime"],
             swiftSettings: strict),
         .testTarget(
             name: "StudiesTests",

@@ -45,7 +45,7 @@ struct DeploymentTests {
         let expected: [(String, StackMemory.Family, Double)] = [
             ("megatron-lm", .megatron, 2e9), ("Megatron-Core", .megatron, 2e9), ("deepspeed", .deepspeed, 3e9),
             ("torchtitan", .fsdp, 1.5e9),
-            ("mosaic", .fsdp, 1.5e9), ("pytorch-ddp", .fsdp, 1.5e9), ("maxtext", .xla, 1e9), ("something else", .megatron, 2e9),
+            ("mosaic", .fsdp, 1.5e9), ("maxtext", .xla, 1e9), ("something else", .megatron, 2e9),
         ]
         for (name, family, context) in expected {
             let memory = StackTable.memory(of: name)

@@ -39,7 +39,7 @@ public enum ScopeSpread {
         (.launch, 0.6), (.moePermute, 0.3), (.grouped, 0.15), (.gemmLow, 0.05), (.expertExposed, 0.2), (.convolutionTraffic, 0.3),
     ]
     static let fabric: [(Constant, Double)] = [(.network, 0.3), (.ringStart, 0.8), (.shardStart, 0.5)]
-    /// A named state of one machine: clocks, cooling and images differ by some per cent between machines of one kind (design/physics.md section 7).
+    /// A named state of one machine: clocks, cooling and images differ by some per cent between machines of one kind.
     static let environment: [(Constant, Double)] = [(.degradation, 0.05)]
 
     /// Constants that may differ in a scope, with the spread of the logarithm that they may have there beforehand.

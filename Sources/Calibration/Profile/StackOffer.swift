@@ -19,6 +19,8 @@ public struct StackOffer: Sendable, Hashable {
     public let schedules: [String]
     /// Why nothing beyond ZeRO-1 goes with a pipeline.
     public let zeroWithPipeline: Refusal?
+    /// Whether gathered parameters stay from the first micro-batch of a pipelined step to the last.
+    public let keepsGathered: Bool
     /// Why there is no ZeRO-1.
     public let zero1: Refusal?
 
@@ -29,6 +31,7 @@ public struct StackOffer: Sendable, Hashable {
         }
         (self.part, self.schedules) = (part, schedules)
         zeroWithPipeline = Refusal(node["no_zero_2_with_pipeline"])
+        keepsGathered = node["keeps_gathered_with_pipeline"]?.bool ?? false
         zero1 = Refusal(node["no_zero_1"])
     }
 }

@@ -119,7 +119,7 @@ extension MemoryEstimate {
         var base = job
         base.training.recompute = .full
         base.training.microBatch = 1
-        base.layout.zero = max(1, base.layout.zero)
+        base.layout.zero = max(job.allowsSharding(1, pipeline: 1) ? 1 : 2, base.layout.zero)
         base.layout.data = nil
         base.layout.stageLayers = nil
         base.layout.sequenceParallel = true

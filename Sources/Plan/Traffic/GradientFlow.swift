@@ -84,7 +84,7 @@ extension Job {
     /// (`reshard_after_forward: default`, and gradient synchronisation in the last backward only, as torch.distributed.pipelining has it).
     public var keepsGathered: Bool {
         guard layout.zero == 3 else { return false }
-        let isPipelined = layout.pipeline > 1 && software.framework.lowercased().contains("torchtitan")
+        let isPipelined = layout.pipeline > 1 && StackTable.offer(of: software.framework)?.keepsGathered == true
         return !(layout.reshardAfterForward ?? !isPipelined)
     }
 

@@ -2,6 +2,7 @@ import Quantities
 
 /// A mistake in a fabric's description or in the traffic on it: the key (or row) where it is, and what would be right.
 public struct FabricError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong, and what would be right.
     public let fault: Fault
     /// From 1, where the text is known.
     public var line: Int?
@@ -12,6 +13,7 @@ public struct FabricError: Error, Hashable, Sendable, CustomStringConvertible {
         self.line = line
         self.column = column
     }
+    /// Dotted path of the key at fault, or the row.
     public var key: String { fault.keyPath }
     /// Reason and suggestion in one sentence.
     public var message: String { Fault(reason: fault.reason, suggestion: fault.suggestion).description }
