@@ -15,7 +15,7 @@ private func runs(
         + "pipeline,sequence_parallel,zero,recompute,precision,framework,step_time_s"
     let lines = layouts.enumerated().map { index, layout in
         "r\(index),\(hardware),\(layout.gpus),8,ib-ndr-400g-x8,16,2048,32,8192,swiglu,32000,2048,\(layout.gpus / layout.tensor * layout.micro * 4),"
-            + "\(layout.micro),\(layout.tensor),1,\(layout.tensor > 1),1,none,bf16,\(framework),1"
+            + "\(layout.micro),\(layout.tensor),1,\(layout.tensor > 1),\(framework.contains("fsdp") ? 3 : 1),none,bf16,\(framework),1"
     }
     return try MeasuredRuns.read(csv: ([header] + lines).joined(separator: "\n"), file: "made.csv").map { try PreparedRun($0, data: data) }
 }

@@ -133,6 +133,7 @@ extension MemoryEstimate {
         for pipeline in 1...max(1, job.model.layers) {
             var trial = base
             trial.layout.pipeline = pipeline
+            if !job.allowsSharding(trial.layout.zero, pipeline: pipeline) { trial.layout.zero = 1 }
             guard trial.problems().isEmpty, MemoryEstimate(job: trial).keepsMargin else { continue }
             let text =
                 "layout.tensor: \(trial.layout.tensor), layout.pipeline: \(pipeline), layout.zero: \(trial.layout.zero), "
