@@ -156,7 +156,8 @@ import Workload
         let small = try Self.job(layers: 2, hidden: 1024, gpus: 8)
         #expect(MemoryEstimate.suggestions(small).isEmpty)
         // 16 bytes for each of 460 G parameters do not fit into 8 GPUs; a larger cluster does, and the answer names its size.
-        let wide = try Self.job(layers: 96, hidden: 20000 / 128 * 128, gpus: 8)
+        var wide = try Self.job(layers: 96, hidden: 20000 / 128 * 128, gpus: 8)
+        wide.precision = PrecisionPolicy(compute: .bf16)
         let larger = try #require(MemoryEstimate.suggestions(wide).first)
         #expect(larger.text.hasPrefix("cluster.gpus:"), "\(larger.text)")
         // A quadrillion parameters: nothing helps, and the answer says so.

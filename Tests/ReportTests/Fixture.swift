@@ -17,7 +17,8 @@ enum Fixture {
     static func job(gpus: Int = 16384, pipeline: Int = 16, length: TrainingSpec.Length = .tokens(15_600_000_000_000)) throws -> Job {
         let device = Accelerator(
             name: "h100-sxm-80gb", generation: .hopper, computeUnits: 132, peaks: [.bf16: 989e12], memory: Bytes(80_000_000_000),
-            memoryBandwidth: try Bandwidth(baseValue: 3.35e12), boardPower: try Power(baseValue: 700), source: "made for a test")
+            memoryBandwidth: try Bandwidth(baseValue: 3.35e12), boardPower: try Power(baseValue: 700), chip: "gh100",
+            source: "made for a test")
         let nvlink = Link(
             name: "nvlink4", fabric: .nvlink, bandwidth: try Bandwidth(baseValue: 450e9), latency: Duration(nanoseconds: 1000),
             source: "made for a test")
