@@ -44,7 +44,14 @@ extension RunPlan {
 
     /// Why the run could never finish; nil where it ends within 250 years and does not go in circles.
     public var whyItNeverEnds: String? {
-        guard case .work(let work) = goal, work > 0, checkpoint.losesWork, failureRate > 0 else { return nil }
+        guard case .work(let work) = goal, work > 0 else { return nil }
+        if let maintenance {
+            let stopped = maintenance.lasts + checkpoint.stall + restart.mean
+            guard maintenance.every > stopped else {
+                return "maintenance comes every \(maintenance.every) s, and takes \(stopped) s with its checkpoint and its restart"
+            }
+        }
+        guard checkpoint.losesWork, failureRate > 0 else { return nil }
         let account = IntervalAccount(self)
         let kept = checkpoint.keptInterval(step: step)
         let expected = account.expectedWallClock(interval: min(kept, work))

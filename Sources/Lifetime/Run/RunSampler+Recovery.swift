@@ -34,7 +34,7 @@ extension RunSampler {
         let before = t
         while let next = attempt(trigger), next != .horizon {
             trigger = next
-            if sample.interruptions > mostEvents || t > mostTime { return }
+            if sample.interruptions + sample.maintenances > mostEvents || t > mostTime { return }
         }
         drag = currentDrag
         // What struck before training went on struck nothing.

@@ -94,7 +94,7 @@ struct RunSampler {
             if advance(until: min(next.time, horizon)) { break }
             guard t < horizon else { break }
             handle(next.kind)
-            if sample.interruptions > mostEvents || t > mostTime { sample.ending = .unfinished }
+            if sample.interruptions + sample.maintenances > mostEvents || t > mostTime { sample.ending = .unfinished }
         }
         high = max(high, position)
         sample.wallClock = t
