@@ -41,7 +41,7 @@ public struct ConstantTable: Sendable {
     init(yaml: String) throws(CalibrationError) {
         let mapping: Node.Mapping
         do {
-            guard let found = try Yams.compose(yaml: yaml)?.mapping else { throw CalibrationError("constants.yaml: no mapping at the top") }
+            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("constants.yaml: no mapping at the top") }
             mapping = found
         } catch let error as CalibrationError { throw error } catch { throw CalibrationError("constants.yaml: \(error)") }
         var priors: [ConstantPrior] = []

@@ -111,7 +111,7 @@ public struct ProfileTable: Sendable {
     public init(yaml: String) throws(CalibrationError) {
         let root: Node.Mapping
         do {
-            guard let found = try Yams.compose(yaml: yaml)?.mapping else { throw CalibrationError("profile: no mapping at the top") }
+            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("profile: no mapping at the top") }
             root = found
         } catch let error as CalibrationError { throw error } catch { throw CalibrationError("profile: \(error)") }
         provenance = root["provenance"]?.string ?? ""

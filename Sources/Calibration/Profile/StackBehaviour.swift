@@ -108,7 +108,7 @@ public struct StackTable: Sendable {
     init(yaml: String) throws(CalibrationError) {
         let root: Node.Mapping
         do {
-            guard let found = try Yams.compose(yaml: yaml)?.mapping else { throw CalibrationError("stacks.yaml: no mapping at the top") }
+            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("stacks.yaml: no mapping at the top") }
             root = found
         } catch let error as CalibrationError { throw error } catch { throw CalibrationError("stacks.yaml: \(error)") }
         let families = root["memory_families"]?.mapping ?? [:]

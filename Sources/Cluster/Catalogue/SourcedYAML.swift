@@ -11,7 +11,7 @@ struct SourcedYAML {
     init(file: String, bytes: [UInt8]) throws(CatalogueError) {
         self.file = file
         let node: Node?
-        do { node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self)) } catch {
+        do { node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self), .basic) } catch {
             throw .malformed(file: file, path: "", reason: "\(error)")
         }
         guard let mapping = node?.mapping, let named = mapping["sources"]?.mapping else {

@@ -32,7 +32,7 @@ struct YAMLDocument {
             throw fault(line, 1, "a key is a list, a mapping or an alias", "write keys as plain words")
         }
         let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch { throw located(error) }
+        do { root = try Yams.compose(yaml: text, .basic) } catch { throw located(error) }
         guard let root else {
             throw fault(1, 1, "the file is empty", "a scenario needs the sections model, cluster and training")
         }

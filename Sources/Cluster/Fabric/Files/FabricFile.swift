@@ -23,7 +23,7 @@ public enum FabricFile {
         func refused(_ error: FabricError) -> FabricFileError { FabricFileError(file: file, errors: [error]) }
         guard yaml.utf8.count <= textLimit else { throw refused(FabricError(key: "", "the file is larger than \(textLimit >> 20) MiB")) }
         var root: Node?
-        do { root = try Yams.compose(yaml: yaml) } catch let error as YamlError {
+        do { root = try Yams.compose(yaml: yaml, .basic) } catch let error as YamlError {
             throw refused(syntaxError(error))
         } catch {
             throw refused(FabricError(key: "", "\(error)", line: 1))
