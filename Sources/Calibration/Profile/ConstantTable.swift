@@ -39,11 +39,7 @@ public struct ConstantTable: Sendable {
 
     /// - Throws: `CalibrationError` naming the constant whose entry is missing or malformed.
     init(yaml: String) throws(CalibrationError) {
-        let mapping: Node.Mapping
-        do {
-            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("constants.yaml: no mapping at the top") }
-            mapping = found
-        } catch let error as CalibrationError { throw error } catch { throw CalibrationError("constants.yaml: \(error)") }
+        let mapping = try resourceMapping(yaml, name: "constants.yaml")
         var priors: [ConstantPrior] = []
         for constant in Constant.allCases {
             guard let entry = mapping[constant.key]?.mapping, let sigma = entry["sigma"]?.float, let prior = entry["prior"],

@@ -109,11 +109,7 @@ public struct ProfileTable: Sendable {
 
     /// - Throws: `CalibrationError` naming the line at fault.
     public init(yaml: String) throws(CalibrationError) {
-        let root: Node.Mapping
-        do {
-            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("profile: no mapping at the top") }
-            root = found
-        } catch let error as CalibrationError { throw error } catch { throw CalibrationError("profile: \(error)") }
+        let root = try resourceMapping(yaml, name: "profile")
         provenance = root["provenance"]?.string ?? ""
         residual = [:]
         for (key, value) in root["residual"]?.mapping ?? [:] {

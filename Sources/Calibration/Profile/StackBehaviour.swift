@@ -106,11 +106,7 @@ public struct StackTable: Sendable {
 
     /// - Throws: `CalibrationError` naming the entry at fault.
     init(yaml: String) throws(CalibrationError) {
-        let root: Node.Mapping
-        do {
-            guard let found = try Yams.compose(yaml: yaml, .basic)?.mapping else { throw CalibrationError("stacks.yaml: no mapping at the top") }
-            root = found
-        } catch let error as CalibrationError { throw error } catch { throw CalibrationError("stacks.yaml: \(error)") }
+        let root = try resourceMapping(yaml, name: "stacks.yaml")
         let families = root["memory_families"]?.mapping ?? [:]
         var entries: [String: Entry] = [:]
         var words: [(String, String)] = []

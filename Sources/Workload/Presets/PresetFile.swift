@@ -27,7 +27,9 @@ struct PresetFile: Sendable {
     /// - Throws: `WorkloadError.malformed` with the key's path, `WorkloadError.invalidArchitecture` for an impossible shape.
     func read(only wanted: String? = nil) throws(WorkloadError) -> [Architecture] {
         let root: Node?
-        do { root = try compose(yaml: wanted.map(excerpt) ?? text, .basic) } catch { throw .malformed(file: name, path: "", reason: "\(error)") }
+        do { root = try compose(yaml: wanted.map(excerpt) ?? text, .basic) } catch {
+            throw .malformed(file: name, path: "", reason: "\(error)")
+        }
         guard let models = root?["models"]?.mapping else { throw .malformed(file: name, path: "models", reason: "missing") }
         let defaults = root?["defaults"]?.mapping
         var result: [Architecture] = []
