@@ -5,9 +5,11 @@
 public struct IncrementalCheckpoints: Sendable {
     /// Blocks that changed between two snapshots.
     public struct Increment: Equatable, Sendable {
-        /// Part, first byte and bytes of each block, ascending.
+        /// Ascending by part and offset.
         public var blocks: [Block]
+        /// Bytes of one part from `offset` on.
         public struct Block: Equatable, Sendable {
+            /// Index among the snapshot's parts, first byte, and what stands there.
             public var part: Int
             public var offset: Int
             public var bytes: [UInt8]
@@ -18,6 +20,7 @@ public struct IncrementalCheckpoints: Sendable {
 
     /// What a save wrote.
     public struct Written: Equatable, Sendable {
+        /// Whether all was written, and how much.
         public var isBase: Bool
         public var bytes: Int
         /// [parts] share of the bytes that lies in changed blocks; 1 for a base.
@@ -26,8 +29,10 @@ public struct IncrementalCheckpoints: Sendable {
         public var share: Double
     }
 
+    /// Length of a block; increments between two bases.
     public let blockBytes: Int
     public let every: Int
+    /// What is kept: the last whole snapshot, and what changed since, save by save.
     public private(set) var base: TrainingSnapshot?
     public private(set) var increments: [Increment] = []
     private var last: TrainingSnapshot?
