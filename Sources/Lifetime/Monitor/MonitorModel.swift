@@ -112,7 +112,7 @@ public struct MonitorModel: Sendable {
     }
 
     /// Mean delay for budgets of false alarms a day: what patience buys.
-    public func curve(shows: Double, budgets: [Double] = [0.02, 0.2, 2, 20]) -> [(falseAlarmsPerDay: Double, delay: Double)] {
+    public func curve(shows: Double, budgets: [Double] = [0.02, 2]) -> [(falseAlarmsPerDay: Double, delay: Double)] {
         budgets.map { budget in
             var other = spec
             other.falseAlarmsPerDay = budget

@@ -101,6 +101,10 @@ extension Metric {
                 Metric("time_\(part.name)_usd_total", "USD", "what \(words) costs", kind: .counter) { source in
                     source.outcome.map { outcome in outcome.study.mean { $0.billed[part.rawValue] } * outcome.dollarsPerNodeSecond }
                 },
+                Metric("time_\(part.name)_hours_per_day", "h", "\(words), mean of a day") { source in
+                    source.outcome.map { outcome in outcome.study.mean { $0.wallClock > 0 ? 24 * $0[part] / $0.wallClock : 0 } }
+                },
+                Metric("time_\(part.name)_p50_seconds", "s", "\(words), median") { $0.outcome.map { $0.distribution { $0[part] }.p50 } },
                 Metric("time_\(part.name)_p95_seconds", "s", "\(words), 95th percentile") {
                     $0.outcome.map { $0.distribution { $0[part] }.p95 }
                 },

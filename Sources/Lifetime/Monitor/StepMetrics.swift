@@ -89,6 +89,9 @@ extension Metric {
                     Metric("memory_\(name)_mean_bytes", "B", "\(name), mean over stages", scope: .gpu) {
                         PeerGroup($0.step.memory.stages.map(part)).mean
                     },
+                    Metric("memory_\(name)_least_bytes", "B", "\(name), of the stage with least", scope: .gpu) {
+                        PeerGroup($0.step.memory.stages.map(part)).least
+                    },
                     Metric("memory_\(name)_ratio", "1", "\(name) over the capacity", scope: .gpu) {
                         PeerGroup($0.step.memory.stages.map(part)).most / $0.step.memory.capacity
                     },
