@@ -120,8 +120,11 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 	  $(CXX) $$flags -O2 -shared -fPIC out/emulated/*.cpp $$runtime -o .build/liborrery_cuda_emulated.so -lopenblas -ldl
 	@echo "Compiled .build/liborrery_cuda_emulated.so: orrery calibrate cuda --plugin takes it; its times say nothing and are refused for predictions."
 
-claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
+claims: build ## measure every claim, by simulation and by running the algorithms on 5 seeds (3 minutes); writes reports/claims
 	$(MAKE) -C Benchmarks/Numerics claims
+	@{ echo "# Verdicts on the claims"; echo; \
+	  echo 'Made by `make claims` ([how](../../docs/claims.md)): the first measure of each claim; `orrery claims C14` shows all of one.'; echo; \
+	  $(ORRERY) claims --markdown; } > out/verdicts.md && mv out/verdicts.md reports/claims/verdicts.md
 
 weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
 	@mkdir -p reports/weeks

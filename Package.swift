@@ -95,18 +95,22 @@ let package = Package(
                 "Fidelity",
             ], swiftSettings: strict),
         .target(
+            name: "Claims",
+            dependencies: ["Quantities", "Cluster", "Workload", "Scenario", "Studies", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
             name: "Report",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
                 "Scenario", "CoSimulation",
-                "Studies",
+                "Studies", "Claims",
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Claims", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(
@@ -173,6 +177,7 @@ let package = Package(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(
             name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
+        .testTarget(name: "ClaimsTests", dependencies: ["Quantities", "Studies", "Claims"], swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

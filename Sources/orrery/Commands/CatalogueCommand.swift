@@ -5,13 +5,16 @@ import Cost
 import Lifetime
 import Quantities
 import Report
+import Studies
 import Workload
 
 struct CatalogueCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "catalogue", abstract: "List the names that a scenario may use, with their numbers and sources.")
 
-    enum Section: String, CaseIterable, ExpressibleByArgument { case gpus, links, nodes, clusters, models, frameworks, prices, failures }
+    enum Section: String, CaseIterable, ExpressibleByArgument {
+        case gpus, links, nodes, clusters, models, frameworks, prices, failures, rules
+    }
     @Argument(help: "Which part (default: all of it).") var section: Section?
     @OptionGroup var output: OutputOptions
 
@@ -41,6 +44,7 @@ struct CatalogueCommand: ParsableCommand {
         case .frameworks: try .frameworks()
         case .prices: try .prices()
         case .failures: .failures()
+        case .rules: .rules()
         }
     }
 }
@@ -134,5 +138,15 @@ extension TextTable {
             table.sources.append(book.sources.keys.sorted().map { "\($0): \(book.sources[$0] ?? "")" }.joined(separator: "; "))
         }
         return table
+    }
+}
+
+extension TextTable {
+    static func rules() -> TextTable {
+        let all = AdviceRule.all
+        return TextTable(
+            title: "rules", header: ["rule", "text", "fails when", "risk"],
+            rows: all.map { [$0.name, $0.rule, $0.failsWhen, $0.risk.rawValue] },
+            sources: all.map { _ in "" })
     }
 }

@@ -2,13 +2,9 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Claims.self, Serve.self,
+    Serve.self
 ]
 
-struct Claims: LaterCommand {
-    static let comesWith = "co-simulation"
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
 struct Serve: LaterCommand {
     static let comesWith = "the what-if page"
     @Argument(parsing: .allUnrecognized) var rest: [String] = []
