@@ -2,11 +2,13 @@ import Quantities
 
 /// Prices of a scenario; each says where it comes from.
 public struct PriceBook: Sendable, Hashable {
-    public enum Purchase: String, Sendable, Hashable, Codable, CaseIterable { case onDemand = "on-demand", reserved, spot }
+    public enum Purchase: String, Sendable, Hashable, Codable, CaseIterable { case onDemand = "on-demand", reserved, spot, owned }
     public var gpuHour: HourlyPrice?
     public var spotGPUHour: HourlyPrice?
     /// With a commitment.
     public var reservedGPUHour: HourlyPrice?
+    /// Machines that are bought; nil where their price is not known.
+    public var owned: OwnedHardware?
     public var electricity: EnergyPrice?
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
     public var pue = 1.0
@@ -42,6 +44,13 @@ public struct PriceBook: Sendable, Hashable {
                     suggestion: "write for instance spot_gpu_hour: 2.25 USD/h")
             }
             return spotGPUHour
+        case .owned:
+            guard let owned else {
+                throw Fault(
+                    keyPath: "prices.owned", reason: "purchase is owned, but nothing says what the machines cost",
+                    suggestion: "write for instance owned: {price: 30000 USD, years: 5}")
+            }
+            return try owned.hourly()
         }
     }
 }

@@ -52,13 +52,31 @@ private struct PriceFile: Decodable {
         var carbon: [String]?
     }
     var sources: [String: String]
+    /// Catalogue name of a GPU to what is paid for one.
+    var bought: [String: [String]]
     var books: [Entry]
     var sites: [Entry]
 
     func preset(_ entry: Entry, at site: Entry) throws(Fault) -> PriceBook.Preset {
         var book = try book(entry, at: site, chargesEnergy: false)
         book.gpu = entry.gpu ?? ""
+        try fill(&book, entry)
         return PriceBook.Preset(name: entry.name, date: entry.date ?? "", gpu: book.gpu, book: book)
+    }
+
+    /// Kinds of purchase that the book does not price follow from its rent, as the sources say.
+    private func fill(_ book: inout PriceBook, _ entry: Entry) throws(Fault) {
+        guard let rent = book.gpuHour?.dollarsPerHour else { return }
+        func derived(_ share: Double, _ key: String, _ source: String) -> HourlyPrice? {
+            book.sources[key] = sources[source] ?? source
+            return try? HourlyPrice(baseValue: rent * share)
+        }
+        if book.spotGPUHour == nil { book.spotGPUHour = derived(0.4, "spot_gpu_hour", "spot-packet") }
+        if book.reservedGPUHour == nil { book.reservedGPUHour = derived(0.625, "reserved_gpu_hour", "reserved") }
+        let price: Money? = try value(bought[book.gpu], "owned", entry, &book)
+        if price == nil { book.sources["owned"] = "derived: \(OwnedHardware.hoursOfRent) hours of the rent (assumed)" }
+        guard let paid = price ?? (try? Money(baseValue: rent * Double(OwnedHardware.hoursOfRent))) else { return }
+        book.owned = OwnedHardware(price: paid)
     }
 
     func book(_ entry: Entry, at site: Entry, chargesEnergy: Bool) throws(Fault) -> PriceBook {

@@ -20,7 +20,9 @@ public struct Money: Quantity {
     }
     public static let noun = "an amount of money"
     public static let example = "2.00 USD"
-    public static let units = [Unit("USD", 1), Unit("kUSD", 1e3), Unit("MUSD", 1e6)]
+    public static let units = [
+        Unit("USD", 1), Unit("kUSD", 1e3), Unit("MUSD", 1e6), Unit("k USD", 1e3), Unit("M USD", 1e6), Unit("B USD", 1e9),
+    ]
     public static let printed = [Unit("USD", 1), Unit("kUSD", 1e3), Unit("MUSD", 1e6)]
 }
 

@@ -12,6 +12,8 @@ public struct Scenario: Sendable {
     public var conditions = Conditions()
     /// What happens in the weeks of the run.
     public var weeks = WeeksSpec()
+    /// How the loss falls with parameters and tokens; nil where the file names no law.
+    public var lossLaw: LossLaw?
     /// Monte-Carlo runs of the weeks; nil: 1,000 where they are random.
     public var runSamples: Int?
     public var settings = SimulationSettings()

@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Cost
 import Lifetime
 import Plan
 import Quantities
@@ -9,6 +10,7 @@ import Workload
 /// Reads a merged tree section by section.
 struct ScenarioReader {
     private var reader: Reader
+    private var lossLaw: LossLaw?
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
@@ -28,6 +30,7 @@ struct ScenarioReader {
         ("layout", "how it is cut over the GPUs", LayoutSection.entries),
         ("training", "how, and for how long", TrainingSection.entries),
         ("conditions", "what disturbs the run", ConditionsSection.entries),
+        ("monitor", "what watches the run, and how soon it sees what", MonitorSection.entries),
         ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
         ("prices", "what it costs", PricesSection.entries),
         ("simulate", "what is simulated, and how finely", SimulateSection.entries),
@@ -107,6 +110,7 @@ struct ScenarioReader {
         let (conditions, read) = section("conditions", tree).map { ConditionsSection.read($0, &reader) } ?? (Conditions(), WeeksSpec())
         var weeks = read
         weeks.duration = job?.training.duration.map { Double($0.nanoseconds) / 1e9 }
+        if let monitor = section("monitor", tree) { weeks.monitor = MonitorSection.kind.read(monitor, &reader) ?? nil }
         let prices = section("prices", tree).map { PricesSection.read($0, &reader) }
         let settings = section("simulate", tree).map { SimulateSection.read($0, &reader) }
         // Predictions of a cluster do not need these; what is wrong in them is still said.
@@ -128,7 +132,12 @@ struct ScenarioReader {
         var scenario = Scenario(name: draft.name ?? name, job: job)
         scenario.conditions = conditions
         scenario.weeks = weeks
+        scenario.lossLaw = lossLaw
         scenario.prices = prices ?? scenario.prices
+        // Space is rented by power: that of a GPU with its share of the host.
+        let model = try? PowerModel(of: device.generation)
+        let host = (model?.hostPower(job.cluster) ?? 0) / Double(max(1, job.cluster.gpus))
+        scenario.prices.owned?.kilowatts = (device.boardPower.watts + host) / 1000
         scenario.settings = settings ?? scenario.settings
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash(reader.meanings)
@@ -167,6 +176,7 @@ struct ScenarioReader {
         }
         guard var model, let cluster, let read else { return nil }
         var training = read.spec
+        lossLaw = read.target.law
         read.target.apply(to: &training, model: model, tree, &reader)
         var precision = read.precision
         if tree.entry(at: ["software", "framework"]) == nil {

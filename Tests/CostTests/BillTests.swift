@@ -95,4 +95,29 @@ import Testing
             #expect(preset.book.sources["electricity"] != nil && preset.book.sources["carbon"] != nil, "\(preset.name)")
         }
     }
+
+    @Test("An hour of bought machines, by hand, and a price of every kind for every book of a GPU")
+    func owned() throws {
+        var hardware = OwnedHardware(price: try Money(baseValue: 30_000))
+        (hardware.platform, hardware.years, hardware.residual, hardware.staff, hardware.utilization) = (1.5, 4, 0.2, 0.04, 0.8)
+        (hardware.space, hardware.kilowatts) = (try Money(baseValue: 100), 1.0)
+        // 45,000 x 0.8 over 35,064 h is 1.02670 USD; space 1,200 and people 1,800 a year over 8,766 h are 0.13689 and 0.20534; over 0.8.
+        #expect(abs(try hardware.hourly().dollarsPerHour - (36_000.0 / 35_064 + 3000.0 / 8766) / 0.8) < 1e-9)
+        for preset in try PriceBook.presets() where !preset.gpu.isEmpty {
+            let book = preset.book
+            #expect(!preset.date.isEmpty, "\(preset.name)")
+            for (key, price) in [
+                ("gpu_hour", book.gpuHour?.dollarsPerHour), ("spot_gpu_hour", book.spotGPUHour?.dollarsPerHour),
+                ("reserved_gpu_hour", book.reservedGPUHour?.dollarsPerHour), ("owned", try book.owned?.hourly().dollarsPerHour),
+            ] {
+                #expect((price ?? 0) > 0 && book.sources[key] != nil, "\(preset.name) \(key)")
+            }
+        }
+    }
+
+    @Test("Every GPU of the catalogue has prices")
+    func everyGPU() throws {
+        let priced = Set(try PriceBook.presets().map(\.gpu))
+        for name in try Catalogue.table(.gpus).rows.compactMap(\.first) { #expect(priced.contains(name), "\(name)") }
+    }
 }

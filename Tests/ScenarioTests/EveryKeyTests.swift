@@ -118,7 +118,10 @@ import Testing
             let key = entry.keyPath
             let section = key.split(separator: ".").first.map(String.init) ?? key
             // Lists are set as a whole, sections key by key; those of real runs change no prediction.
-            guard !key.contains("["), entry.example != "{}", !executed.contains(section), Self.exempt[key] == nil else { continue }
+            // The monitor under conditions is that of the section monitor.
+            guard !key.contains("["), !key.hasPrefix("conditions.monitor."), entry.example != "{}", !executed.contains(section),
+                Self.exempt[key] == nil
+            else { continue }
             let (settings, value) = Self.cases[key] ?? ([], entry.example)
             let before = known[settings] ?? Self.outcome(settings, file, study)
             known[settings] = before

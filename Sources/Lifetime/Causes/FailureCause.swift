@@ -35,6 +35,10 @@ public struct FailureCause: Sendable, Hashable {
     /// Nobody notices until `detect` has passed; the run then goes back to a checkpoint begun before the failure.
     public var isSilent: Bool
     public var detect: DurationLaw
+    /// In place of `detect`: when the run's monitor sees it.
+    public var isFoundByMonitor = false
+    /// How far it moves what the monitor watches, over the healthy value; nil: the machine stops.
+    public var shows: Double?
     public var diagnose: DurationLaw
     public var repair: DurationLaw
     /// In place of the run's restart parts; nil: as the run's.

@@ -1,3 +1,5 @@
+import Cluster
+
 /// The machines of a run, counted in the units that can fail.
 public struct Fleet: Sendable, Hashable {
     public var nodes: Int
@@ -23,6 +25,9 @@ public struct Fleet: Sendable, Hashable {
         storageUnits = 1
     }
 
+    /// Leaf switches over the same nodes: one for each plane.
+    public var leavesPerGroup = 1
+
     public var gpus: Int { nodes * gpusPerNode }
 
     public func count(of unit: FailingUnit) -> Int {
@@ -30,7 +35,7 @@ public struct Fleet: Sendable, Hashable {
         case .gpu: gpus
         case .nic: nodes * nicsPerNode
         case .node: nodes
-        case .leaf: ceilingDivide(nodes, nodesPerLeaf)
+        case .leaf: ceilingDivide(nodes, nodesPerLeaf) * leavesPerGroup
         case .rack: ceilingDivide(nodes, nodesPerRack)
         case .domain: ceilingDivide(gpus, gpusPerDomain)
         case .storage: storageUnits
@@ -50,6 +55,17 @@ public struct Fleet: Sendable, Hashable {
             case .job: 0
             }
         return min(struck, nodes)
+    }
+
+    /// Leaf switches as a tree of them has: of the radix's ports r/(1+r) go down with an oversubscription r, in each plane.
+    mutating func take(_ between: InterNode) {
+        guard between.form.between == nil else { return }
+        let ports = max(1, min(between.nicsPerNode, gpusPerNode))
+        let rails = max(1, min(ports, between.form.rails ?? ports))
+        let (radix, ratio) = (Double(max(2, between.form.radix)), max(1, between.form.oversubscription))
+        let down = max(1, Int((radix * ratio / (1 + ratio)).rounded()))
+        nodesPerLeaf = max(1, down / max(1, ports / rails))
+        leavesPerGroup = rails
     }
 
     private func ceilingDivide(_ a: Int, _ b: Int) -> Int { (a + max(1, b) - 1) / max(1, b) }

@@ -73,6 +73,7 @@ extension DurationLaw {
         case .uniform(let low, let high): .uniform(from: low * factor, to: high * factor)
         case .weibull(let shape, let mean): .weibull(shape: shape, mean: mean * factor)
         case .gamma(let shape, let mean): .gamma(shape: shape, mean: mean * factor)
+        case .quarters(let a, let b, let c, let d): .quarters(a * factor, b * factor, c * factor, d * factor)
         }
     }
 }

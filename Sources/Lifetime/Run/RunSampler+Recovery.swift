@@ -143,7 +143,7 @@ extension RunSampler {
                     break
                 }
             }
-            if let capacity, capacity.time < end {
+            if paysByTheNode, let capacity, capacity.time < end {
                 end = max(t, capacity.time)
                 trigger = .capacity(.none)
             }

@@ -14,8 +14,10 @@ struct RunSampler {
     /// Total work; infinite where the run ends by the clock.
     let total: Double
     let horizon: Double
-    /// Node-seconds a second while all is there.
+    /// Nodes come and go, so that each is paid for its own time.
     let paysByTheNode: Bool
+    /// The run goes on with fewer nodes while some are in repair.
+    let shrinks: Bool
     /// More failures or a longer time than this and the sample is given up.
     let mostEvents: Int
     let mostTime: Double
@@ -78,7 +80,9 @@ struct RunSampler {
             total = .infinity
             horizon = time
         }
+        // Asked at every event, where a look at the whole plan would cost more than the event.
         paysByTheNode = plan.capacity != nil
+        shrinks = plan.capacity?.source == .fleet
         mostEvents = most.events
         mostTime = most.years * 31_557_600
         arrivals = Arrivals(table, plan, key: 0)
@@ -129,6 +133,7 @@ struct RunSampler {
         if corruption.foundAt <= best.time { best = (corruption.foundAt, .corruptionFound) }
         if spells.time < best.time { best = (spells.time, .slow) }
         if nextMaintenance < best.time { best = (nextMaintenance, .maintenance) }
+        guard paysByTheNode else { return (max(t, best.time), best.kind) }
         if let capacity {
             if capacity.time < best.time { best = (capacity.time, .capacity) }
             if price.time < best.time { best = (price.time, .price) }
@@ -188,11 +193,8 @@ struct RunSampler {
 
     var workLeft: Double { total.isFinite ? total - position : (horizon - t) / drag }
 
-    /// The run goes on with fewer nodes while some are in repair.
-    var shrinks: Bool { plan.capacity?.source == .fleet }
-
     var currentDrag: Double {
-        guard let plan = plan.capacity else { return spells.pace }
+        guard paysByTheNode, let plan = plan.capacity else { return spells.pace }
         let pace = plan.pace.pace(with: nodesAtWork)
         return pace > 0 ? spells.pace / pace : .infinity
     }

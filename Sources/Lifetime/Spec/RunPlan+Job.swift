@@ -12,6 +12,8 @@ public struct ResolvedRun: Sendable {
     /// The batch of a healthy step.
     public var samplesPerStep: Double
     public var remarks: [String]
+    /// What watches the run; nil where nothing does.
+    public var monitor: MonitorModel?
     /// A statement, its value and where it comes from.
     public var assumptions: [(subject: String, value: String, source: String)]
 
@@ -36,6 +38,7 @@ public struct ResolvedRun: Sendable {
         var fleet = Fleet(nodes: cluster.nodes, gpusPerNode: cluster.gpusPerNode)
         fleet.gpusPerDomain = cluster.domain
         fleet.nicsPerNode = cluster.interNode?.nicsPerNode ?? cluster.gpusPerNode
+        if let between = cluster.interNode { fleet.take(between) }
         // With a measured table of paces the healthy step is the one of most nodes.
         let table = spec.elastic?.pace ?? []
         let most = spec.elastic?.most ?? cluster.nodes
@@ -48,6 +51,14 @@ public struct ResolvedRun: Sendable {
         plan.step = table.isEmpty ? step : 0
         account = IntervalAccount(plan)
         let size = CheckpointSize(job)
+        if spec.monitor != nil || spec.asksMonitor {
+            monitor = MonitorModel(spec.monitor ?? MonitorSpec(), gpus: cluster.gpus)
+            if spec.monitor == nil {
+                assume(
+                    "monitor", "three cumulative sums, 0.2 false alarms a day",
+                    "assumed: something is found by a monitor, and none is given")
+            }
+        }
         if let failures = spec.failures { try apply(failures, size, nodes: cluster.nodes) }
         plan.maintenance = spec.maintenance ?? spec.failures?.maintenance
         for slow in spec.slow {
@@ -55,7 +66,13 @@ public struct ResolvedRun: Sendable {
             plan.slow.append(
                 SlowPlan(
                     rate: rate, share: slow.share, pace: try pace(slow.slowdown), lasts: slow.lasts,
-                    evictAfter: slow.evicts ? slow.detect : nil))
+                    evictAfter: slow.evicts ? detection(slow) : nil))
+        }
+        if let monitor, monitor.spec.reaction == .replace {
+            var alarm = FailureCause(
+                "false_alarm", per: .job, mtbf: 86_400 / monitor.falseAlarmsPerDay, strikes: .node, repair: .constant(600))
+            alarm.source = "the monitor's false alarms"
+            plan.causes.append(alarm)
         }
         try applyCapacity(spec, job: job)
         if spec.spot?.fallsBack == true { plan.capacity?.onDemand = .init(relativePrice: prices.onDemand) }
@@ -63,8 +80,25 @@ public struct ResolvedRun: Sendable {
         try plan.check()
     }
 
+    private func detection(_ slow: SlowSpec) -> DurationLaw {
+        switch slow.found {
+        case .after(let law): law
+        case .byMonitor: monitor?.law(shows: slow.slowdown - 1) ?? .none
+        }
+    }
+
     private mutating func apply(_ failures: FailuresSpec, _ size: CheckpointSize, nodes: Int) throws(Fault) {
         plan.causes = failures.causes
+        if let monitor {
+            // Causes that show alike share their law.
+            var known: [Double: DurationLaw] = [:]
+            for index in plan.causes.indices where plan.causes[index].isFoundByMonitor {
+                let shows = plan.causes[index].shows ?? 1
+                let law = known[shows] ?? monitor.law(shows: shows)
+                known[shows] = law
+                plan.causes[index].detect = law
+            }
+        }
         plan.lemons = failures.lemons
         plan.failsDuringRecovery = failures.duringRecovery
         let preset = failures.preset.flatMap { FailurePreset.named($0) }

@@ -6,6 +6,8 @@ public struct WeeksSpec: Sendable, Hashable {
     public var maintenance: Maintenance?
     public var spot: SpotSpec?
     public var elastic: ElasticSpec?
+    /// What watches the machines.
+    public var monitor: MonitorSpec?
     /// The run ends after this long, whatever is done by then.
     public var duration: Double?
     public init() {}
@@ -14,7 +16,12 @@ public struct WeeksSpec: Sendable, Hashable {
     public var isActive: Bool {
         failures != nil || checkpoint.map { $0.kind != .none } ?? false || !slow.isEmpty || maintenance != nil || spot != nil
             || elastic != nil
-            || duration != nil
+            || duration != nil || monitor != nil
+    }
+
+    /// Whether something is found when the monitor sees it.
+    public var asksMonitor: Bool {
+        failures?.causes.contains { $0.isFoundByMonitor } ?? false || slow.contains { $0.found == .byMonitor }
     }
 }
 
@@ -79,8 +86,13 @@ public struct SlowSpec: Sendable, Hashable {
     public var lasts = DurationLaw.constant(.infinity)
     public var evicts = false
     /// Until a slow machine is found.
-    public var detect = DurationLaw.constant(600)
+    public var found = Found.after(.constant(600))
     public init() {}
+
+    public enum Found: Sendable, Hashable {
+        case after(DurationLaw)
+        case byMonitor
+    }
 }
 
 public struct SpotSpec: Sendable, Hashable {
@@ -89,6 +101,8 @@ public struct SpotSpec: Sendable, Hashable {
     public var batchSizes: BatchSizes?
     public var outage = DurationLaw.exponential(mean: 3600)
     public var notice = 0.0
+    /// The run shrinks and grows by replicas, where nothing else is said of that.
+    public var autoscales = false
     public var trace: CapacityTrace?
     public var startsAtRandom = false
     public var price = PricePlan.constant

@@ -24,6 +24,12 @@ extension RunAnswer {
             lines.append(
                 row("Spares", "\(spares.warm + spares.cold)", "at most \(significant(outcome.sparesPeak.p95)) in use (p95)", style))
         }
+        if let monitor = outcome.resolved.monitor {
+            let seen = monitor.delays(shows: 0.1)
+            let delay =
+                seen.mean.isFinite ? "a machine slower by 10 % is seen after \(time(seen.mean))" : "a machine slower by 10 % is not seen"
+            lines.append(row("Monitor", "\(grouped(monitor.streams)) streams", delay, style))
+        }
         let lost = outcome.lostS.filter { $0.name != "failures" && $0.seconds.mean > 0 }.sorted { $0.seconds.mean > $1.seconds.mean }
         let dollarsOf = Dictionary(outcome.byCauseUSD.map { ($0.name, $0.dollars.mean) }, uniquingKeysWith: { first, _ in first })
         for (name, seconds) in lost {

@@ -208,6 +208,7 @@ enum ConditionsSection {
             .init(which: link.which, slowdown: link.slow.slowdown ?? 1, from: link.slow.from)
         }
         conditions.linkFaults = draft.faults.flatMap { $0 }
+        if draft.weeks.spot?.autoscales == true, draft.weeks.elastic == nil { draft.weeks.elastic = ElasticSpec() }
         return (conditions, draft.weeks)
     }
 }

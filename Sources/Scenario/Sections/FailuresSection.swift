@@ -46,6 +46,19 @@ enum WeeksKinds {
         }.abbreviated(by: short)
     }
 
+    /// How a failure is found: after a time, or when the monitor sees it.
+    enum Detection {
+        case law(DurationLaw)
+        case monitor
+    }
+
+    static var detection: Kind<Detection> {
+        Kind("monitor, \(law.name)", example: "30 s", children: law.children) { item, reader in
+            if case .scalar("monitor", _) = item.tree.content { return .monitor }
+            return law.read(item, &reader).map { .law($0) }
+        }
+    }
+
     private enum LawName: String, CaseIterable { case exponential }
 
     static var distribution: Kind<FailureCause.Law> {
@@ -124,7 +137,8 @@ enum FailuresSection {
         var law: FailureCause.Law?
         var strikes: Blast?
         var isSilent: Bool?
-        var detect: DurationLaw?
+        var detect: WeeksKinds.Detection?
+        var shows: Double?
         var diagnose: DurationLaw?
         var repair: DurationLaw?
         var restart: DurationLaw?
@@ -142,7 +156,11 @@ enum FailuresSection {
             Field("distribution", \.law, WeeksKinds.distribution, default: "exponential", "of the times between failures"),
             Field("strikes", \.strikes, WeeksKinds.blast, default: "the unit", "what a failure takes with it; job breaks no machine"),
             Field("silent", \.isSilent, .flag, default: "false", "found only by detect; the run then goes back past it"),
-            Field("detect", \.detect, WeeksKinds.law, default: "0 s", "from the failure until somebody knows"),
+            Field(
+                "detect", \.detect, WeeksKinds.detection, default: "0 s", "from the failure until somebody knows; monitor: as it sees it"),
+            Field(
+                "shows", \.shows, .ratio(0.001...1000, example: "10%"), default: "100%: the machine stops",
+                "by how much a failure moves what the monitor watches, of its healthy value"),
             Field("diagnose", \.diagnose, WeeksKinds.law, default: "0 s", "until the broken node is known"),
             Field("repair", \.repair, WeeksKinds.law, default: "24 h; 0 s for the job", "until the node stands by again"),
             Field("restart", \.restart, WeeksKinds.law, default: "failures.restart", "in place of all the parts of a restart"),
@@ -184,6 +202,39 @@ enum FailuresSection {
         var duringRecovery: Bool?
         var spares: SparesDraft?
         var restart: RestartDraft?
+        var short = ShortDraft()
+    }
+    /// The short form: what fails by its mean time alone.
+    private struct ShortDraft {
+        var gpu: Duration?
+        var node: Duration?
+        var leaf: Duration?
+        var detect: WeeksKinds.Detection?
+        var repair: DurationLaw?
+
+        /// Names, what they count for, and their times.
+        var causes: [(key: String, name: String, per: FailingUnit, mtbf: Duration)] {
+            let all: [(String, String, FailingUnit, Duration?)] = [
+                ("gpu_mtbf", "gpu", .gpu, gpu), ("node_mtbf", "node", .node, node), ("switch_mtbf", "switch", .leaf, leaf),
+            ]
+            return all.compactMap { key, name, per, mtbf in mtbf.map { (key, name, per, $0) } }
+        }
+    }
+    private static var shortFields: [Field<Draft>] {
+        let fields: [Field<ShortDraft>] = [
+            Field("gpu_mtbf", \.gpu, .quantity, default: "none", "short for a cause gpu: mean time between failures of one GPU"),
+            Field("node_mtbf", \.node, .quantity, default: "none", "short for a cause node: of one node, beside its GPUs"),
+            Field(
+                "switch_mtbf", \.leaf, .quantity, default: "none",
+                "short for a cause switch: of one leaf switch, which takes the nodes on it"),
+            Field(
+                "detect", \.detect, WeeksKinds.detection, default: "as the causes say",
+                "of every cause that is not silent and gives none"),
+            Field(
+                "repair", \.repair, WeeksKinds.law, default: "as the causes say",
+                "of every cause that breaks a machine and gives none"),
+        ]
+        return fields.map { $0.within(\.short) }
     }
 
     private static var section: Section<Draft> {
@@ -211,20 +262,35 @@ enum FailuresSection {
             Field("mean", \.mean, .choice, default: "raised", "whether they raise the mean rate, or it is kept"),
         ])
         let spareCount = Kind<Int>.integer(0...1_000_000, example: 16).map { SparesDraft(warm: $0) }
-        return Section([
-            Field("preset", \.preset, preset, default: "none", "failures of a published fleet (orrery catalogue failures)"),
-            Field("causes", \.causes, .list(of: cause, atMost: 1000), default: "none", "kinds of failures, laid over the preset's by name"),
-            Field(
-                "lemons", \.lemons, lemons.kind(LemonsDraft(), name: "{share, factor, screened_above, mean}"), default: "none",
-                "nodes that fail more often"),
-            Field("during_recovery", \.duringRecovery, .flag, default: "true", "failures also strike while the run recovers"),
-            Field(
-                "spares", \.spares, spares.kind(SparesDraft(), name: "{warm, cold, start, crews}").abbreviated(by: spareCount),
-                default: "a node is always at hand", "nodes that stand by"),
-            Field(
-                "restart", \.restart, restart.kind(RestartDraft(), name: "{requeue, initialise, load, warm_up}"), default: "assumed",
-                "what has to happen before training goes on"),
-        ])
+        // One time for all that a restart is.
+        let wholeRestart = WeeksKinds.law.map {
+            RestartDraft(requeue: $0, initialise: DurationLaw.none, load: .some(.some(.zero)), warmUp: nil)
+        }
+        let restartParts = restart.kind(RestartDraft(), name: "{requeue, initialise, load, warm_up}")
+        let restartKind = Kind<RestartDraft>(
+            "a duration, or \(restartParts.name)", example: "5 min", children: restartParts.children
+        ) { item, reader in
+            guard let entries = item.tree.entries, !entries.contains(where: { ["median", "p95", "mean", "from", "to"].contains($0.key) })
+            else { return wholeRestart.read(item, &reader) }
+            return restartParts.read(item, &reader)
+        }
+        return Section(
+            shortFields + [
+                Field("preset", \.preset, preset, default: "none", "failures of a published fleet (orrery catalogue failures)"),
+                Field(
+                    "causes", \.causes, .list(of: cause, atMost: 1000), default: "none", "kinds of failures, laid over the preset's by name"
+                ),
+                Field(
+                    "lemons", \.lemons, lemons.kind(LemonsDraft(), name: "{share, factor, screened_above, mean}"), default: "none",
+                    "nodes that fail more often"),
+                Field("during_recovery", \.duringRecovery, .flag, default: "true", "failures also strike while the run recovers"),
+                Field(
+                    "spares", \.spares, spares.kind(SparesDraft(), name: "{warm, cold, start, crews}").abbreviated(by: spareCount),
+                    default: "a node is always at hand", "nodes that stand by"),
+                Field(
+                    "restart", \.restart, restartKind, default: "assumed",
+                    "what has to happen before training goes on; one time stands for all parts"),
+            ])
     }
 
     private static var preset: Kind<FailurePreset> {
@@ -248,6 +314,7 @@ enum FailuresSection {
             var draft = Draft()
             section.read(item, into: &draft, &reader)
             var spec = draft.preset.map { FailuresSpec($0) } ?? FailuresSpec()
+            addShort(draft.short, item, to: &spec.causes, &reader)
             let places = item.tree["causes"].map { item.child($0) }
             for (index, cause) in draft.causes.enumerated() {
                 guard case .sequence(let trees)? = places?.tree.content, index < trees.count, let places else { continue }
@@ -255,15 +322,45 @@ enum FailuresSection {
             }
             guard reader.errors.count == before else { return nil }
             if spec.causes.isEmpty {
-                reader.report(item, "there is nothing that fails", "name a preset, or give causes: [{name: node, per: node, mtbf: 5 y}]")
+                reader.report(
+                    item, "there is nothing that fails", "name a preset, or give gpu_mtbf: 50000 h, or causes: [{name: node, mtbf: 100 d}]")
                 return nil
             }
             finish(draft, &spec)
+            if let index = spec.causes.firstIndex(where: { $0.isFoundByMonitor && $0.isSilent && $0.shows == nil }) {
+                reader.report(
+                    item, "\(spec.causes[index].name) is silent, and nothing says what a monitor would see of it",
+                    "write shows: 5% with the cause, or a time in place of monitor")
+                return nil
+            }
             return spec
         }
     }
 
+    /// Causes of the short form; those of the long form are laid over them by name.
+    private static func addShort(_ short: ShortDraft, _ item: Item, to causes: inout [FailureCause], _ reader: inout Reader) {
+        for (key, name, per, mtbf) in short.causes {
+            guard mtbf.nanoseconds > 0 else {
+                let place = item.tree[key].map { $0.place } ?? item.tree.place
+                reader.report(place, "\(item.path).\(key)", "an MTBF of zero is impossible", "write a time above zero")
+                continue
+            }
+            causes.removeAll { $0.name == name }
+            var cause = FailureCause(name, per: per, mtbf: mtbf.inSeconds)
+            cause.repair = .constant(86_400)
+            cause.source = "scenario"
+            causes.append(cause)
+        }
+    }
+
     private static func finish(_ draft: Draft, _ spec: inout FailuresSpec) {
+        let own = Set(draft.causes.filter { $0.detect != nil }.compactMap(\.name))
+        let repaired = Set(draft.causes.filter { $0.repair != nil }.compactMap(\.name))
+        for index in spec.causes.indices {
+            let cause = spec.causes[index]
+            if let detect = draft.short.detect, !cause.isSilent, !own.contains(cause.name) { spec.causes[index].found(detect) }
+            if let repair = draft.short.repair, cause.strikes != .job, !repaired.contains(cause.name) { spec.causes[index].repair = repair }
+        }
         if let lemons = draft.lemons {
             spec.lemons = Lemons(
                 share: lemons.share, factor: lemons.factor, screenedAbove: lemons.screenedAbove, keepsMean: lemons.mean == .kept)
@@ -311,7 +408,8 @@ enum FailuresSection {
         }
         cause.law = draft.law ?? cause.law
         cause.isSilent = draft.isSilent ?? cause.isSilent
-        cause.detect = draft.detect ?? cause.detect
+        if let detect = draft.detect { cause.found(detect) }
+        cause.shows = draft.shows ?? cause.shows
         cause.diagnose = draft.diagnose ?? cause.diagnose
         cause.repair = draft.repair ?? cause.repair
         cause.restart = draft.restart ?? cause.restart
@@ -319,5 +417,14 @@ enum FailuresSection {
         cause.renewal = draft.renewal ?? cause.renewal
         cause.source = "scenario"
         if let index { causes[index] = cause } else { causes.append(cause) }
+    }
+}
+
+extension FailureCause {
+    fileprivate mutating func found(_ detection: WeeksKinds.Detection) {
+        switch detection {
+        case .law(let law): (detect, isFoundByMonitor) = (law, false)
+        case .monitor: isFoundByMonitor = true
+        }
     }
 }

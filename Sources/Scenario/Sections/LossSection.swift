@@ -52,13 +52,32 @@ struct LossTarget {
         }.abbreviated(by: short)
     }
 
+    /// A law beside a length says where the run ends.
+    private func remark(_ law: LossLaw, _ training: TrainingSpec, _ model: Architecture, _ reader: inout Reader) {
+        let applies = model.kind == .transformer && model.causal && model.moe == nil
+        guard applies else { return reader.remark("training.loss_law: laws of loss are for dense decoders, and \(model.name) is none") }
+        let perStep = Double(training.globalBatch) * Double(training.sequence)
+        let tokens: Double? =
+            switch training.length {
+            case .tokens(let count): Double(count)
+            case .steps(let count): Double(count) * perStep
+            default: nil
+            }
+        guard let tokens, tokens > 0 else {
+            return reader.remark(
+                "training.loss_law: the run has no length; orrery search --objective loss finds one for a budget or a deadline")
+        }
+        let loss = law.loss(parameters: Double(model.parameters.total), tokens: tokens)
+        let error = law.irreducibleError.map { " (E alone is known to \(significant($0)))" } ?? ""
+        reader.remark(
+            "training.loss_law: \(significant(tokens / 1e9)) B tokens end at a loss of \(significant(loss))\(error) by \(law.source)")
+    }
+
     /// Sets the length of the run that reaches the loss.
     func apply(to training: inout TrainingSpec, model: Architecture, _ tree: Tree, _ reader: inout Reader) {
         guard let loss else {
-            guard law != nil else { return }
-            return reader.report(
-                tree.entry(at: ["training", "loss_law"])?.place ?? tree.place, "training.loss_law",
-                "a law of loss without a loss says nothing", "write target_loss: 2.0, or remove the law")
+            guard let law else { return }
+            return remark(law, training, model, &reader)
         }
         func refuse(_ reason: String, _ advice: String) {
             reader.report(tree.entry(at: ["training", "target_loss"])?.place ?? tree.place, "training.target_loss", reason, advice)

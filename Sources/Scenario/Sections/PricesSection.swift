@@ -25,6 +25,9 @@ enum PricesSection {
             Field("gpu_hour", \.book.gpuHour, price(), default: "none", "price of a GPU for an hour"),
             Field("spot_gpu_hour", \.book.spotGPUHour, price(), default: "none", "the same, bought as spot"),
             Field("reserved_gpu_hour", \.book.reservedGPUHour, price(), default: "none", "the same, with a commitment"),
+            Field(
+                "owned", \.book.owned, changing: (make: owned, empty: nil), default: "the preset's, or none",
+                "machines that are bought; an hour of them is their life's cost over its hours"),
             Field("electricity", \.book.electricity, price(), default: "none", "tariff"),
             Field("pue", \.book.pue, .ratio(1...10, example: "1.2"), default: "1", "energy of the building over energy of the machines"),
             Field("carbon", \.book.carbon, .quantity, default: "none", "carbon intensity of the electricity"),
@@ -36,6 +39,52 @@ enum PricesSection {
                 "electricity is billed beside the GPU-hour (owned machines)"),
             exchange,
         ])
+    }
+
+    private struct OwnedDraft {
+        var price: Money?
+        var platform: Double?
+        var years: Double?
+        var residual: Double?
+        var space: Money?
+        var staff: Double?
+        var utilization: Double?
+    }
+
+    private static func owned(_ base: OwnedHardware?) -> Kind<OwnedHardware?> {
+        let section = Section<OwnedDraft>([
+            Field("price", \.price, price(), default: "the preset's", "of one GPU"),
+            Field(
+                "platform", \.platform, .ratio(1...20, example: "1.5"), default: "1.5",
+                "price of node and network with the GPU, over the GPU's"),
+            Field("years", \.years, .ratio(0.1...50, example: "5"), default: "5", "of use"),
+            Field("residual", \.residual, .ratio(0...1, example: "10%"), default: "10%", "share of the price that they bring at the end"),
+            Field("space", \.space, price(), default: "80 USD", "a kilowatt and month, electricity apart"),
+            Field("staff", \.staff, .ratio(0...5, example: "5%"), default: "5%", "of the price a year: people, spare parts, support"),
+            Field(
+                "utilization", \.utilization, .ratio(0.01...1, example: "90%"), default: "90%", "share of the hours in which they are used"),
+        ])
+        return Kind<OwnedHardware?>("{price, years, residual, space, staff, ...}", example: "{price: 30000 USD}", children: section.entries)
+        {
+            item, reader in
+            let before = reader.errors.count
+            var draft = OwnedDraft()
+            section.read(item, into: &draft, &reader)
+            guard reader.errors.count == before else { return nil }
+            guard let price = draft.price ?? base?.price else {
+                reader.report(item.tree.place, "\(item.path).price", "the key is missing", "write price: 30000 USD, or name a preset")
+                return nil
+            }
+            var hardware = base ?? OwnedHardware(price: price)
+            hardware.price = price
+            hardware.platform = draft.platform ?? hardware.platform
+            hardware.years = draft.years ?? hardware.years
+            hardware.residual = draft.residual ?? hardware.residual
+            hardware.space = draft.space ?? hardware.space
+            hardware.staff = draft.staff ?? hardware.staff
+            hardware.utilization = draft.utilization ?? hardware.utilization
+            return .some(hardware)
+        }
     }
 
     private static var rates: Kind<[String: Double]> {
@@ -107,6 +156,9 @@ enum PricesSection {
         }
         section.read(item, into: &draft, &reader)
         let own = Set((item.tree.entries ?? []).map(\.key)).subtracting(["preset", "purchase", "exchange"])
+        // Who writes down machines has bought them, and pays their electricity.
+        if own.contains("owned"), item.tree["purchase"] == nil { draft.book.purchase = .owned }
+        if draft.book.purchase == .owned, !own.contains("charges_energy") { draft.book.chargesEnergy = true }
         for key in own.sorted() { draft.book.sources[key] = "scenario" }
         if !own.isDisjoint(with: ["gpu_hour", "spot_gpu_hour", "reserved_gpu_hour"]) { draft.book.gpu = "" }
         do { _ = try draft.book.hourly() } catch {

@@ -13,6 +13,7 @@ enum WeeksSection {
             Field("maintenance", \.maintenance, maintenance, default: "none", "planned stops; the state is saved before"),
             Field("spot", \.spot, spot, default: "none", "nodes that the provider takes back"),
             Field("elastic", \.elastic, elastic, default: "none", "the run goes on with fewer or more nodes"),
+            Field("monitor", \.monitor, MonitorSection.kind, default: "none", "what watches the machines; as the section monitor"),
         ]
     }
 
@@ -80,11 +81,18 @@ enum WeeksSection {
             Field("lost_work", \.lostWork, .flag, default: "true", "false: a failure costs time and no work"),
             Field("last", \.last, .flag, default: "true", "the end of the run is saved too"),
         ])
-        return Kind<CheckpointSpec?>("none, or {kind, interval, stall, ...}", example: "{interval: auto}", children: section.entries) {
+        return Kind<CheckpointSpec?>(
+            "a kind, an interval, or {kind, interval, stall, ...}", example: "{interval: auto}", children: section.entries
+        ) {
             item, reader in
-            if case .scalar("none", _) = item.tree.content {
+            if case .scalar(let word, _) = item.tree.content {
                 var spec = CheckpointSpec()
-                spec.kind = .none
+                if let kind = CheckpointSpec.Kind(rawValue: word) {
+                    spec.kind = kind
+                } else {
+                    guard let every = interval.read(item, &reader) else { return nil }
+                    spec.interval = every
+                }
                 return spec
             }
             let before = reader.errors.count
@@ -117,6 +125,15 @@ enum WeeksSection {
         }
     }
 
+    private static var found: Kind<SlowSpec.Found> {
+        WeeksKinds.detection.map {
+            switch $0 {
+            case .law(let law): .after(law)
+            case .monitor: .byMonitor
+            }
+        }
+    }
+
     private static var slow: Kind<[SlowSpec]> {
         let section = Section<SlowSpec>([
             Field(
@@ -127,7 +144,7 @@ enum WeeksSection {
                 "slowdown", \.slowdown, .ratio(1...1000, example: "1.2"), default: "1", "compute of a slow GPU takes so many times as long"),
             Field("lasts", \.lasts, forever, default: "forever", "how long a machine is slow"),
             Field("evict", \.evicts, .flag, default: "false", "a found machine is replaced where that pays"),
-            Field("detect", \.detect, WeeksKinds.law, default: "10 min", "until it is found"),
+            Field("detect", \.found, found, default: "10 min", "until it is found; monitor: as it sees it"),
         ])
         let one = section.kind(SlowSpec(), name: "{rate_per_1000_gpu_days, share, slowdown, lasts, evict, detect}")
         let many = Kind<[SlowSpec]>.list(of: one, atMost: 100)
@@ -170,6 +187,7 @@ enum WeeksSection {
         var batch: Int?
         var outage: DurationLaw?
         var notice: Duration?
+        var autoscales: Bool?
         var trace: CapacityTrace?
         var start: Start?
         var price: PricePlan?
@@ -213,6 +231,9 @@ enum WeeksSection {
                 "nodes taken at a time, by events at a batch-th of the rate"),
             Field("outage", \.outage, WeeksKinds.law, default: "1 h in the mean", "how long a batch is away"),
             Field("notice", \.notice, .quantity, default: "0 s", "warning; a checkpoint that fits in it saves the work"),
+            Field(
+                "autoscale", \.autoscales, .flag, default: "false",
+                "short for elastic: {policy: replicas}: the run shrinks and grows with its nodes"),
             Field("trace", \.trace, trace, default: "none", "path of a trace: time_s,nodes, or as Parcae, Bamboo and SkyPilot write them"),
             Field("start", \.start, .choice, default: "first", "where a sample begins in the trace"),
             Field("price", \.price, price, default: "constant", "over the price in prices"),
@@ -229,6 +250,7 @@ enum WeeksSection {
             spec.batch = draft.batch ?? 1
             spec.outage = draft.outage ?? spec.outage
             spec.notice = draft.notice?.inSeconds ?? 0
+            spec.autoscales = draft.autoscales ?? false
             spec.trace = draft.trace
             spec.startsAtRandom = draft.start == .random
             spec.price = draft.price ?? .constant

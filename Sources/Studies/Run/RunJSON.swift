@@ -42,7 +42,8 @@ extension RunAnswer {
                     })
             ),
         ]
-        return .object(fields + anchoredFields)
+        let monitor = outcome?.monitorJSON.map { [(key: "monitor", value: $0)] } ?? []
+        return .object(fields + monitor + anchoredFields)
     }
 
     private var anchoredFields: [(key: String, value: JSONValue)] {

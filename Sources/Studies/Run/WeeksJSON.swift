@@ -32,6 +32,42 @@ extension RunOutcome {
         ])
     }
 
+    /// `monitor` of the result file: what it watches, how soon it sees a machine that is slow by so much, and how it does on published faults.
+    var monitorJSON: JSONValue? {
+        guard let monitor = resolved.monitor else { return nil }
+        let slowdowns = [0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1]
+        let (score, slow) = (monitor.score(.published), monitor.score(.slowMachines))
+        func json(_ score: (precision: Double, recall: Double)) -> JSONValue {
+            .object([("precision", .number(score.precision)), ("recall", .number(score.recall))])
+        }
+        return .object([
+            ("period_s", .number(monitor.spec.period)), ("metrics", .integer(monitor.streams / max(1, monitor.gpus))),
+            ("streams", .integer(monitor.streams)), ("detectors", .array(monitor.spec.detectors.map { .string($0.rawValue) })),
+            ("false_alarms_per_day", .number(monitor.falseAlarmsPerDay)),
+            (
+                "delays",
+                .array(
+                    slowdowns.map { slowdown in
+                        let delays = monitor.delays(shows: slowdown)
+                        return .object([
+                            ("slowdown", .number(1 + slowdown)), ("mean_s", delays.mean.isFinite ? .number(delays.mean) : .null),
+                            ("p95_s", delays.p95.isFinite ? .number(delays.p95) : .null), ("missed", .number(delays.missed)),
+                        ])
+                    })
+            ),
+            (
+                "curve",
+                .array(
+                    monitor.curve(shows: 0.1).map {
+                        .object([
+                            ("false_alarms_per_day", .number($0.falseAlarmsPerDay)),
+                            ("mean_s", $0.delay.isFinite ? .number($0.delay) : .null),
+                        ])
+                    })
+            ), ("faults_per_day", .number(FaultMix.published.perDay)), ("published_faults", json(score)), ("slow_machines", json(slow)),
+        ])
+    }
+
     /// Further members of `bill`.
     func billJSON(_ spread: (Distribution) -> JSONValue) -> [(key: String, value: JSONValue)] {
         [

@@ -33,7 +33,7 @@ public struct SearchAnswer: Sendable {
                 ])
             ),
             ("exhaustive_gap", .optional(result.exhaustiveGap)), ("best", entries.first ?? .null), ("ranked", .array(entries)),
-            ("own", own.map { .object(members($0)) } ?? .null),
+            ("own", own.map { .object(Self.members($0)) } ?? .null),
         ])
     }
 
@@ -42,10 +42,10 @@ public struct SearchAnswer: Sendable {
             [
                 ("value", .number(layout.value)), ("bound", .number(layout.bound)),
                 ("gap_to_best", .number(result.ranked.first.map { $0.value > 0 ? layout.value / $0.value - 1 : 0 } ?? 0)),
-            ] + members(report))
+            ] + Self.members(report))
     }
 
-    private func members(_ report: RunAnswer) -> [(key: String, value: JSONValue)] {
+    static func members(_ report: RunAnswer) -> [(key: String, value: JSONValue)] {
         let job = report.job
         let layout = job.layout
         let degrees: [(key: String, value: JSONValue)] = [

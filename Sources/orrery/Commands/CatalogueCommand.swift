@@ -13,7 +13,7 @@ struct CatalogueCommand: ParsableCommand {
         commandName: "catalogue", abstract: "List the names that a scenario may use, with their numbers and sources.")
 
     enum Section: String, CaseIterable, ExpressibleByArgument {
-        case gpus, links, nodes, clusters, models, frameworks, prices, failures, rules
+        case gpus, links, nodes, clusters, models, frameworks, prices, failures, metrics, rules
     }
     @Argument(help: "Which part (default: all of it).") var section: Section?
     @OptionGroup var output: OutputOptions
@@ -44,6 +44,7 @@ struct CatalogueCommand: ParsableCommand {
         case .frameworks: try .frameworks()
         case .prices: try .prices()
         case .failures: .failures()
+        case .metrics: .metrics()
         case .rules: .rules()
         }
     }
@@ -120,19 +121,29 @@ extension TextTable {
         return table
     }
 
+    /// What a monitor follows, and `--metrics` writes.
+    static func metrics() -> TextTable {
+        TextTable(
+            title: "metrics", header: ["metric", "unit", "kind", "of", "meaning"],
+            rows: Metric.all.map { ["\(Metric.prefix)\($0.name)", $0.unit, $0.kind.rawValue, $0.scope.rawValue, $0.help] },
+            sources: Metric.all.map { _ in "simulated state" })
+    }
+
     private static func hours(_ seconds: Double) -> String {
         seconds == 0 ? "0" : seconds < 7200 ? "\(significant(seconds / 60)) min" : "\(significant(seconds / 3600)) h"
     }
 
     static func prices() throws(Fault) -> TextTable {
         var table = TextTable(
-            title: "prices", header: ["prices", "date", "gpu", "gpu-hour", "spot", "reserved", "electricity", "pue", "carbon"], rows: [],
+            title: "prices",
+            header: ["prices", "date", "gpu", "gpu-hour", "spot", "reserved", "bought", "owned", "electricity", "pue", "carbon"], rows: [],
             sources: [])
         for preset in try PriceBook.presets() {
             let book = preset.book
             table.rows.append([
                 preset.name, preset.date.isEmpty ? "-" : preset.date, preset.gpu.isEmpty ? "-" : preset.gpu,
                 book.gpuHour.map { "\($0)" } ?? "-", book.spotGPUHour.map { "\($0)" } ?? "-", book.reservedGPUHour.map { "\($0)" } ?? "-",
+                book.owned.map { "\($0.price)" } ?? "-", book.owned.flatMap { try? $0.hourly() }.map { "\($0)" } ?? "-",
                 book.electricity.map { "\($0)" } ?? "-", significant(book.pue), book.carbon.map { "\($0)" } ?? "-",
             ])
             table.sources.append(book.sources.keys.sorted().map { "\($0): \(book.sources[$0] ?? "")" }.joined(separator: "; "))

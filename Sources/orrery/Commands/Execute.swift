@@ -2,6 +2,7 @@ import ArgumentParser
 import Calibration
 import Execution
 import Glibc
+import Lifetime
 import Quantities
 import Report
 import Scenario
@@ -21,6 +22,10 @@ struct Execute: ParsableCommand {
     @Option(
         help: ArgumentHelp("Predict from this measurement file, as orrery calibrate cpu writes it.", valueName: "file"),
         completion: .file(extensions: ["csv"])) var calibration: String?
+    @Option(
+        help: ArgumentHelp(
+            "Write what was measured in Prometheus' text format, after every run: a folder that node_exporter's textfile collector reads.",
+            valueName: "file"), completion: .file()) var metrics: String?
     @Flag(help: "Predict, and run nothing: from the calibration, else from the kernels, timed now.") var predictOnly = false
     @Option(help: "Kernels are timed and steps run in turn, so many times.") var rounds = 3
     @Option(help: "Milliseconds that each of the run's own kernels is timed for in a round; 0: not at all.") var trial = 20
@@ -43,11 +48,13 @@ struct Execute: ParsableCommand {
             do throws(ScenarioErrors) { specs += try ExecutionSpec.load(path: file, overrides: overrides) } catch { faults += error.errors }
         }
         guard faults.isEmpty else { throw ScenarioErrors(faults) }
+        if predictOnly, let metrics { throw InputError("--metrics \(metrics) has nothing measured: leave out --predict-only") }
         if predictOnly, let table { throw InputError("--table \(table) compares predictions with runs: leave out --predict-only") }
         if predictOnly, trial == 0, calibration == nil {
             throw InputError("--predict-only with --trial 0 has nothing to predict from: give --calibration FILE or --trial 20")
         }
-        let outputs = try Outputs([("--table", table)], inputs: files + specs.flatMap(\.files) + [calibration].compactMap(\.self))
+        let outputs = try Outputs(
+            [("--table", table), ("--metrics", metrics)], inputs: files + specs.flatMap(\.files) + [calibration].compactMap(\.self))
         let times = try calibration.map { try calibrated($0) }
         if predictOnly { return try predict(specs, times) }
         var reports: [ExecutionReport] = []
@@ -58,6 +65,7 @@ struct Execute: ParsableCommand {
             reports.append(report)
             // After every run, so that a break leaves what is finished.
             if let table { outputs.write(("--table", table), Array(RunComparison(reports).markdown(date: today()).utf8)) {} }
+            if let metrics { outputs.write(("--metrics", metrics), Array(reports.metricsText().utf8)) {} }
         }
         if output.json {
             let values = reports.map(\.json)
@@ -66,6 +74,7 @@ struct Execute: ParsableCommand {
         if output.csv { try Console.output(CSVRecords.text(reports.csvRows)) }
         try outputs.finish()
         if let table { output.note("table: \(table)") }
+        if let metrics { output.note("metrics: \(metrics)") }
     }
 
     private func calibrated(_ path: String) throws -> KernelTimes {
@@ -209,6 +218,54 @@ extension ExecutionReport {
 }
 
 extension [ExecutionReport] {
+    /// What every run was measured at, a sample for each scenario.
+    fileprivate func metricsText() -> String {
+        var text = PrometheusText()
+        for report in self {
+            let (times, labels) = (report.measured, [("scenario", report.spec.name)])
+            func add(_ name: String, _ unit: String, _ help: String, _ value: Double) {
+                text.add(PrometheusText.Family(name: name, unit: unit, help: help, isCounter: false), value, labels)
+            }
+            let parts: [(String, Double)] = [
+                ("forward", times.forward), ("backward", times.backward), ("optimizer", times.optimizer),
+                ("pipeline_comm", times.pipelineComm),
+                ("data_comm", times.dataComm), ("encode", times.encode), ("decode", times.decode), ("straggler_wait", times.straggle),
+                ("bubble", times.bubble), ("other", times.other),
+            ]
+            let samples = Double(report.spec.batch) / times.step
+            add("step_time_seconds", "s", "mean of the fastest quarter of the steps", times.step)
+            add("step_time_p50_seconds", "s", "median of the step's time", report.median)
+            add("step_time_undisturbed_seconds", "s", "by the processor's clock", report.undisturbed)
+            for (name, seconds) in parts {
+                add("\(name)_seconds", "s", "\(name.replacing("_", with: " ")) in a step", seconds)
+                add("\(name)_ratio", "1", "\(name.replacing("_", with: " ")) over the step", seconds / times.step)
+            }
+            add("samples_per_second", "1/s", "samples a second", samples)
+            add("tokens_per_second", "1/s", "tokens a second", samples * Double(report.spec.tokensPerSample))
+            add(
+                "tokens_per_second_per_gpu", "1/s", "tokens a second of a worker",
+                samples * Double(report.spec.tokensPerSample) / Double(report.spec.workers))
+            add(
+                "model_tflops_per_gpu", "TFLOP/s", "FLOPs a second of a worker",
+                report.stepFLOPs / times.step / Double(report.spec.workers) / 1e12)
+            add(
+                "gpu_utilization_ratio", "1", "share of the step in which a worker computes",
+                (times.forward + times.backward + times.optimizer) / times.step)
+            add("load_average", "1", "processes that are ready to run, a minute's mean", report.load.after)
+            add("disturbance_ratio", "1", "wall over processor time of the computation, less 1", report.disturbance)
+            if let error = report.error { add("prediction_error_ratio", "1", "predicted over measured step, less 1", error) }
+            text.add(
+                PrometheusText.Family(name: "run_steps_total", unit: "1", help: "steps done", isCounter: true), Double(report.losses.count),
+                labels)
+            if let loss = report.losses.last { add("loss", "nat", "mean loss of the last step", loss) }
+            var average = MovingAverage(window: 20)
+            for loss in report.losses { average.take(loss) }
+            add("loss_moving_average", "nat", "over the last 20 steps", average.mean)
+            add("loss_moving_variance", "nat^2", "over the last 20 steps", average.variance)
+        }
+        return text.text
+    }
+
     fileprivate var csvRows: [[String]] {
         [["scenario", "workers", "predicted_s", "own_kernels_s", "measured_s", "error", "undisturbed_s", "median_s", "disturbance"]]
             + map { report in

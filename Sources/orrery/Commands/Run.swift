@@ -30,7 +30,7 @@ struct Run: ParsableCommand {
         let message = answer.neverEnds ?? answer.unfitMessage()
         if let message, answer.neverEnds != nil || options.output.json || options.output.csv { Console.error(message) }
         options.write([answer], outputs)
-        try weeks.writeEvents(answer, options.output)
+        try weeks.write(answer, options.output)
         try outputs.finish()
         if message != nil { throw ExitCode.doesNotHold }
     }

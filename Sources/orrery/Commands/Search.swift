@@ -19,9 +19,9 @@ struct Search: ParsableCommand {
     var files: [String]
     @Option(
         help:
-            "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together."
+            "What is made small: time, cost, energy, or pareto for all layouts that nothing beats in time, cost, energy and memory together; loss for the size of the model, the tokens and the layout that --budget or --deadline buys."
     )
-    var objective = Objective.Kind.time
+    var objective = Goal.time
     @Option(parsing: .unconditional, help: ArgumentHelp("Answer with the best so far after this many seconds.", valueName: "seconds"))
     var timeBudget: Double?
     @Option(parsing: .unconditional, help: ArgumentHelp("Most memory on a GPU, below what it has.", valueName: "GB")) var memory: Double?
@@ -90,7 +90,8 @@ struct Search: ParsableCommand {
         if let problem = scenario.layoutProblems.first {
             output.note("search: the file's own layout cannot run and is left out: \(problem.keyPath): \(problem.reason)")
         }
-        var question = SearchQuestion(scenario, objective: objective, constraints: try constraints())
+        guard let kind = objective.ofLayouts else { return try runLoss(scenario) }
+        var question = SearchQuestion(scenario, objective: kind, constraints: try constraints())
         (question.deadline, question.budget) = (deadline, budget)
         var settings = settings()
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
@@ -107,6 +108,23 @@ struct Search: ParsableCommand {
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
         if let refusal = answer.refusal {
             Console.error("\(file): \(refusal)")
+            throw ExitCode.doesNotHold
+        }
+    }
+
+    private func runLoss(_ scenario: Scenario) throws {
+        guard journal.path == nil else { throw InputError("--objective loss keeps no journal: leave out --journal") }
+        let question = LossQuestion(scenario, budget: budget, deadline: deadline, constraints: try constraints())
+        var settings = settings()
+        let answer = try interruptible { isInterrupted in
+            settings.isInterrupted = isInterrupted
+            return try output.study("searching (bounds closed, %)", jobs: jobs.count, anchors: anchors) {
+                try $0.searchLoss(question, settings: settings)
+            }
+        }
+        try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
+        if let refusal = answer.refusal {
+            Console.error("\(files[0]): \(refusal)")
             throw ExitCode.doesNotHold
         }
     }
@@ -180,7 +198,15 @@ struct Search: ParsableCommand {
     }
 }
 
-extension Objective.Kind: ExpressibleByArgument {}
+extension Search {
+    /// What is made small.
+    enum Goal: String, CaseIterable, ExpressibleByArgument {
+        case time, cost, energy, pareto, loss
+
+        /// As a goal of layouts; nil where the model varies too.
+        var ofLayouts: Objective.Kind? { Objective.Kind(rawValue: rawValue) }
+    }
+}
 
 extension ExpressibleByArgument where Self: Quantity {
     public init?(argument: String) { try? self.init(parsing: argument) }

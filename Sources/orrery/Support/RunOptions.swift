@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Quantities
+import Report
 import Scenario
 import Studies
 import Synchronization
@@ -15,6 +16,9 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("Write what happens in the first of them, a JSON object a line.", valueName: "file"), completion: .file())
     var events: String?
+    @Option(
+        help: ArgumentHelp("Write every metric of the run in Prometheus' text format.", valueName: "file"), completion: .file())
+    var metrics: String?
 
     func validate() throws {
         if let samples, !(1...10_000_000).contains(samples) { throw ValidationError("--samples is \(samples); give 1 to 10000000 runs") }
@@ -26,7 +30,11 @@ struct RunOptions: ParsableArguments {
         return scenario
     }
 
-    func writeEvents(_ answer: RunAnswer, _ output: OutputOptions) throws {
+    func write(_ answer: RunAnswer, _ output: OutputOptions) throws {
+        if let metrics {
+            try uninterrupted { () throws(FileError) in try writeFile(Array(answer.metricsText().utf8), to: metrics) }
+            output.note("metrics: \(metrics)")
+        }
         guard let events else { return }
         guard let outcome = answer.outcome else {
             throw InputError("--events: nothing happens in this run; give it a length and conditions: {failures: llama3-2024}")
