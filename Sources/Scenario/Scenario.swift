@@ -12,6 +12,8 @@ public struct Scenario: Sendable {
     public var conditions = Conditions()
     /// What happens in the weeks of the run.
     public var weeks = WeeksSpec()
+    /// What changes while the run goes on, in the order of the steps.
+    public var updates: [RunUpdate] = []
     /// How the loss falls with parameters and tokens; nil where the file names no law.
     public var lossLaw: LossLaw?
     /// Monte-Carlo runs of the weeks; nil: 1,000 where they are random.

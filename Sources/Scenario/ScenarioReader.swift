@@ -30,6 +30,7 @@ struct ScenarioReader {
         ("layout", "how it is cut over the GPUs", LayoutSection.entries),
         ("training", "how, and for how long", TrainingSection.entries),
         ("conditions", "what disturbs the run", ConditionsSection.entries),
+        ("updates", "what changes while the run goes on", UpdatesSection.entries),
         ("monitor", "what watches the run, and how soon it sees what", MonitorSection.entries),
         ("software", "the program that trains; it picks the calibration profile", SoftwareSection.entries),
         ("prices", "what it costs", PricesSection.entries),
@@ -119,7 +120,9 @@ struct ScenarioReader {
             CosimSection.section.read(cosim, into: &draft, &reader)
         }
         if let execute = section("execute", tree) { _ = ExecuteSection.draft(execute, &reader) }
+        let updates = section("updates", tree).map { UpdatesSection.read($0, &reader) } ?? []
         if let job, mayCheck {
+            if let item = section("updates", tree) { UpdatesSection.check(updates, job, item, &reader) }
             check(job, conditions, tree)
             for remark in IdleScenarioKeys.remarks(job, tree) { reader.remark(remark) }
             check(job.cluster, conditions, flows: (settings ?? SimulationSettings()).usesFlows(on: job.cluster), tree)
@@ -133,6 +136,7 @@ struct ScenarioReader {
         scenario.conditions = conditions
         scenario.weeks = weeks
         scenario.lossLaw = lossLaw
+        scenario.updates = updates
         scenario.prices = prices ?? scenario.prices
         // Space is rented by power: that of a GPU with its share of the host.
         let model = try? PowerModel(of: device.generation)

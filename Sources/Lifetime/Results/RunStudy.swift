@@ -56,6 +56,16 @@ public struct RunStudy: Sendable {
         }
     }
 
+    /// Adds time that every run spends once, with all its nodes, whatever strikes.
+    public mutating func spendOnce(_ seconds: Double, _ part: TimePart) {
+        guard seconds > 0 else { return }
+        for index in samples.indices where samples[index].ending != .unfinished {
+            samples[index].wallClock += seconds
+            samples[index].seconds[part.rawValue] += seconds
+            samples[index].billed[part.rawValue] += seconds * Double(plan.fleet.nodes)
+        }
+    }
+
     public var unfinished: Int { samples.count { $0.ending == .unfinished } }
     public var tainted: Int { samples.count { $0.ending == .tainted } }
 

@@ -24,6 +24,8 @@ public struct RunAnswer: Sendable {
     public var bill: Bill
     /// The weeks of the run, sample by sample; nil where nothing disturbs it.
     public var outcome: RunOutcome?
+    /// The stretches between the run's updates; one where nothing changes.
+    public var phases: [RunPhase] = []
     /// Why the run can never finish; its figures are then of no run.
     public var neverEnds: String?
     /// Key of a price to where it comes from.
@@ -66,11 +68,15 @@ extension Study {
             step.evidence.stepTimeError = uncertainty.error
             step.evidence.interval90 = [range.lowerBound, range.upperBound]
             step.warnings.insert(contentsOf: uncertainty.remarks, at: 0)
-            if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step) }
-            let run = RunSummary(undisturbed: plan.job, stepS: step.step.timeS.mean)
-            let usage = try Usage(of: run, step: step, job: plan.job, stored: scenario.prices.stored)
+            let phases = try phases(of: scenario, plan, step)
+            if phases.count > 1 { step.warnings += phases.remarks }
+            if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step, phases) }
+            let run = phases.count > 1 ? phases.run : RunSummary(undisturbed: plan.job, stepS: step.step.timeS.mean)
+            var usage = try Usage(of: run, step: step, job: plan.job, stored: scenario.prices.stored)
+            if phases.count > 1 { usage.energy = try phases.energy() }
             let bill = try scenario.prices.bill(for: usage)
             var answer = RunAnswer(scenario: scenario, result: step, run: run, bill: bill)
+            answer.phases = phases
             if !plan.memory.fits { answer.suggestions = MemoryEstimate.fittingLayouts(plan.job, data: data) }
             answer.anchored = anchored
             return answer

@@ -43,7 +43,8 @@ extension RunAnswer {
             ),
         ]
         let monitor = outcome?.monitorJSON.map { [(key: "monitor", value: $0)] } ?? []
-        return .object(fields + monitor + anchoredFields)
+        let updates = phases.count > 1 ? [(key: "updates", value: phases.json)] : []
+        return .object(fields + monitor + updates + anchoredFields)
     }
 
     private var anchoredFields: [(key: String, value: JSONValue)] {

@@ -8,7 +8,7 @@ import Simulation
 extension Study {
     /// The run of a scenario that says what happens in its weeks: the pace from the step model, then samples of the run, then their bill.
     /// - Throws: `Fault` for a run that cannot be, that never ends, or that cannot be billed.
-    func weeks(of given: Scenario, _ plan: Plan, _ step: SimulatedStep) throws(Fault) -> RunAnswer {
+    func weeks(of given: Scenario, _ plan: Plan, _ step: SimulatedStep, _ phases: [RunPhase]) throws(Fault) -> RunAnswer {
         var scenario = given
         // Nodes that are taken back are bought as such, where the scenario gives the price.
         if scenario.weeks.spot != nil, scenario.prices.purchase == .onDemand, scenario.prices.spotGPUHour != nil {
@@ -16,16 +16,18 @@ extension Study {
             scenario.warnings.append("conditions.spot: the nodes are paid at prices.spot_gpu_hour")
         }
         let job = plan.job
-        let resolved = try resolve(scenario, plan, step)
+        let resolved = try resolve(scenario, plan, step, phases)
         if let reason = resolved.plan.whyItNeverEnds { return endless(scenario, step, resolved, reason) }
         let total = scenario.runSamples ?? 1000
         let settings = RunStudy.Settings(samples: total, seed: scenario.settings.seed, jobs: jobs, logs: true)
         let show = progress
-        let study = try RunStudy(resolved.plan, settings, progress: { show($0, total) }, isStopped: isStopped)
+        var study = try RunStudy(resolved.plan, settings, progress: { show($0, total) }, isStopped: isStopped)
         guard !study.samples.isEmpty else { throw Fault(reason: "the run was stopped before a sample was done") }
         if study.unfinished == study.samples.count {
             return endless(scenario, step, resolved, "no sample ended within 250 years or two million failures")
         }
+        // Nothing strikes during a switch: seconds to minutes, a few times a run.
+        study.spendOnce(phases.reduce(0) { $0 + $1.switchS }, .resizing)
         var outcome = RunOutcome(study, resolved, dollarsPerNodeSecond: 0)
         let run = summary(outcome, job: job)
         let usage = try Usage(of: run, step: step, job: job, stored: try stored(scenario, job))
@@ -42,6 +44,7 @@ extension Study {
         bill.usdPerMillionTokens = usage.tokens > 0 ? bill.totalUSD / (usage.tokens / 1e6) : 0
         var answer = RunAnswer(scenario: scenario, result: step, run: run, bill: bill)
         answer.outcome = outcome
+        answer.phases = phases
         answer.result.warnings += remarks(outcome)
         answer.result.assumptions += resolved.assumptions.map { Assumption(subject: $0.subject, value: $0.value, source: $0.source) }
         if !step.memory.fits { answer.suggestions = MemoryEstimate.fittingLayouts(job, data: data) }
@@ -58,7 +61,9 @@ extension Study {
     }
 
     /// The plan of the run: what the scenario leaves open is filled in from the job, its pace with slow machines simulated.
-    private func resolve(_ scenario: Scenario, _ plan: Plan, _ step: SimulatedStep) throws(Fault) -> ResolvedRun {
+    private func resolve(
+        _ scenario: Scenario, _ plan: Plan, _ step: SimulatedStep, _ phases: [RunPhase]
+    ) throws(Fault) -> ResolvedRun {
         var settings = scenario.settings
         (settings.jobs, settings.samples, settings.steps, settings.timeline) = (jobs, 1, 1, false)
         let healthy = scenario.weeks.slow.isEmpty ? nil : try simulate(plan, settings: settings).step.timeS.mean
@@ -66,13 +71,21 @@ extension Study {
         if let spot = scenario.prices.spotGPUHour, let full = scenario.prices.gpuHour, spot.dollarsPerHour > 0 {
             prices.onDemand = scenario.prices.purchase == .spot ? full.dollarsPerHour / spot.dollarsPerHour : 1
         }
-        return try ResolvedRun(
-            scenario.weeks, job: plan.job, stepS: step.step.timeS.mean,
+        var (job, stepS) = (plan.job, step.step.timeS.mean)
+        if phases.count > 1 {
+            // Between updates steps differ: the run is one of as many mean steps.
+            job.training.length = .steps(phases.steps)
+            stepS = phases.work / Double(max(1, phases.steps))
+        }
+        var resolved = try ResolvedRun(
+            scenario.weeks, job: job, stepS: stepS,
             pace: { (slowdown) throws(Fault) -> Double in
                 var conditions = Conditions()
                 conditions.slowGPUs = [.init(which: .gpu(0), slowdown: slowdown)]
                 return max(1, try simulate(plan, conditions: conditions, settings: settings).step.timeS.mean / (healthy ?? 1))
             }, prices: prices)
+        if phases.count > 1 { resolved.samplesPerStep = phases.tokens / Double(max(1, phases.steps)) / Double(max(1, job.tokensPerSample)) }
+        return resolved
     }
 
     /// Means, for what needs one number.

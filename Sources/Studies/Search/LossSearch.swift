@@ -25,7 +25,8 @@ public struct LossQuestion: Sendable {
     /// The scenario's law, else Chinchilla's as fitted anew.
     public var law: LossLaw { scenario.lossLaw ?? .chinchilla }
 
-    func check() throws(Fault) {
+    /// The law, where one applies.
+    func checkedLaw() throws(Fault) -> LossLaw {
         guard budget != nil || deadline != nil else {
             throw Fault(
                 keyPath: "training.loss_law", reason: "without a limit the lowest loss is that of endless training",
@@ -37,6 +38,7 @@ public struct LossQuestion: Sendable {
                 keyPath: "training.loss_law", reason: "laws of loss are for dense decoders, and \(model.name) is none",
                 suggestion: "take a dense decoder, or search for time, cost or energy")
         }
+        return law
     }
 }
 
@@ -72,8 +74,7 @@ extension Study {
     public func searchLoss(_ question: LossQuestion, settings given: SearchSettings = SearchSettings()) throws(ScenarioErrors) -> LossAnswer
     {
         let scenario = question.scenario
-        let law = question.law
-        try scenario.locatingFaults { () throws(Fault) in try question.check() }
+        let law = try scenario.locatingFaults { try question.checkedLaw() }
         var settings = given
         (settings.keep, settings.exhaustiveLimit, settings.refined) = (1, 0, 0)
         settings.seconds = given.seconds ?? 5
