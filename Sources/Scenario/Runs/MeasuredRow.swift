@@ -205,6 +205,7 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
+        training.adapters = adapters(&cells)
         if let name = cells.text("optimizer") {
             let word = ["sgd-momentum": "momentum", "adamw-8bit": "adam-8bit", "adam-fused": "adam"][name] ?? name
             if let kind = OptimizerKind(rawValue: word) {
@@ -216,6 +217,19 @@ enum MeasuredRow {
             training.optimizer = .momentum
         }
         return training
+    }
+
+    /// `lora` or `qlora`, with the rank behind a dash: on all linear layers.
+    private static func adapters(_ cells: inout MeasuredCells) -> LowRankAdapters? {
+        guard let text = cells.text("adapters")?.lowercased(), text != "none" else { return nil }
+        let parts = text.split(separator: "-", maxSplits: 1)
+        guard let kind = parts.first, kind == "lora" || kind == "qlora" else {
+            cells.remark("adapters \(text) is none of lora-16, qlora-16, none: all parameters are taken to train")
+            return nil
+        }
+        let rank = parts.count > 1 ? Int(parts[1]).flatMap { (1...65_536).contains($0) ? $0 : nil } : nil
+        if rank == nil { cells.remark("rank of the adapters is unknown: 16 is taken") }
+        return LowRankAdapters(rank: rank ?? 16, targets: [.allLinear], base: kind == "qlora" ? .nf4 : .bf16)
     }
 
     private static func precision(_ cells: inout MeasuredCells) -> PrecisionPolicy {
