@@ -205,7 +205,6 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
-        training.adapters = adapters(&cells)
         if let name = cells.text("optimizer") {
             let word = ["sgd-momentum": "momentum", "adamw-8bit": "adam-8bit", "adam-fused": "adam"][name] ?? name
             if let kind = OptimizerKind(rawValue: word) {
@@ -216,6 +215,7 @@ enum MeasuredRow {
         } else if isCNN {
             training.optimizer = .momentum
         }
+        training.adapters = adapters(&cells)
         return training
     }
 
