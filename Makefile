@@ -30,7 +30,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -69,6 +69,9 @@ bench: deps ## check the committed budgets of Benchmarks/
 
 scale: build ## how time and memory grow over two decades of GPUs and rows (5 minutes); writes reports/scale.md, fails above the power 1.1
 	@$(PYTHON) Benchmarks/scale.py $(ORRERY) $(CURDIR)
+
+field: build ## predict the runs that people reported (reports/field/runs.yaml); writes reports/field.md
+	@$(PYTHON) Benchmarks/field.py $(ORRERY) $(CURDIR)
 
 simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
 	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
@@ -156,7 +159,7 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 	@mkdir -p reports/planner out
 	swift build -c release --build-tests --scratch-path out/planner-check -Xswiftc -enable-testing
 	ORRERY_FULL=1 ORRERY_RECORD=1 swift test -c release --skip-build --scratch-path out/planner-check -Xswiftc -enable-testing \
-	  --filter 'ExhaustiveTests|SpeedTests'
+	  --filter 'ExhaustiveTests|FlowSearchTests|SpeedTests'
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	{ echo "# Published layouts against the planner's choice"; echo; \

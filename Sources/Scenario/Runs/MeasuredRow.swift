@@ -215,7 +215,21 @@ enum MeasuredRow {
         } else if isCNN {
             training.optimizer = .momentum
         }
+        training.adapters = adapters(&cells)
         return training
+    }
+
+    /// `lora` or `qlora`, with the rank behind a dash: on all linear layers.
+    private static func adapters(_ cells: inout MeasuredCells) -> LowRankAdapters? {
+        guard let text = cells.text("adapters")?.lowercased(), text != "none" else { return nil }
+        let parts = text.split(separator: "-", maxSplits: 1)
+        guard let kind = parts.first, kind == "lora" || kind == "qlora" else {
+            cells.remark("adapters \(text) is none of lora-16, qlora-16, none: all parameters are taken to train")
+            return nil
+        }
+        let rank = parts.count > 1 ? Int(parts[1]).flatMap { (1...65_536).contains($0) ? $0 : nil } : nil
+        if rank == nil { cells.remark("rank of the adapters is unknown: 16 is taken") }
+        return LowRankAdapters(rank: rank ?? 16, targets: [.allLinear], base: kind == "qlora" ? .nf4 : .bf16)
     }
 
     private static func precision(_ cells: inout MeasuredCells) -> PrecisionPolicy {
