@@ -30,7 +30,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -122,6 +122,9 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
+
+cosim: build ## claims about methods, from small models trained under simulated clocks (10 minutes); writes reports/cosim
+	@$(PYTHON) Benchmarks/cosim.py $(ORRERY) $(CURDIR)
 
 weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
 	@mkdir -p reports/weeks
