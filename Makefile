@@ -123,7 +123,7 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
 	$(MAKE) -C Benchmarks/Numerics claims
 
-cosim: build ## claims about methods, from small models trained under simulated clocks (10 minutes); writes reports/cosim
+cosim: build ## claims about methods, from small models trained under simulated clocks (about 15 minutes); writes reports/cosim
 	@$(PYTHON) Benchmarks/cosim.py $(ORRERY) $(CURDIR)
 
 weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks

@@ -79,8 +79,8 @@ ahead = at(runs[2], end) <= at(runs[0], end)
 lead = first(runs[2], runs[0]["final_loss"])
 section(
     f"C04, asynchronous updates raise utilisation from 68 to 92 %: {'holds' if ahead else 'partly'}",
-    f"16 workers whose gradients vary by 25 %, {end:.0f} simulated seconds for each. Utilisation rises as claimed or further; what counts is the loss at equal wall clock. "
-    + ("The asynchronous runs reach it as well. Break-even: " + (f"they are at synchronous training's last loss after {100 * lead / end:.0f} % of its time." if lead else "never.") if ahead else "There the asynchronous runs are behind: idle time is turned into stale gradients. Break-even: they would pay where synchronous training idles for longer than stale gradients cost."),
+    f"16 workers whose gradients vary by 25 %, {end:.0f} simulated seconds for each; what counts is the loss at equal wall clock. Break-even, where asynchronous training with compensation comes to synchronous training's last loss: "
+    + ("never in that time." if lead is None else f"after {100 * lead / runs[0]['time_s'][-1]:.0f} % of its time."),
     ["method", "utilisation", f"loss after {end:.0f} s", "seconds to synchronous training's last loss", "tuned rate"],
     rows,
 )
@@ -103,7 +103,8 @@ for name, title, names in [
             text += f"At a share of 18 % the efficiency is {100 / factor['mean']:.1f} %, and the time for as many samples {time:.3f} of synchronous training's: it pays as long as the factor stays below {1 / time:.2f}, its break-even."
             title += ": holds" if factor["mean"] < 1.008 else ": partly"
     else:
-        text += "Compression costs few samples or none; on 128 GPUs the time decides (the header of scenarios/cosim/c01-compression.yaml)."
+        worst = max((r["steps_factor"]["mean"] for r in runs if r["steps_factor"]), default=None)
+        text += f"Compression takes at most {number(worst)} times the samples; what it does to the time on 128 GPUs is in the header of scenarios/cosim/c01-compression.yaml."
     section(title, text, ["method", "final loss", "samples factor (interval)", "time not computing", "time over the first", "bytes ratio"], rows)
 
 # C13 and C45: phases of a curriculum.
