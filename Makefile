@@ -30,7 +30,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -128,6 +128,9 @@ claims: build ## measure every claim, by simulation and by running the algorithm
 	@{ echo "# Verdicts on the claims"; echo; \
 	  echo 'Made by `make claims` ([how](../../docs/claims.md)): the first measure of each claim; `orrery claims C14` shows all of one.'; echo; \
 	  $(ORRERY) claims --markdown; } > out/verdicts.md && mv out/verdicts.md reports/claims/verdicts.md
+
+cosim: build ## claims about methods, from small models trained under simulated clocks (about 15 minutes); writes reports/cosim
+	@$(PYTHON) Benchmarks/cosim.py $(ORRERY) $(CURDIR)
 
 weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
 	@mkdir -p reports/weeks

@@ -153,7 +153,7 @@ let package = Package(
             name: "StudiesTests",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner", "Scenario",
-                "Studies",
+                "CoSimulation", "Studies",
             ],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["TestSupport", "Compression"], swiftSettings: strict),

@@ -30,8 +30,6 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         /// When its gradient arrives, and how many were scheduled before it.
         var arrival: Int64 = 0
         var order = 0
-        /// When it began to wait.
-        var waitsSince: Int64 = 0
         /// Computed ahead of its arrival.
         var gradient: [[Scalar]]?
     }
@@ -70,12 +68,11 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
 
     private mutating func start(_ worker: Int) {
         let clock = setup.clock
-        let compute = setup.duration(worker, workers[worker].number, now: ledger.now)
+        let compute = setup.duration(worker, workers[worker].number, at: ledger)
         let codec = setup.plan.codec == nil ? 0 : clock.encode + clock.decode(1)
         // Parameters travel whole and come first, the gradient's message goes after it.
         let pull = setup.plan.wire?.plainBytes ?? Double(4 * setup.task.parameterCount)
         let around = nanoseconds(clock.transfer(pull) + clock.transfer(setup.messageBytes) + codec + clock.update + clock.stall)
-        ledger.waited[worker] += ledger.now - workers[worker].waitsSince
         workers[worker].compute = compute
         workers[worker].read = model.parameters
         workers[worker].origin = version
@@ -88,10 +85,22 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         queue.add(worker, at: workers[worker].arrival)
     }
 
+    /// Who stands in line waits for the oldest gradient under way: its lag is what keeps the bound.
+    private mutating func noteWaiting(until time: Int64) {
+        let span = time - ledger.now
+        guard span > 0, !line.isEmpty else { return }
+        for worker in line { ledger.waited[worker] += span }
+        let oldest = workers.indices.filter { workers[$0].isInFlight }.min {
+            (workers[$0].origin, workers[$0].order) < (workers[$1].origin, workers[$1].order)
+        }
+        if let oldest { ledger.blamed[oldest] += span * Int64(line.count) }
+    }
+
     // MARK: Arrivals
 
     mutating func advance() throws {
         guard let (time, worker) = queue.next() else { throw TrainingError("no worker may start: this cannot be") }
+        noteWaiting(until: time)
         ledger.now = time
         ledger.busy[worker] += workers[worker].compute
         var gradient = try takeGradient(of: worker)
@@ -120,13 +129,12 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
                 compensator.remember(change)
             }
         } else {
-            ledger.skipped += 1
+            ledger.skip(ledger.steps)
         }
         ledger.steps += 1
         ledger.count(samples: setup.plan.batch, of: setup.task, progress: setup.progress(ofGradient: workers[worker].number - 1))
         ledger.messages += 1 / Double(setup.workers)
         try ledger.close(setup.task, model.parameters)
-        workers[worker].waitsSince = ledger.now
         line.append(worker)
         startWhoMay()
     }
@@ -145,8 +153,8 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         }
         let own = setup
         let inputs = next.map { (read: workers[$0].read, worker: $0, number: workers[$0].number - 1) }
-        let gradients = try concurrentMap(next.count, jobs: own.plan.jobs) { index in
-            try own.gradient(inputs[index].read, inputs[index].worker, inputs[index].number)
+        let gradients = try parallelMap(trying: inputs, jobs: own.plan.jobs) {
+            try own.gradient($0.read, $0.worker, $0.number)
         }
         for (index, other) in next.enumerated().dropFirst() { workers[other].gradient = gradients[index] }
         return gradients[0]
@@ -161,8 +169,7 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         for update in compensator.updates { writer.put(update) }
         for worker in workers {
             for value in [
-                worker.origin, worker.isInFlight ? 1 : 0, worker.number, Int(worker.arrival), worker.order, Int(worker.waitsSince),
-                Int(worker.compute),
+                worker.origin, worker.isInFlight ? 1 : 0, worker.number, Int(worker.arrival), worker.order, Int(worker.compute),
             ] {
                 writer.put(value)
             }
@@ -187,7 +194,6 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
             workers[i].number = try reader.integer()
             workers[i].arrival = Int64(try reader.integer())
             workers[i].order = try reader.integer()
-            workers[i].waitsSince = Int64(try reader.integer())
             workers[i].compute = Int64(try reader.integer())
             workers[i].gradient = nil
             let values: [Scalar] = try reader.scalars()
