@@ -12,6 +12,7 @@ struct ScenarioReader {
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
+    private var runs: [MeasuredRun] = []
     init(library: Library) { reader = Reader(library: library) }
 
     var errors: [ScenarioError] { reader.errors }
@@ -130,6 +131,7 @@ struct ScenarioReader {
         scenario.weeks = weeks
         scenario.prices = prices ?? scenario.prices
         scenario.settings = settings ?? scenario.settings
+        scenario.runs = runs
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash(reader.meanings)
         scenario.files = whole.files + reader.files
@@ -165,6 +167,7 @@ struct ScenarioReader {
         let read = section("training", tree).map {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
+        runs = software?.runs ?? []
         guard var model, let cluster, let read else { return nil }
         var training = read.spec
         read.target.apply(to: &training, model: model, tree, &reader)

@@ -29,6 +29,8 @@ public struct Explanation: Sendable {
     public let breakdown: [(activity: Activity, seconds: Double)]
     /// The heaviest first.
     public let entries: [Entry]
+    /// What the user's own runs moved; nil where there are none.
+    public internal(set) var anchored: AnchoredReport?
 
     init(_ scenario: Scenario, _ answer: RunAnswer, _ data: CalibrationData) throws {
         let plan = try scenario.job.plan(data)
@@ -95,7 +97,7 @@ public struct Explanation: Sendable {
                         ])
                     })
             ),
-        ])
+        ] + (anchored.map { [("anchored", JSONValue($0))] } ?? []))
     }
 }
 
@@ -103,7 +105,12 @@ extension Study {
     /// What does the predicted step time rest on?
     /// - Throws: `ScenarioErrors` as `run`.
     public func explain(_ scenario: Scenario) throws(ScenarioErrors) -> Explanation {
-        let answer = try run(scenario)
-        return try scenario.locatingFaults { try Explanation(scenario, answer, data) }
+        let study = try knowing(scenario)
+        let answer = try study.run(scenario)
+        return try scenario.locatingFaults {
+            var explanation = try Explanation(scenario, answer, study.data)
+            explanation.anchored = study.anchored
+            return explanation
+        }
     }
 }
