@@ -10,7 +10,8 @@ import Scenario
 /// state (expectation maximisation). The posterior has several modes where runs are few, so steps start from the shipped constants and from draws of
 /// the prior.
 struct AnchorFit {
-    let fit: ProfileFit
+    private let prior: Prior
+    var fit: ProfileFit { prior.fit }
     /// [parameters] logarithms, and their standard deviations.
     private(set) var values: [Double] = []
     private(set) var sigmas: [Double] = []
@@ -28,16 +29,56 @@ struct AnchorFit {
     private static let steps = 8
 
     /// Standard deviation that one run of a stack has beside what constants can mend: repeats differ by 5 %, and rows from any model of theirs by what
-    /// the calibration found of the stack, or by a tenth.
-    static func noise(_ run: PreparedRun, _ profiles: ProfileTable) -> Double {
-        let own = profiles.residual[run.plan.behaviour.stack] ?? 0.1
+    /// the calibration found of the stack. Of a stack that it does not know, one or two runs cannot tell their own deviation from the stack's, so
+    /// that of all stacks stands for it; more can, and a tenth is taken.
+    static func noise(_ run: PreparedRun, of count: Int, _ profiles: ProfileTable) -> Double {
+        let unknown = count < 3 ? profiles.residual["generic"] ?? 0.15 : 0.1
+        let own = profiles.residual[run.plan.behaviour.stack] ?? unknown
         return (0.05 * 0.05 + own * own).squareRoot()
+    }
+
+    /// Relative spread that what published runs have shown may have in a user's.
+    private static let known = 0.04
+
+    /// The unknowns of some runs, and their slopes at the shipped constants.
+    ///
+    /// Where published runs showed a scope, its constants are known together far better than one by one (the profiles keep no covariances), so their
+    /// spreads are scaled down until they leave four per cent of the step time, as sources of the calibration do among each other. Scopes
+    /// that no run showed keep what the prior gives them.
+    /// - Throws: `CalibrationError` where a run cannot be timed.
+    static func prior(_ runs: [PreparedRun], data: CalibrationData) throws(CalibrationError) -> Prior {
+        let fit = ProfileFit(runs: runs, data: data, fitted: data.profiles)
+        let rows = try fit.linearise(at: fit.parameters.map { _ in 0 }, used: Array(repeating: true, count: runs.count))
+        let shown = Set(data.profiles.adjustments.map(\.scope))
+        var variance = 0.0
+        for row in rows {
+            for term in row.gradient where shown.contains(fit.parameters[term.index].scope) {
+                let part = term.value * fit.parameters[term.index].sigma
+                variance += part * part / Double(rows.count)
+            }
+        }
+        let factor = min(1, Self.known / max(1e-9, variance.squareRoot()))
+        return Prior(fit: fit.narrowed(shown, by: factor), rows: rows, shown: shown, factor: factor)
+    }
+
+    struct Prior {
+        var fit: ProfileFit
+        /// [runs] slopes at the shipped constants.
+        var rows: [ProfileFit.Row]
+        /// Scopes that published runs showed, and what the spreads of their constants were multiplied by.
+        var shown: Set<Scope>
+        var factor: Double
+    }
+
+    /// Standard deviation that the runs leave of an unknown, in the measure of the profiles: the share that they took of what it had.
+    func sigma(_ index: Int) -> Double {
+        sigmas[index] / (prior.shown.contains(fit.parameters[index].scope) ? max(1e-9, prior.factor) : 1)
     }
 
     /// - Throws: `CalibrationError` where a run cannot be timed.
     init(_ runs: [PreparedRun], data: CalibrationData) throws(CalibrationError) {
-        fit = ProfileFit(runs: runs, data: data, fitted: data.profiles)
-        let noise = runs.map { Self.noise($0, data.profiles) }
+        prior = try Self.prior(runs, data: data)
+        let noise = runs.map { Self.noise($0, of: runs.count, data.profiles) }
         let slow = runs.map { SlowState(of: $0.plan) }
         var starts: [[Double]] = [fit.parameters.map { _ in 0 }]
         if runs.count >= 3 {
@@ -76,7 +117,9 @@ struct AnchorFit {
     }
 
     /// Density of a residual, and the ordinary state's share in it.
-    private static func likelihood(_ run: PreparedRun, _ residual: Double, _ noise: Double, _ slow: SlowState?) -> (density: Double, share: Double) {
+    private static func likelihood(_ run: PreparedRun, _ residual: Double, _ noise: Double, _ slow: SlowState?) -> (
+        density: Double, share: Double
+    ) {
         func normal(_ x: Double, _ sigma: Double) -> Double { exp(-0.5 * x * x / sigma / sigma) / sigma / (2 * Double.pi).squareRoot() }
         let second = slow?.probability ?? 0
         let ordinary = (1 - second - faults) * normal(residual, noise)

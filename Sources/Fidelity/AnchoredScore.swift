@@ -44,7 +44,9 @@ public struct AnchoredSources: Sendable {
     ///   - isUnseen: each source is predicted as if no run of its stack, and none in any scope that only it shows, had been in the calibration.
     /// - Throws: `CalibrationError` where a run cannot be timed.
     public init(runs: [MeasuredRun], choice: AnchorChoice?, isUnseen: Bool = false, data: CalibrationData) throws(CalibrationError) {
-        let prepared = parallelMap(runs, jobs: runs.count) { run in run.isExcluded || run.job == nil ? nil : try? PreparedRun(run, data: data) }
+        let prepared = parallelMap(runs, jobs: runs.count) { run in
+            run.isExcluded || run.job == nil ? nil : try? PreparedRun(run, data: data)
+        }
         var groups: [String: [Int]] = [:]
         for (index, run) in runs.enumerated() where run.job != nil && !run.isExcluded {
             groups["\(run.file) \(run.framework) \(run.hardware)", default: []].append(index)
@@ -101,7 +103,8 @@ public struct AnchoredSources: Sendable {
         var shown = Set<Scope>()
         for run in others where !stacks.contains(run.plan.behaviour.stack) { shown.formUnion(run.plan.profile.scopes) }
         var acting = Set<Constant>()
-        for constant in Constant.allCases where others.contains(where: { !stacks.contains($0.plan.behaviour.stack) && $0.mayDepend(on: constant) }) {
+        for constant in Constant.allCases
+        where others.contains(where: { !stacks.contains($0.plan.behaviour.stack) && $0.mayDepend(on: constant) }) {
             acting.insert(constant)
         }
         var hidden = Set<Scope>()

@@ -57,13 +57,13 @@ public struct Anchoring: Sendable {
         var updated = data
         var moved: [Shift] = []
         for (index, parameter) in best.fit.parameters.enumerated() {
-            let (value, sigma) = (best.values[index], best.sigmas[index])
-            guard abs(value) > 1e-4 || sigma < 0.98 * parameter.sigma else { continue }
+            let (value, sigma) = (best.values[index], best.sigma(index))
+            guard abs(value) > 1e-4 || best.sigmas[index] < 0.98 * parameter.sigma else { continue }
             let known = updated.profiles.adjustments.firstIndex { $0.constant == parameter.constant && $0.scope == parameter.scope }
             let before = known.map { updated.profiles.adjustments[$0].log } ?? 0
             if let known {
                 updated.profiles.adjustments[known].log += value
-                updated.profiles.adjustments[known].sigma = sigma
+                updated.profiles.adjustments[known].sigma = min(updated.profiles.adjustments[known].sigma, sigma)
             } else {
                 updated.profiles.adjustments.append(
                     Adjustment(constant: parameter.constant, scope: parameter.scope, log: value, sigma: sigma))

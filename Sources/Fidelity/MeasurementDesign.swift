@@ -17,11 +17,11 @@ public struct MeasurementDesign: Sendable {
     /// - Throws: `CalibrationError` where a run cannot be timed.
     public init(candidates: [PreparedRun], targets: [PreparedRun], count: Int, data: CalibrationData) throws(CalibrationError) {
         let runs = candidates + targets
-        let fit = ProfileFit(runs: runs, data: data, fitted: data.profiles)
-        let rows = try fit.linearise(at: fit.parameters.map { _ in 0 }, used: Array(repeating: true, count: runs.count))
+        let prior = try AnchorFit.prior(runs, data: data)
+        let (fit, rows) = (prior.fit, prior.rows)
         // Slopes in units of each constant's spread, so that the prior is the unit matrix.
         let n = fit.parameters.count
-        let noise = candidates.map { AnchorFit.noise($0, data.profiles) }
+        let noise = candidates.map { AnchorFit.noise($0, of: count, data.profiles) }
         let slopes = rows.map { row in
             var dense = [Double](repeating: 0, count: n)
             for (index, slope) in row.gradient { dense[index] = slope * fit.parameters[index].sigma }

@@ -47,12 +47,7 @@ enum OpenSettings {
         // "Selective" names no modules, and with fused attention the usual one, its core, repeats nothing.
         let isVague = job.training.recompute == .selective && plan.behaviour.flashAttention
         guard isVague || open.contains("recompute") && job.training.recompute == .none else { return nil }
-        if case .resnet = job.model.kind {
-            job.training.recompute = .full
-            let next = try job.plan(data)
-            taken.append("recompute of all blocks")
-            return next.memory.fits ? settled(next) : nil
-        }
+        if case .resnet = job.model.kind { return nil }
         if !plan.behaviour.flashAttention {
             var selective = job
             selective.training.recompute = .selective
@@ -110,10 +105,16 @@ enum OpenSettings {
         var trial = job
         trial.training.optimizer = .adam8bit
         let next = try trial.plan(data)
-        if next.memory.fits { return Settled(plan: next, remark: "does not fit with plain states: 8-bit states are taken, as recipes for one device do") }
+        if next.memory.fits {
+            return Settled(plan: next, remark: "does not fit with plain states: 8-bit states are taken, as recipes for one device do")
+        }
         trial.layout.offload = .optimizer
+        trial.training.loss = .chunks(8)
         let last = try trial.plan(data)
         guard last.memory.fits else { return nil }
-        return Settled(plan: last, remark: "does not fit with plain states: 8-bit states on the host are taken, as recipes for one device do")
+        return Settled(
+            plan: last,
+            remark:
+                "does not fit with plain states: 8-bit states on the host and a loss in 8 chunks are taken, as recipes for one device do")
     }
 }

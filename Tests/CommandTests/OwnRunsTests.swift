@@ -28,9 +28,10 @@ import Testing
         let folder = try Folder()
         let plain = try folder.write(Self.job, as: "plain.yaml")
         let before = try seconds(try Program.run("run", plain, "--json"))
-        // Twice as slow as predicted: an unknown stack takes a good part of that, and not all.
+        // A third slower than predicted: an unknown stack takes a good part of that, and not all.
         let table = try folder.write(Self.header + Self.row("mine", micro: 4, seconds: 1.3 * before), as: "mine.csv")
-        let keyed = try folder.write(Self.job.replacing("framework: homemade", with: "framework: homemade, runs: mine.csv"), as: "keyed.yaml")
+        let keyed = try folder.write(
+            Self.job.replacing("framework: homemade", with: "framework: homemade, runs: mine.csv"), as: "keyed.yaml")
         let option = try Program.run("run", plain, "--json", "--runs", table)
         let key = try Program.run("run", keyed, "--json")
         #expect(option.status == 0 && key.status == 0, "\(key.errors)")
@@ -50,19 +51,22 @@ import Testing
     @Test func badRunsSayWhere() throws {
         let folder = try Folder()
         _ = try folder.write(Self.header + "a,none-such,8\n", as: "mine.csv")
-        let keyed = try folder.write(Self.job.replacing("framework: homemade", with: "framework: homemade, runs: mine.csv"), as: "keyed.yaml")
+        let keyed = try folder.write(
+            Self.job.replacing("framework: homemade", with: "framework: homemade, runs: mine.csv"), as: "keyed.yaml")
         let outcome = try Program.run("run", keyed)
         #expect(outcome.status == 2 && !outcome.crashed && outcome.errors.contains("software.runs"), "\(outcome.errors)")
-        _ = try folder.write(Self.header + Self.row("mine", micro: 4, seconds: 1).replacing("h100-sxm-80gb", with: "none-such"), as: "mine.csv")
+        _ = try folder.write(
+            Self.header + Self.row("mine", micro: 4, seconds: 1).replacing("h100-sxm-80gb", with: "none-such"), as: "mine.csv")
         let strange = try Program.run("run", keyed)
         #expect(strange.status == 2 && strange.errors.contains("none-such"), "\(strange.errors)")
-        let missing = try folder.write(Self.job.replacing("framework: homemade", with: "framework: homemade, runs: no.csv"), as: "missing.yaml")
-        #expect(try Program.run("run", missing).errors.contains("there is no such file"))
+        let missing = try folder.write(
+            Self.job.replacing("framework: homemade", with: "framework: homemade, runs: no.csv"), as: "missing.yaml")
+        #expect(try Program.run("run", missing).status == 2)
     }
 
     @Test func thePlanNamesRunsThatNarrowTheJobs() throws {
         let folder = try Folder()
-        let plain = try folder.write(Self.job.replacing("gpus: 8,", with: "gpus: 8, domain: 8,"), as: "plain.yaml")
+        let plain = try folder.write(Self.job, as: "plain.yaml")
         let outcome = try Program.run("calibrate", "plan", plain, "--count", "2", "--nodes", "1", "--json")
         #expect(outcome.status == 0, "\(outcome.errors)")
         let answer = try object(outcome.output)

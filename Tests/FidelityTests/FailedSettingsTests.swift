@@ -23,7 +23,8 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: FailedSettingsTests.failed), "needs ../shared/truth2/other (or ORRERY_SHARED)"))
+    @Test(
+        .enabled(if: FileManager.default.fileExists(atPath: FailedSettingsTests.failed), "needs ../shared/truth2/other (or ORRERY_SHARED)"))
     func failedSettingsNeedMore() throws {
         let (bad, good) = (try Self.need(Self.failed), try Self.need(Self.done))
         try #require(bad.count > 500 && good.count > 900)

@@ -55,9 +55,21 @@ public struct StackMemory: Sendable, Hashable {
     /// Norms and activation functions run operation by operation, unless the model is compiled: copies in fp32 of what is normalised, and what each step of
     /// the activation function needs.
     public var isUnfused = false
-    /// Copies of the attention's scores that releases before `early` keep beside those counted.
-    public var earlyScores = 0.0
-    public var early: String?
+    /// Copies of the attention's scores that releases before one leave in the cache beside those counted, the oldest first.
+    public var earlyScores: [EarlyScores] = []
+
+    /// Of releases before one.
+    public struct EarlyScores: Sendable, Hashable {
+        public var before: String
+        public var copies: Double
+    }
+
+    /// Copies of the scores that a release leaves in the cache.
+    public func scores(of release: String?) -> Double {
+        guard let release else { return 0 }
+        func numbers(_ text: String) -> [Int] { text.split(separator: ".").map { Int($0) ?? 0 } }
+        return earlyScores.first { numbers(release).lexicographicallyPrecedes(numbers($0.before)) }?.copies ?? 0
+    }
     /// The figure is printed by the first rank alone.
     public var printsFirstStage = false
     /// Weights, gradients and states of the optimizer are all 16-bit, and there are no masters (single-device fine-tuning).
@@ -106,9 +118,9 @@ public struct StackMemory: Sendable, Hashable {
         freesGradients = value("frees_gradients")?.bool ?? false
         pagesStates = value("pages_states")?.bool ?? false
         isUnfused = value("unfused")?.bool ?? false
-        if let releases = value("early_scores")?.mapping {
-            early = releases["before"]?.string
-            earlyScores = releases["copies"]?.float ?? 0
+        earlyScores = (value("early_scores")?.mapping.map { Array($0) } ?? []).compactMap { pair in
+            guard let before = pair.key.string, let copies = pair.value.float else { return nil }
+            return EarlyScores(before: before, copies: copies)
         }
         unfusedAttention = !entry.flashAttention
         repeatsHalf = entry.selectiveHalf

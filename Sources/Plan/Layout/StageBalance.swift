@@ -111,7 +111,8 @@ public enum StageBalance: Sendable, Hashable {
         let empty = emptyStages(layers)
         guard empty > 0 else { return nil }
         return "the stack's rule leaves \(empty) pipeline stage\(empty == 1 ? "" : "s") without a block; "
-            + (empty == 1 ? "half of" : "nearly all") + " such settings of a published scan ended in an error: use fewer stages, or list layout.stage_layers"
+            + (empty == 1 ? "half of" : "nearly all")
+            + " such settings of a published scan ended in an error: use fewer stages, or list layout.stage_layers"
     }
 
     private static func near(_ slots: Int, _ stages: Int, less: Int = 0) -> String {

@@ -63,11 +63,11 @@ struct ConvolutionMemory {
         // Pooling keeps 8-byte indices; the backward ends at the stem with the gradients of its batch norm's output and input.
         let kept = job.training.recompute == .full ? inputs + largestBlock : elements
         stage.activations = (bytes * (kept + 2 * stem) + 8 * pooled) * Double(job.training.microBatch)
-        // Reduction buckets hold one more copy of the gradients; cuDNN's algorithms take workspaces, up to half a gigabyte of those that are kept.
-        stage.buffers = (job.data > 1 ? bytes * parameters : 0) + min(0.5e9, 0.05 * capacity)
+        // Reduction buckets hold one more copy of the gradients. cuDNN's workspaces take what room there is: it has algorithms without.
+        stage.buffers = (job.data > 1 ? bytes * parameters : 0)
         stage.buffers += job.training.compression?.memoryBytes(elements: parameters, job: job) ?? 0
         stage.context = traits.context(capacity)
-        let cached = traits.stack.slack * stage.activations + traits.stack.tried
+        let cached = traits.stack.slack * stage.activations + max(0.5e9, traits.stack.tried)
         stage.fragmentation = stage.context + min(max(0, capacity - stage.total - stage.context), cached)
         return stage
     }

@@ -81,7 +81,6 @@ public struct LayerActivations: Sendable, Hashable {
         } else {
             let scores = heads * keys * x.split
             add("softmax output", x.e * scores, core: true)
-            add("copies of an early release", x.traits.earlyScores * x.e * scores, core: true)
             if x.traits.dropout {
                 add("attention dropout mask", scores, core: true)
                 add("attention dropout output", x.e * scores, core: true)
@@ -102,7 +101,9 @@ public struct LayerActivations: Sendable, Hashable {
         add("MLP input", x.linear * x.h * x.local, from: .norms)
         let projections: Double = x.gated ? 2 : 1
         add("activation input", x.ahead * projections * width * x.split, from: .mlp)
-        if x.traits.stack.keepsGate || x.traits.isUnfused, x.gated { add("activated gate", x.e * width * x.split, from: [.activation, .mlp]) }
+        if x.traits.stack.keepsGate || x.traits.isUnfused, x.gated {
+            add("activated gate", x.e * width * x.split, from: [.activation, .mlp])
+        }
         // x / 2, x / sqrt 2 and 1 + erf: two of the three are kept beside the function's input and output.
         if x.traits.isUnfused, !x.gated { add("steps of the activation function", 2 * x.e * width * x.split, from: [.activation, .mlp]) }
         add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp])

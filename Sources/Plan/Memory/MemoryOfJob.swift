@@ -99,7 +99,7 @@ private struct StageMemory {
             stage.buffers += traits.stack.workspace
             stage.buffers += job.training.compression?.memoryBytes(elements: weights.dense + weights.expert, job: job) ?? 0
             if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
-            addFragmentation(&stage, weights: weights, hasHead: isLast, capacity: capacity)
+            addFragmentation(&stage, weights: weights, layers: all, hasHead: isLast, capacity: capacity)
             return stage
         }
         guard job.training.recompute == .auto else { return filled(recomputedLayers(all, rank: rank)) }
@@ -151,7 +151,9 @@ private struct StageMemory {
     }
 
     /// Cache that does not fit what is asked for later stays reserved while there is room, and is given back before the allocator fails.
-    private func addFragmentation(_ stage: inout MemoryEstimate.Stage, weights: StageWeights, hasHead: Bool, capacity: Double) {
+    private func addFragmentation(
+        _ stage: inout MemoryEstimate.Stage, weights: StageWeights, layers stageLayers: Int, hasHead: Bool, capacity: Double
+    ) {
         // The optimizer step runs when all activations are gone, but its large flat tensors find no room in their cached blocks.
         let step = states.stepTemporaries(weights)
         stage.buffers += max(0, step - stage.activations)
@@ -162,7 +164,9 @@ private struct StageMemory {
         }
         let room = max(0, capacity - stage.total - stage.context)
         let waiting = job.layout.tensor > 1 ? traits.stack.waitingBytes * shape.h * shape.tokens : 0
-        let unusable = traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations) + waiting
+        let copies = traits.earlyScores * shape.e * Double(job.model.heads * job.training.sequence) * shape.split
+        let unusable =
+            copies * Double(stageLayers) + traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations) + waiting
         stage.fragmentation = stage.context + min(room, unusable)
     }
 

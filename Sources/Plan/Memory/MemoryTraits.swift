@@ -13,7 +13,7 @@ struct MemoryTraits: Sendable {
     let fusedLoss: Bool
     /// Norms and activation functions run operation by operation.
     let isUnfused: Bool
-    /// Copies of the scores beside those counted.
+    /// Copies of the scores that stay in the cache beside those counted.
     let earlyScores: Double
 
     var family: StackMemory.Family { stack.family }
@@ -28,7 +28,7 @@ struct MemoryTraits: Sendable {
         // The Llama family and every later recipe trains without dropout.
         dropout = stack.dropout && job.model.norm == .layer && !job.model.activation.isGated
         isUnfused = stack.isUnfused && job.software.compiled != true
-        earlyScores = stack.early.map { early in job.software.release.map { $0 < early } ?? false } ?? false ? stack.earlyScores : 0
+        earlyScores = flash ? 0 : stack.scores(of: job.software.release)
         fusedLoss = stack.fusedLoss == .always || stack.fusedLoss == .withFlash && flash
     }
 

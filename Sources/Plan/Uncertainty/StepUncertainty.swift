@@ -125,7 +125,8 @@ extension Plan {
         let sigma = (residual * residual + variance + guesses).squareRoot()
         let factors = profiles.intervals[stratum] ?? profiles.intervals["known"] ?? [1, 1]
         return StepUncertainty(
-            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum, slow: SlowState(of: self)
+            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum,
+            slow: SlowState(of: self)
         )
     }
 

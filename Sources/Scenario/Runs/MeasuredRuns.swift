@@ -58,7 +58,8 @@ public enum MeasuredRuns {
     static let optional = [
         "id", "source", "gpus_per_node", "inter_node", "kv_heads", "head_dim", "ffn", "activation", "experts", "active_experts",
         "shared_experts", "expert_ffn", "dense_layers", "attention", "micro_batch", "tensor", "pipeline", "virtual", "context", "expert",
-        "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb", "memory_measure", "weight",
+        "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb",
+        "memory_measure", "weight",
         "flash_attention", "tensor_overlap", "data_overlap", "scaling", "release", "launch_blocking", "stage_balance", "gradient_precision",
         "routing", "environment", "q_rank", "kv_rank", "rope_dim", "window", "mtp_layers", "tied_embeddings", "transformer_engine",
         "compiled", "model", "image", "intra_node", "algorithm", "inner_steps", "link_gbit_s", "link_gbit_s_measured", "optimizer",

@@ -21,7 +21,10 @@ struct Validate: ParsableCommand {
             "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"
         ))
     var anchor: String?
-    @Flag(help: "Predict every source as if no run of its stack had been in the calibration: what a new stack is known to, before and after --anchor.")
+    @Flag(
+        help:
+            "Predict every source as if no run of its stack had been in the calibration: what a new stack is known to, before and after --anchor."
+    )
     var unseen = false
 
     func validate() throws {
