@@ -20,6 +20,8 @@ public struct Scenario: Sendable {
     public var runSamples: Int?
     public var settings = SimulationSettings()
     public var prices = PriceBook()
+    /// Measured runs of the user's own that update the calibration (`software.runs`).
+    public var runs: [MeasuredRun] = []
     /// FNV-1a of what the scenario says, in hex, however it is written: "400 Gb/s" and "50 GB/s" give equal hashes.
     public var hash = ""
     /// Remarks on defaults that were filled in.

@@ -14,6 +14,7 @@ struct ScenarioReader {
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
+    private var runs: [MeasuredRun] = []
     init(library: Library) { reader = Reader(library: library) }
 
     var errors: [ScenarioError] { reader.errors }
@@ -157,6 +158,7 @@ struct ScenarioReader {
         let host = (model?.hostPower(job.cluster) ?? 0) / Double(max(1, job.cluster.gpus))
         scenario.prices.owned?.kilowatts = (device.boardPower.watts + host) / 1000
         scenario.settings = settings ?? scenario.settings
+        scenario.runs = runs
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash(reader.meanings)
         scenario.files = whole.files + reader.files
@@ -192,6 +194,7 @@ struct ScenarioReader {
         let read = section("training", tree).map {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
+        runs = software?.runs ?? []
         guard var model, let cluster, let read else { return nil }
         var training = read.spec
         lossLaw = read.target.law

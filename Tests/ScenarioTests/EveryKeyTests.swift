@@ -98,6 +98,7 @@ import Testing
         "training.synchronization.kind": "likewise",
         "simulate.timeline": "whether a trace is kept, which the result does not hold",
         "model.huggingface": "a file, which tests of loading read", "software.measurements": "a file, which tests of measurements read",
+        "software.runs": "a file, which tests of own runs read",
     ]
 
     /// What `orrery run` answers, without what names the scenario; the errors of one that is refused.

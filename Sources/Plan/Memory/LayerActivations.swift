@@ -35,6 +35,9 @@ public struct LayerActivations: Sendable, Hashable {
         input = shape.e * shape.h * shape.local
         isFused = shape.traits.flash
         addAttention(job, shape)
+        // Of operations that run one by one, norms: a copy in fp32 and what it is scaled from, in place of the input.
+        if shape.traits.isUnfused, job.model.norm == .rms { add("norm inputs in fp32", 2 * 4 * shape.h * shape.local) }
+        if shape.tensor > 1 { add("shards of gathered inputs", shape.traits.stack.tensorHiddenBytes * shape.h * shape.split) }
         if isExpert, let moe = job.model.moe { addExperts(moe, shape) } else { addMLP(width: Double(job.model.ffn), shape) }
         if let adapters = job.training.adapters { addAdapters(adapters, job, isExpert: isExpert) }
         // No gradient passes back through the layers.
@@ -87,7 +90,7 @@ public struct LayerActivations: Sendable, Hashable {
             add("query", x.e * heads * head * x.split)
             add("key", x.e * kvHeads * head * x.split)
             add("value", x.e * kvHeads * head * x.split)
-            if case .rotary = model.positions, x.traits.family == .megatron {
+            if case .rotary = model.positions, x.traits.family == .megatron, x.traits.stack.keepsView {
                 // Rotation writes new queries and keys while the value, a view, holds on to the fused projection's whole output.
                 add("fused projection held by its view", x.e * (heads + kvHeads) * head * x.split)
             }
@@ -121,7 +124,11 @@ public struct LayerActivations: Sendable, Hashable {
         if x.inputs.contains(.up) { add("MLP input", x.linear * x.h * x.local, from: .norms) }
         let projections: Double = x.gated ? 2 : 1
         add("activation input", x.ahead * projections * width * x.split, from: .mlp)
-        if x.traits.stack.keepsGate, x.gated { add("activated gate", x.e * width * x.split, from: [.activation, .mlp]) }
+        if x.traits.stack.keepsGate || x.traits.isUnfused, x.gated {
+            add("activated gate", x.e * width * x.split, from: [.activation, .mlp])
+        }
+        // x / 2, x / sqrt 2 and 1 + erf: two of the three are kept beside the function's input and output.
+        if x.traits.isUnfused, !x.gated { add("steps of the activation function", 2 * x.e * width * x.split, from: [.activation, .mlp]) }
         if x.inputs.contains(.down) { add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp]) }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
@@ -187,6 +194,7 @@ struct LayerShape: Sendable {
     var gated: Bool
     /// Tokens of the micro-batch on a context rank.
     var tokens: Double
+    var tensor: Double
     /// Tokens over the tensor group: multiplies full widths whose columns are cut.
     var split: Double
     /// Tokens held where the whole width is present: cut by the tensor group with sequence parallelism only.
@@ -218,7 +226,7 @@ struct LayerShape: Sendable {
             linear = low ? compute.bytes + scales : e
         }
         gated = job.model.activation.isGated
-        let tensor = Double(max(1, job.layout.tensor))
+        tensor = Double(max(1, job.layout.tensor))
         tokens = Double(job.training.microBatch) * Double(job.training.sequence) / Double(max(1, job.layout.context))
         split = tokens / tensor
         headParts = job.layout.tensorGrid > 0 ? job.layout.tensorGrid : max(1, job.layout.tensor)

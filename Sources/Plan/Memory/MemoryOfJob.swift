@@ -37,9 +37,11 @@ extension MemoryEstimate {
     }
 
     /// Bytes that the job's framework prints as its peak: those of the fullest stage as it counts them, or of the first where that rank alone prints.
-    public func printed(for job: Job) -> Double {
+    /// - Parameter measure: what the figure counts, where the reader knows better than the stack.
+    public func printed(for job: Job, as measure: MemoryMeasure? = nil) -> Double {
         let traits = MemoryTraits(job)
-        return traits.stack.printsFirstStage ? stages.first?.total(traits.stack.measure) ?? 0 : peak(traits.stack.measure)
+        let counted = measure ?? traits.stack.measure
+        return traits.stack.printsFirstStage ? stages.first?.total(counted) ?? 0 : peak(counted)
     }
 
     /// Which figure the job's framework prints: compare a published reading with `peak(measure)`.
@@ -89,10 +91,15 @@ private struct StageMemory {
         func filled(_ recomputed: Int) -> MemoryEstimate.Stage {
             var stage = fixed
             addActivations(&stage, ranges: ranges, rank: rank, placement: placement, recomputed: recomputed)
+            // Made layer by layer while the activations go: only what exceeds them adds to the peak.
+            if traits.stack.freesGradients, job.microBatches == 1, job.layout.pipeline == 1 {
+                stage.gradients = max(0, stage.gradients - stage.activations)
+            }
             stage.buffers += states.buffers(weights, isEnd: isFirst || isLast)
+            stage.buffers += traits.stack.workspace
             stage.buffers += job.training.compression?.memoryBytes(elements: weights.dense + weights.expert, job: job) ?? 0
             if job.layout.pipeline > 1 { stage.buffers += 2 * shape.e * shape.h * shape.local }
-            addFragmentation(&stage, weights: weights, capacity: capacity)
+            addFragmentation(&stage, weights: weights, layers: all, hasHead: isLast, capacity: capacity)
             return stage
         }
         guard job.training.recompute == .auto else { return filled(recomputedLayers(all, rank: rank)) }
@@ -142,7 +149,6 @@ private struct StageMemory {
             if depths[chunk] == 0 { stage.activations += held * embedding }
             if depths[chunk] == last {
                 stage.activations += held * 2 * shape.e * shape.h * shape.local
-                if job.layout.tensor > 1 { stage.activations += traits.stack.headBytes * shape.h * shape.tokens }
             }
             if traits.family == .deepspeed, job.layout.pipeline > 1 {
                 // The pipeline engine keeps the output of every micro-batch in flight until its backward.
@@ -154,13 +160,22 @@ private struct StageMemory {
     }
 
     /// Cache that does not fit what is asked for later stays reserved while there is room, and is given back before the allocator fails.
-    private func addFragmentation(_ stage: inout MemoryEstimate.Stage, weights: StageWeights, capacity: Double) {
+    private func addFragmentation(
+        _ stage: inout MemoryEstimate.Stage, weights: StageWeights, layers stageLayers: Int, hasHead: Bool, capacity: Double
+    ) {
         // The optimizer step runs when all activations are gone, but its large flat tensors find no room in their cached blocks.
         let step = states.stepTemporaries(weights)
         stage.buffers += max(0, step - stage.activations)
-        stage.context = traits.stack.context
+        stage.context = traits.context(capacity)
+        if hasHead, job.layout.tensor > 1 {
+            let gathered = traits.stack.headBytes * shape.h * shape.tokens
+            stage.buffers += min(gathered, max(0, capacity - stage.total - stage.context))
+        }
         let room = max(0, capacity - stage.total - stage.context)
-        let unusable = traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
+        let waiting = job.layout.tensor > 1 ? traits.stack.waitingBytes * shape.h * shape.tokens : 0
+        let copies = traits.earlyScores * shape.e * Double(job.model.heads * job.training.sequence) * shape.split
+        let unusable =
+            copies * Double(stageLayers) + traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations) + waiting
         stage.fragmentation = stage.context + min(room, unusable)
     }
 

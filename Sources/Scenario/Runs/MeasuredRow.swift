@@ -29,6 +29,7 @@ enum MeasuredRow {
         let assumed = Set((cells.text("assumed") ?? "").split(separator: ";").map { String($0).trimmingSpaces })
         run.open = assumed.union(["zero", "recompute"].filter { cells.text($0) == nil })
         run.isExcluded = cells.flag("outlier") ?? false
+        run.memoryMeasure = cells.choice("memory_measure", MemoryMeasure.self) ?? StackTable.printed(by: run.source)
         guard cells.errors.isEmpty else {
             run.reason = cells.errors.map { "\($0.keyPath): \($0.reason)" }.joined(separator: "; ")
             run.warnings = cells.warnings
@@ -205,6 +206,7 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
+        if let chunks = cells.integer("loss_chunks", 1...1_000_000), chunks > 1 { training.loss = .chunks(chunks) }
         if let name = cells.text("optimizer") {
             let word = ["sgd-momentum": "momentum", "adamw-8bit": "adam-8bit", "adam-fused": "adam"][name] ?? name
             if let kind = OptimizerKind(rawValue: word) {

@@ -31,12 +31,15 @@ struct CalibratePlan: ParsableCommand {
     }
 
     func run() throws {
-        let data = try anchors.data(output).data
+        let scenarios = try files.map { try Scenario.load(path: $0, overrides: []) }
+        var study = Study(data: try anchors.data(output).data)
+        let own = scenarios.flatMap(\.runs)
+        if anchors.file == nil, !own.isEmpty { study = try study.anchored(by: own) }
+        let data = study.data
         var targets: [PreparedRun] = []
         var candidates: [PreparedRun] = []
         var names: [String] = []
-        for file in files {
-            let scenario = try Scenario.load(path: file, overrides: [])
+        for (file, scenario) in zip(files, scenarios) {
             if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
             do throws(PreparationError) { targets.append(try PreparedRun(job: scenario.job, named: scenario.name, data: data)) } catch {
                 throw InputError("\(file): \(error)")

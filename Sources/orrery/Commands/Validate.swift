@@ -21,6 +21,11 @@ struct Validate: ParsableCommand {
             "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"
         ))
     var anchor: String?
+    @Flag(
+        help:
+            "Predict every source as if no run of its stack had been in the calibration: what a new stack is known to, before and after --anchor."
+    )
+    var unseen = false
 
     func validate() throws {
         if let anchor, AnchorChoice(parsing: anchor) == nil {
@@ -32,8 +37,8 @@ struct Validate: ParsableCommand {
         let runs = try measuredRuns(files, output)
         let outputs = try Outputs([report.page("validation.html")], inputs: files)
         let score = try output.study("predicting", jobs: jobs.count, anchors: anchors) { study in
-            if let choice = anchor.flatMap(AnchorChoice.init(parsing:)) { return try study.validate(runs, anchored: choice) }
-            return study.validate(runs)
+            let choice = anchor.flatMap(AnchorChoice.init(parsing:))
+            return choice == nil && !unseen ? study.validate(runs) : try study.validate(runs, anchored: choice, isUnseen: unseen)
         }
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
