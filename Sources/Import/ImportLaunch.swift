@@ -92,6 +92,16 @@ extension LaunchBuilder {
             lines.append("Without counterpart in a scenario; this prediction does not have them:")
             lines += refused.map { "  \($0.setting.shown) (\($0.setting.place)): \($0.verdict.reason)" }
         }
+        let silent = judged.filter { entry in
+            entry.verdict.kind == .taken
+                && !draft.lines.contains { $0.comment.contains("(\(entry.setting.place))") && $0.comment.contains(entry.setting.shown) }
+        }
+        if !silent.isEmpty {
+            lines += (lines.isEmpty ? [] : [""]) + ["Read, where another setting decides, or the default is meant:"]
+            lines += silent.map {
+                "  \($0.setting.shown) (\($0.setting.place)): \($0.verdict.key.isEmpty ? $0.verdict.reason : $0.verdict.key)"
+            }
+        }
         let notes = remarks + settings.remarks
         if !notes.isEmpty {
             lines += (lines.isEmpty ? [] : [""]) + ["Noticed:"] + notes.map { "  \($0)" }

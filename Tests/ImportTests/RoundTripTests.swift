@@ -34,7 +34,7 @@ struct RoundTripTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let endings: [LaunchFormat: String] = [.megatron: "sh", .nemo: "yaml", .torchtitan: "toml", .deepspeed: "json"]
         // An odd step goes through every kind of layout of a large space.
-        let step = max(1, space.choices.count / (format == .deepspeed ? 300 : 50)) | 1
+        let step = max(1, space.choices.count / (format == .deepspeed ? 400 : format == .torchtitan ? 150 : 50)) | 1
         var (written, refused) = (0, Set<String>())
         for index in stride(from: 0, to: space.choices.count, by: step) {
             var scenario = start
@@ -70,7 +70,7 @@ struct RoundTripTests {
                     model: {preset: llama3-8b}
                     cluster: {gpu: h100-sxm-80gb, gpus: 32}
                     layout: \(layout)
-                    training: {global_batch: 64, sequence: 4096}
+                    training: {global_batch: 64, micro_batch: 2, sequence: 4096}
                     software: {framework: generic}
                     """, file: "job.yaml")
             do throws(Faults) { _ = try exportLaunch(scenario, format) } catch { return error.all.map(\.keyPath) }

@@ -2,11 +2,11 @@ import Foundation
 
 /// The text of a file; nil where it cannot be read, is no UTF-8 or has more than 64 MB.
 public func readTextFile(_ path: String) -> String? {
-    guard let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: 64_000_001), data.count <= 64_000_000
-    else {
-        return nil
-    }
-    return String(data: data, encoding: .utf8)
+    guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
+    do {
+        let data = try handle.read(upToCount: 64_000_001) ?? Data()
+        return data.count <= 64_000_000 ? String(data: data, encoding: .utf8) : nil
+    } catch { return nil }
 }
 
 /// `path` as seen from `folder`, both relative to the working folder or absolute.

@@ -10,6 +10,7 @@ struct ShellArithmetic {
     }
 
     static func value(_ text: String, variable: @escaping (String) -> Int?) -> Int? {
+        guard !text.contains(/\w\s+\w/) else { return nil }
         var parser = ShellArithmetic(text, variable)
         guard parser.text.count <= 1000, let value = parser.choice(), parser.position == parser.text.count else { return nil }
         return value
