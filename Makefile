@@ -30,7 +30,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install static wheel test-python dist run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -51,10 +51,38 @@ build: deps ## the program and the C library, in .build/release
 	swift build -c release --product orrery
 	swift build -c release --product OrreryC
 
-install: build ## the program, into PREFIX/bin (default ~/.local/bin)
-	@mkdir -p $(PREFIX)/bin
+install: build ## the program, into PREFIX/bin (default ~/.local/bin), with completions for bash, zsh and fish
+	@mkdir -p $(PREFIX)/bin $(PREFIX)/share/bash-completion/completions $(PREFIX)/share/zsh/site-functions $(PREFIX)/share/fish/vendor_completions.d
 	@install -m 755 $(ORRERY) $(PREFIX)/bin/orrery
+	@$(ORRERY) --generate-completion-script bash > $(PREFIX)/share/bash-completion/completions/orrery
+	@$(ORRERY) --generate-completion-script zsh > $(PREFIX)/share/zsh/site-functions/_orrery
+	@$(ORRERY) --generate-completion-script fish > $(PREFIX)/share/fish/vendor_completions.d/orrery.fish
 	@echo "$(PREFIX)/bin/orrery"; case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Add it to the path: export PATH=$(PREFIX)/bin:\$$PATH";; esac
+
+# The program with its libraries inside: GSL, SQLite and Swift's own are linked from their archives, which a folder of links puts before the shared ones.
+STATIC := .build-static
+VERSION = $(shell sed -n 's/.*programVersion = "\(.*\)"/\1/p' Sources/Studies/Study.swift)
+MACHINE := $(shell uname -m)
+static: deps
+	@mkdir -p $(STATIC)/archives dist
+	@for name in gsl gslcblas sqlite3; do ln -sf "$$(gcc -print-file-name=lib$$name.a)" $(STATIC)/archives/; done
+	swift build -c release --product orrery --scratch-path $(STATIC) --static-swift-stdlib -Xlinker -L$(CURDIR)/$(STATIC)/archives
+	@strip -o $(STATIC)/orrery $(STATIC)/release/orrery
+
+wheel: static ## the Python package with the program inside, dist/orrery-*.whl
+	@$(PYTHON) Python/build_wheel.py $(STATIC)/orrery $(VERSION) dist
+
+test-python: wheel ## install the wheel into a fresh environment and run its tests there
+	@rm -rf $(STATIC)/environment && $(PYTHON) -m venv $(STATIC)/environment
+	@$(STATIC)/environment/bin/pip install --quiet dist/orrery-$(VERSION)-*.whl
+	@cd $(STATIC) && environment/bin/python $(CURDIR)/Python/tests/test_orrery.py
+
+dist: static ## an archive of the program that runs on a bare Debian 12, dist/orrery-*.tar.xz
+	@rm -rf $(STATIC)/orrery-$(VERSION) && mkdir -p $(STATIC)/orrery-$(VERSION)/completions
+	@cp $(STATIC)/orrery README.md CHANGELOG.md $(STATIC)/orrery-$(VERSION) && cp -r docs scenarios $(STATIC)/orrery-$(VERSION)
+	@for shell in bash zsh fish; do $(STATIC)/orrery --generate-completion-script $$shell > $(STATIC)/orrery-$(VERSION)/completions/orrery.$$shell; done
+	@tar -C $(STATIC) -cJf dist/orrery-$(VERSION)-linux-$(MACHINE).tar.xz orrery-$(VERSION)
+	@ls -l dist/orrery-$(VERSION)-linux-$(MACHINE).tar.xz
 
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)

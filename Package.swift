@@ -79,6 +79,12 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
+            name: "Import",
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Scenario", .product(name: "Yams", package: "Yams"),
+            ],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
             name: "Execution",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "CNumerics", "Kernels", "Compression", "Training", "Calibration", "Plan", "Simulation",
@@ -110,7 +116,8 @@ let package = Package(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Claims", "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Import", "Execution", "Fidelity", "Lifetime", "Studies", "Claims",
+                "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(
@@ -168,6 +175,9 @@ let package = Package(
             dependencies: [
                 "TestSupport", "Quantities", "Engine", "Cluster", "Workload", "Compression", "Calibration", "Plan", "Simulation",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ImportTests", dependencies: ["Quantities", "Workload", "Plan", "Planner", "Scenario", "Import"], exclude: ["Launches"],
             swiftSettings: strict),
         .testTarget(
             name: "ExecutionTests",

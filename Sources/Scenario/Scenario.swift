@@ -66,6 +66,14 @@ extension Scenario {
         return try load(document.tree, name: document.name, overrides: overrides, reader: reader)
     }
 
+    /// As `loadAnyLayout(path:)` for a text.
+    public static func loadAnyLayout(yaml: String, file: String) throws(ScenarioErrors) -> Scenario {
+        let document = try ScenarioDocument(yaml: yaml, file: file)
+        var reader = ScenarioReader(library: .standard)
+        reader.takesAnyLayout = true
+        return try load(document.tree, name: document.name, overrides: [], reader: reader)
+    }
+
     /// The section `cluster` of a file, or a file that holds nothing but its keys; whatever else stands there is not read.
     /// - Throws: `ScenarioErrors` with every fault of the section.
     public static func cluster(path: String) throws(ScenarioErrors) -> ClusterSpec {

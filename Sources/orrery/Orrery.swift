@@ -15,8 +15,8 @@ struct Orrery: ParsableCommand {
         version: programVersion,
         subcommands: [
             Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self, Collective.self,
-            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Execute.self, ExecuteWorker.self, Train.self,
-            ClaimsCommand.self, Advise.self,
+            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Export.self, Quick.self, Init.self, Execute.self,
+            ExecuteWorker.self, Train.self, ClaimsCommand.self, Advise.self,
         ]
             + laterCommands)
 
