@@ -12,7 +12,7 @@ struct ScenarioReader {
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
-    init(library: Library) { reader = Reader(library: library) }
+    init(library: Library, mayReadFiles: Bool = true) { reader = Reader(library: library, mayReadFiles: mayReadFiles) }
 
     var errors: [ScenarioError] { reader.errors }
 

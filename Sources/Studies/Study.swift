@@ -16,7 +16,7 @@ public struct Study: Sendable {
     public var jobs: Int
     /// Told how many parts of the work are done, and of how many; from any thread.
     public var progress: StepObserver
-    /// Asked now and then by what may be stopped early: the samples of a run done by then are its answer.
+    /// Asked now and then by what may be stopped early: the samples of a run of weeks done by then are its answer; a step that is not done has none.
     public var isStopped: @Sendable () -> Bool = { false }
 
     public init(data: CalibrationData, jobs: Int = 1, progress: @escaping StepObserver = { _, _ in }) {
@@ -33,6 +33,7 @@ public struct Study: Sendable {
     var single: Study {
         var study = Study(data: data)
         study.anchored = anchored
+        study.isStopped = isStopped
         return study
     }
 }

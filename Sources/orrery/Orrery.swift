@@ -16,6 +16,7 @@ struct Orrery: ParsableCommand {
         subcommands: [
             Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self, Collective.self,
             Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Execute.self, ExecuteWorker.self, Train.self,
+            Serve.self, ArchiveCommand.self,
         ]
             + laterCommands)
 

@@ -20,7 +20,7 @@ struct HouseTests {
         let expected: Set<String> = [
             ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Package.swift", "README.md",
             "Sources",
-            "Tests",
+            "Tests", "Workbench",
             "docs", "reports", "scenarios",
         ]
         // Made by tools and kept out of the repository by .gitignore, or allowed where somebody adds them.

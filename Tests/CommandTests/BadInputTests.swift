@@ -13,7 +13,7 @@ import Testing
         #expect(outcome.errors.hasPrefix("Error: "))
     }
 
-    @Test(arguments: ["claims", "serve"])
+    @Test(arguments: ["claims"])
     func laterCommandsSayWhatTheyComeWith(command: String) throws {
         for arguments in [[command], [command, "job.yaml", "--json"]] {
             let outcome = try Program.run(arguments)

@@ -2,15 +2,11 @@ import ArgumentParser
 
 /// Commands that are agreed upon and not there yet, each with what it comes with. They are hidden, and say so when called.
 let laterCommands: [any ParsableCommand.Type] = [
-    Claims.self, Serve.self,
+    Claims.self
 ]
 
 struct Claims: LaterCommand {
     static let comesWith = "co-simulation"
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-struct Serve: LaterCommand {
-    static let comesWith = "the what-if page"
     @Argument(parsing: .allUnrecognized) var rest: [String] = []
 }
 
