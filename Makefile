@@ -18,6 +18,8 @@ KERNELS ?= ../shared/kernels
 PYTHON ?= python3
 ORRERY := .build/release/orrery
 PREFIX ?= $(HOME)/.local
+SERVER := Workbench/Server/.build/release/orrery-serve
+PORT ?= 8765
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
@@ -30,7 +32,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install static wheel test-python dist run test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install static wheel test-python dist run serve test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -57,6 +59,7 @@ install: build ## the program, into PREFIX/bin (default ~/.local/bin), with comp
 	@$(ORRERY) --generate-completion-script bash > $(PREFIX)/share/bash-completion/completions/orrery
 	@$(ORRERY) --generate-completion-script zsh > $(PREFIX)/share/zsh/site-functions/_orrery
 	@$(ORRERY) --generate-completion-script fish > $(PREFIX)/share/fish/vendor_completions.d/orrery.fish
+	@if [ -x $(SERVER) ]; then install -m 755 $(SERVER) $(PREFIX)/bin/orrery-serve; fi
 	@echo "$(PREFIX)/bin/orrery"; case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Add it to the path: export PATH=$(PREFIX)/bin:\$$PATH";; esac
 
 # The program with its libraries inside: GSL, SQLite and Swift's own are linked from their archives, which a folder of links puts before the shared ones.
@@ -87,6 +90,11 @@ dist: static ## an archive of the program that runs on a bare Debian 12, dist/or
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
 	@echo "Report: $(OUT)/report.html"
+
+serve: deps ## build the what-if page's server and open it (PORT=8765; the first build takes 5 minutes)
+	@[ -x $(SERVER) ] || echo "The first build of the server fetches packages and takes about 5 minutes on two quiet cores."
+	swift build -c release --package-path Workbench/Server --product orrery-serve
+	@$(SERVER) --port $(PORT)
 
 test: deps ## build all and run every test
 	swift build --build-tests
@@ -235,4 +243,4 @@ record: deps ## write the expected results, transcripts and key table anew; look
 	git status --short scenarios docs README.md
 
 clean: ## remove what was built
-	rm -rf .build Benchmarks/.build out
+	rm -rf .build Benchmarks/.build Workbench/Server/.build out

@@ -13,6 +13,8 @@ let package = Package(
         .library(name: "Training", targets: ["Training"]),
         // For C, Python and whatever else loads a shared library: orrery_run of Sources/Studies/CEntry.swift.
         .library(name: "OrreryC", type: .dynamic, targets: ["Studies"]),
+        // For Workbench/Server, which is a package of its own.
+        .library(name: "OrreryWorkbench", targets: ["Workbench"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -29,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev", "libopenblas-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Quantities", swiftSettings: strict),
+        .target(name: "Archive", dependencies: ["CSQLite", "Quantities"], swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Quantities"], swiftSettings: strict),
         .target(
             name: "Cluster",
@@ -112,18 +115,22 @@ let package = Package(
                 "Studies", "Claims",
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
+            name: "Workbench", dependencies: ["Quantities", "Archive", "Calibration", "Planner", "Scenario", "Studies", "Report"],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
                 "Kernels", "Compression", "Training", "CoSimulation", "Import", "Execution", "Fidelity", "Lifetime", "Studies", "Claims",
-                "Report",
+                "Report", "Archive", "Workbench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Cluster", "Workload", "Calibration", "Plan"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Quantities", "Workload"], swiftSettings: strict),
@@ -188,6 +195,9 @@ let package = Package(
         .testTarget(
             name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ClaimsTests", dependencies: ["Quantities", "Studies", "Claims"], swiftSettings: strict),
+        .testTarget(
+            name: "WorkbenchTests", dependencies: ["Quantities", "Archive", "Scenario", "Studies", "Report", "Workbench"],
+            swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

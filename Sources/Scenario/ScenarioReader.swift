@@ -15,7 +15,7 @@ struct ScenarioReader {
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
     private var runs: [MeasuredRun] = []
-    init(library: Library) { reader = Reader(library: library) }
+    init(library: Library, mayReadFiles: Bool = true) { reader = Reader(library: library, mayReadFiles: mayReadFiles) }
 
     var errors: [ScenarioError] { reader.errors }
 

@@ -16,7 +16,7 @@ public struct Study: Sendable {
     public var jobs: Int
     /// Told how many parts of the work are done, and of how many; from any thread.
     public var progress: StepObserver
-    /// Asked now and then by what may be stopped early: the samples of a run done by then are its answer.
+    /// Asked now and then by what may be stopped early: the samples of a run of weeks done by then are its answer; a step that is not done has none.
     public var isStopped: @Sendable () -> Bool = { false }
     let updates: StudyUpdates
 
@@ -33,7 +33,7 @@ public struct Study: Sendable {
     /// For one of many runs that are computed side by side.
     var single: Study {
         var study = self
-        (study.jobs, study.progress, study.isStopped) = (1, { _, _ in }, { false })
+        (study.jobs, study.progress) = (1, { _, _ in })
         return study
     }
 }

@@ -21,7 +21,7 @@ struct HouseTests {
             ".ci", ".gitignore", ".swift-format", "Benchmarks", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Package.swift", "Python",
             "README.md",
             "Sources",
-            "Tests",
+            "Tests", "Workbench",
             "docs", "reports", "scenarios",
         ]
         // Made by tools and kept out of the repository by .gitignore, or allowed where somebody adds them.

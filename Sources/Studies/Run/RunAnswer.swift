@@ -63,7 +63,7 @@ extension Study {
         settings.jobs = jobs
         return try scenario.locatingFaults {
             let plan = try scenario.job.plan(data)
-            var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
+            var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress, isStopped: isStopped)
             if let remark = plan.attentionRemark(scenario.job.software, data: data) { step.warnings.append(remark) }
             let uncertainty = plan.uncertainty(data.profiles, priors: data.priors)
             let range = uncertainty.interval90(step.step.timeS.mean)

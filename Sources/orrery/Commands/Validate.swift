@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Fidelity
 import Report
@@ -15,6 +16,7 @@ struct Validate: ParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
+    @OptionGroup var archive: ArchiveOption
 
     @Option(
         help: ArgumentHelp(
@@ -34,6 +36,7 @@ struct Validate: ParsableCommand {
     }
 
     func run() throws {
+        let start = ContinuousClock.now
         let runs = try measuredRuns(files, output)
         let outputs = try Outputs([report.page("validation.html")], inputs: files)
         let score = try output.study("predicting", jobs: jobs.count, anchors: anchors) { study in
@@ -43,6 +46,11 @@ struct Validate: ParsableCommand {
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
         report.write(outputs, output.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }
+        archive.keep(output, since: start) {
+            var entry = ArchiveEntry(command: "validate", name: files.joined(separator: " "))
+            entry.result = score.json()
+            return entry
+        }
         try outputs.finish()
     }
 }
