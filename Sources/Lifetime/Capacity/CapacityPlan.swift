@@ -1,5 +1,11 @@
 import Quantities
 
+#if canImport(Darwin)
+    import Darwin
+#else
+    import Glibc
+#endif
+
 /// Nodes that come and go: a spot market, or a trace of one. What the run does with so many.
 public struct CapacityPlan: Sendable, Hashable {
     public enum Source: Sendable, Hashable {
@@ -120,6 +126,28 @@ public struct SpotMarket: Sendable, Hashable {
     public init(nodes: Int, preemptionsPerNodeHour: Double, batch: Int, outage: DurationLaw) {
         self.init(
             nodes: nodes, batchRate: preemptionsPerNodeHour / 3600 / Double(max(1, batch)), sizes: .fixed(max(1, batch)), outage: outage)
+    }
+}
+
+extension SpotMarket {
+    /// The market of which a trace is a sample: batches come at the trace's losses over its node-hours and have its sizes; a batch is away for what the
+    /// mean number of missing nodes says (Little 1961, doi:10.1287/opre.9.3.383: missing nodes = nodes lost a second x mean absence), lognormal
+    /// with a standard deviation of the logarithm of 1, as seen in most traces.
+    /// - Parameter nodes: of the run; the trace's own number scales nothing, as rates are by the node.
+    /// - Throws: `Fault` for a trace in which nothing is lost.
+    public init(fitting trace: CapacityTrace, nodes: Int) throws(Fault) {
+        let losses = zip(trace.nodes, trace.nodes.dropFirst()).map { $0 - $1 }.filter { $0 > 0 }
+        let nodeSeconds = trace.meanNodes * trace.end
+        guard !losses.isEmpty, nodeSeconds > 0 else {
+            throw Fault(
+                keyPath: "conditions.spot.fit", reason: "no node is ever lost in this trace, so it says nothing of a rate",
+                suggestion: "take a longer trace, or write preemption_per_hour: 5%")
+        }
+        let lostPerSecond = Double(losses.reduce(0, +)) / trace.end
+        let absence = max(60, (Double(trace.mostNodes) - trace.meanNodes) / lostPerSecond)
+        self.init(
+            nodes: nodes, batchRate: Double(losses.count) / nodeSeconds, sizes: .observed(losses),
+            outage: .lognormal(median: absence * exp(-0.5), sigma: 1))
     }
 }
 

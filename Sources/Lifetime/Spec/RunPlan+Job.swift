@@ -227,6 +227,8 @@ public struct ResolvedRun: Sendable {
         if let spot = spec.spot {
             if let trace = spot.trace {
                 source = .trace(trace)
+            } else if let fit = spot.fit {
+                source = .market(try SpotMarket(fitting: fit, nodes: most))
             } else {
                 guard spot.preemptionPerHour > 0 else {
                     throw Fault(

@@ -104,6 +104,8 @@ public struct SpotSpec: Sendable, Hashable {
     /// The run shrinks and grows by replicas, where nothing else is said of that.
     public var autoscales = false
     public var trace: CapacityTrace?
+    /// The market is fitted to this trace.
+    public var fit: CapacityTrace?
     public var startsAtRandom = false
     public var price = PricePlan.constant
     public var fallsBack = false

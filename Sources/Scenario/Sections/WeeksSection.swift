@@ -189,6 +189,7 @@ enum WeeksSection {
         var notice: Duration?
         var autoscales: Bool?
         var trace: CapacityTrace?
+        var fit: CapacityTrace?
         var start: Start?
         var price: PricePlan?
         var fallBack: FallBack?
@@ -235,6 +236,9 @@ enum WeeksSection {
                 "autoscale", \.autoscales, .flag, default: "false",
                 "short for elastic: {policy: replicas}: the run shrinks and grows with its nodes"),
             Field("trace", \.trace, trace, default: "none", "path of a trace: time_s,nodes, or as Parcae, Bamboo and SkyPilot write them"),
+            Field(
+                "fit", \.fit, trace, default: "none",
+                "path of a trace in any of these forms whose rate, batches and absences the market has, in place of preemption_per_hour"),
             Field("start", \.start, .choice, default: "first", "where a sample begins in the trace"),
             Field("price", \.price, price, default: "constant", "over the price in prices"),
             Field("fall_back", \.fallBack, .choice, default: "wait", "what the run does without its nodes"),
@@ -252,6 +256,11 @@ enum WeeksSection {
             spec.notice = draft.notice?.inSeconds ?? 0
             spec.autoscales = draft.autoscales ?? false
             spec.trace = draft.trace
+            spec.fit = draft.fit
+            if [draft.rate != nil, draft.trace != nil, draft.fit != nil].count(where: { $0 }) > 1 {
+                reader.report(item, "preemptions are given in more than one way", "keep one of preemption_per_hour, trace and fit")
+                return nil
+            }
             spec.startsAtRandom = draft.start == .random
             spec.price = draft.price ?? .constant
             spec.fallsBack = draft.fallBack == .onDemand
