@@ -14,7 +14,7 @@ import Workload
         try JobFixture(preset, data: data).job { change(&$0) }
     }
 
-    /// Trainable parameters as litgpt prints them (tutorials/resource-tables.md): rank 8 on queries and values, r (in + out) each.
+    /// Trainable parameters as litgpt prints them, in its tables of resources: rank 8 on queries and values, r (in + out) each.
     @Test(arguments: [("llama2-7b", 4_194_304.0), ("llama2-13b", 6_553_600)])
     func trainedParametersAsPublished(preset: String, count: Double) throws {
         let job = try Self.job(preset) { $0.training.adapters = LowRankAdapters(rank: 8) }
