@@ -106,28 +106,21 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         var gradient = try takeGradient(of: worker)
         if !wires.isEmpty { gradient = cut(try wires[worker].send(flat(gradient)), setup.sizes) }
         let staleness = version - workers[worker].origin
-        let needsPast = compensator.remembers
         if compensator.compensation != .none {
             var step = flat(gradient)
             compensator.correct(
                 &step, now: flat(model.parameters), then: flat(workers[worker].read), staleness: staleness, version: version)
             gradient = cut(step, setup.sizes)
         }
-        let before = needsPast ? flat(model.parameters) : []
         // Lets go of the old version, so that where nobody else reads it the update is made in place.
         workers[worker].read = []
         workers[worker].isInFlight = false
         inFlight -= 1
-        let rate = setup.rate(ledger.steps)
-        if try model.apply(&gradient, rate: rate, progress: setup.progress(ledger.steps)) {
+        if try model.apply(&gradient, rate: setup.rate(ledger.steps), progress: setup.progress(ledger.steps)) {
             version += 1
             ledger.count(staleness: staleness)
-            if needsPast, rate > 0 {
-                var change = before
-                Scalar.axpy(&change, flat(model.parameters), -1)
-                Scalar.scale(&change, Scalar(1 / rate))
-                compensator.remember(change)
-            }
+            // What the rule took, clipped: a rule that scales it, as Adam does, makes steps that are in no gradient's units.
+            if compensator.remembers { compensator.remember(flat(gradient)) }
         } else {
             ledger.skip(ledger.steps)
         }
