@@ -106,28 +106,21 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         var gradient = try takeGradient(of: worker)
         if !wires.isEmpty { gradient = cut(try wires[worker].send(flat(gradient)), setup.sizes) }
         let staleness = version - workers[worker].origin
-        let needsPast = compensator.remembers
         if compensator.compensation != .none {
             var step = flat(gradient)
             compensator.correct(
                 &step, now: flat(model.parameters), then: flat(workers[worker].read), staleness: staleness, version: version)
             gradient = cut(step, setup.sizes)
         }
-        let before = needsPast ? flat(model.parameters) : []
         // Lets go of the old version, so that where nobody else reads it the update is made in place.
         workers[worker].read = []
         workers[worker].isInFlight = false
         inFlight -= 1
-        let rate = setup.rate(ledger.steps)
-        if try model.apply(&gradient, rate: rate, progress: setup.progress(ledger.steps)) {
+        if try model.apply(&gradient, rate: setup.rate(ledger.steps), progress: setup.progress(ledger.steps)) {
             version += 1
             ledger.count(staleness: staleness)
-            if needsPast, rate > 0 {
-                var change = before
-                Scalar.axpy(&change, flat(model.parameters), -1)
-                Scalar.scale(&change, Scalar(1 / rate))
-                compensator.remember(change)
-            }
+            // What the rule took, clipped: a rule that scales it, as Adam does, makes steps that are in no gradient's units.
+            if compensator.remembers { compensator.remember(flat(gradient)) }
         } else {
             ledger.skip(ledger.steps)
         }
@@ -146,10 +139,8 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
             return ready
         }
         var next = [worker]
-        if !setup.task.isCheap, setup.plan.jobs > 1 {
-            let others = workers.indices.filter { $0 != worker && workers[$0].isInFlight && workers[$0].gradient == nil }
-            next += others.sorted { (workers[$0].arrival, workers[$0].order) < (workers[$1].arrival, workers[$1].order) }
-                .prefix(setup.plan.jobs - 1)
+        if !setup.task.isCheap {
+            while next.count < setup.plan.jobs, let other = nextArrival(but: next) { next.append(other) }
         }
         let own = setup
         let inputs = next.map { (read: workers[$0].read, worker: $0, number: workers[$0].number - 1) }
@@ -158,6 +149,20 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         }
         for (index, other) in next.enumerated().dropFirst() { workers[other].gradient = gradients[index] }
         return gradients[0]
+    }
+
+    /// Of the workers under way whose gradient is still to be computed, the next to arrive; a scan, as sorting a thousand workers takes longer
+    /// than a small gradient.
+    private func nextArrival(but taken: [Int]) -> Int? {
+        var best: Int?
+        for other in workers.indices where workers[other].isInFlight && workers[other].gradient == nil && !taken.contains(other) {
+            guard let known = best else {
+                best = other
+                continue
+            }
+            if (workers[other].arrival, workers[other].order) < (workers[known].arrival, workers[known].order) { best = other }
+        }
+        return best
     }
 
     // MARK: Saving
