@@ -45,7 +45,7 @@ enum OpenSettings {
             if next.memory.fits { return settled(next) }
         }
         // "Selective" names no modules, and with fused attention the usual one, its core, repeats nothing.
-        let isVague = job.training.recompute == .selective && plan.behaviour.flashAttention
+        let isVague = job.training.recompute == .selective && plan.behaviour.flashAttention && plan.behaviour.selective != .half
         guard isVague || open.contains("recompute") && job.training.recompute == .none else { return nil }
         if case .resnet = job.model.kind { return nil }
         if !plan.behaviour.flashAttention {

@@ -67,8 +67,9 @@ struct ConvolutionMemory {
         stage.buffers = (job.data > 1 ? bytes * parameters : 0)
         stage.buffers += job.training.compression?.memoryBytes(elements: parameters, job: job) ?? 0
         stage.context = traits.context(capacity)
-        let cached = traits.stack.slack * stage.activations + max(0.5e9, traits.stack.tried)
-        stage.fragmentation = stage.context + min(max(0, capacity - stage.total - stage.context), cached)
+        stage.fragmentation = stage.context + min(max(0, capacity - stage.total - stage.context), traits.stack.slack * stage.activations)
+        // Given back on demand: only what the margin leaves.
+        stage.fragmentation += min(max(0.5e9, traits.stack.tried), max(0, capacity * (1 - job.layout.memoryMargin) - stage.total))
         return stage
     }
 }

@@ -167,16 +167,19 @@ private struct StageMemory {
         let step = states.stepTemporaries(weights)
         stage.buffers += max(0, step - stage.activations)
         stage.context = traits.context(capacity)
-        if hasHead, job.layout.tensor > 1 {
+        // What only waits is given back on demand: it takes no room that should stay free, so no layout is refused or recomputed for it.
+        let margin = job.layout.memoryMargin * capacity
+        let isParted = job.layout.tensor > 1
+        if hasHead, isParted {
             let gathered = traits.stack.headBytes * shape.h * shape.tokens
-            stage.buffers += min(gathered, max(0, capacity - stage.total - stage.context))
+            stage.buffers += min(gathered, max(0, capacity - margin - stage.total - stage.context))
         }
         let room = max(0, capacity - stage.total - stage.context)
-        let waiting = job.layout.tensor > 1 ? traits.stack.waitingBytes * shape.h * shape.tokens : 0
-        let copies = traits.earlyScores * shape.e * Double(job.model.heads * job.training.sequence) * shape.split
-        let unusable =
-            copies * Double(stageLayers) + traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations) + waiting
+        let unusable = traits.stack.slack * (stage.activations + stage.buffers) + min(step, stage.activations)
         stage.fragmentation = stage.context + min(room, unusable)
+        let waiting = isParted ? traits.stack.waitingBytes * shape.h * shape.tokens : 0
+        let copies = traits.earlyScores * shape.e * Double(job.model.heads * job.training.sequence) * shape.split * Double(stageLayers)
+        stage.fragmentation += min(waiting + copies, max(0, capacity - margin - stage.total))
     }
 
     /// First layer of each virtual stage, [virtual stages].
