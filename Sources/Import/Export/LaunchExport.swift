@@ -67,7 +67,8 @@ struct LaunchWriter {
     }
 
     mutating func refuse(_ key: String, _ reason: String, _ advice: String = "") {
-        faults.append(Fault(keyPath: key, reason: reason, suggestion: advice))
+        let fault = Fault(keyPath: key, reason: reason, suggestion: advice)
+        if !faults.contains(fault) { faults.append(fault) }
     }
 
     /// What no launch file says, and what the program does not offer.
