@@ -39,6 +39,8 @@ struct RoundTripTests {
         for index in stride(from: 0, to: space.choices.count, by: step) {
             var scenario = start
             scenario.job = space.job(space.choices[index])
+            // Written as the layers that it stands for.
+            if case .auto = scenario.job.training.recompute { continue }
             let launch: ExportedLaunch
             do throws(Faults) { launch = try exportLaunch(scenario, format) } catch {
                 for fault in error.all { refused.insert(fault.keyPath) }
@@ -82,6 +84,20 @@ struct RoundTripTests {
         #expect(try faults("{tensor: 2, sequence_parallel: true}", .deepspeed).contains("layout.sequence_parallel"))
         #expect(try faults("{tensor: 4, tensor_algorithm: 2d}", .nemo).contains("layout.tensor_algorithm"))
         #expect(try faults("{tensor: 2, pipeline: 4, schedule: zb-v, sequence_parallel: true}", .torchtitan) == [])
+    }
+
+    @Test("Automatic recomputation is written as the layers that it stands for")
+    func automatic() throws {
+        let scenario = try Scenario.load(
+            yaml: """
+                model: {preset: llama3-8b}
+                cluster: {gpu: h100-sxm-80gb, gpus: 8}
+                layout: {tensor: 2, sequence_parallel: true, zero: 1}
+                training: {global_batch: 64, micro_batch: 4, sequence: 8192, recompute: auto}
+                software: {framework: megatron-lm}
+                """, file: "job.yaml")
+        let text = try exportLaunch(scenario, .megatron).text
+        #expect(text.contains("--recompute-method block\n  --recompute-num-layers "), "\(text)")
     }
 
     @Test("A row of a search is laid over its scenario")

@@ -51,10 +51,24 @@ struct LaunchWriter {
         let own = job.software.framework.lowercased()
         // A relative of the program (its deep-speed branch, its bridge) keeps what it offers.
         if StackTable.offer(of: own) != StackTable.offer(of: program) { job.software = SoftwareStack(framework: program) }
+        settleRecomputation()
+    }
+
+    /// `auto` as the layers that it stands for: the most that a pipeline rank recomputes, as launch files have one number for all.
+    private mutating func settleRecomputation() {
+        if case .auto = training.recompute, let data = try? CalibrationData.shipped(), let plan = try? job.plan(data) {
+            job.training.recompute = plan.job.training.recompute
+        }
+        guard case .perRank(let counts) = training.recompute, let most = counts.max() else { return }
+        job.training.recompute = .layers(most)
+        guard Set(counts).count > 1 else { return }
+        let words = counts.map(String.init).joined(separator: ", ")
+        remarks.append("the pipeline ranks recompute \(words) layers; the file says \(most) for all")
     }
 
     mutating func refuse(_ key: String, _ reason: String, _ advice: String = "") {
-        faults.append(Fault(keyPath: key, reason: reason, suggestion: advice))
+        let fault = Fault(keyPath: key, reason: reason, suggestion: advice)
+        if !faults.contains(fault) { faults.append(fault) }
     }
 
     /// What no launch file says, and what the program does not offer.
