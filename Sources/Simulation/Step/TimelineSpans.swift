@@ -95,7 +95,11 @@ extension RankTimeline {
         var kept = spans
         if spans.count > limit {
             let order = spans.indices.sorted { (spans[$1].durationNS, $0) < (spans[$0].durationNS, $1) }
-            kept = order.prefix(limit).sorted().map { spans[$0] }
+            var chosen = Array(order.prefix(limit))
+            // Many passes are alike; the one that ends last stays in any case.
+            let last = spans.indices.max { spans[$0].startNS + spans[$0].durationNS < spans[$1].startNS + spans[$1].durationNS }
+            if let last, !chosen.contains(last), !chosen.isEmpty { chosen[chosen.count - 1] = last }
+            kept = chosen.sorted().map { spans[$0] }
         }
         return kept.enumerated().sorted { ($0.element.startNS, $0.offset) < ($1.element.startNS, $1.offset) }.map(\.element)
     }

@@ -110,7 +110,9 @@ extension Study {
         var answer = TrainAnswer(
             name: request.name, hash: request.hash, version: programVersion, request: request, result: result, remarks: remarks,
             gradientSeconds: clock.service.mean, exchangeSeconds: clock.exchange(.allReduce, plainBytes, request.spec.workers))
-        if projects, request.communicates, let target, let scenario = request.target { answer.projection = projection(answer, target, scenario) }
+        if projects, request.communicates, let target, let scenario = request.target {
+            answer.projection = projection(answer, target, scenario)
+        }
         return answer
     }
 
