@@ -25,7 +25,7 @@ struct ArchiveCommandTests {
         let hash = try #require(object(orrery("run", again, "--json", "--no-archive").output)["hash"] as? String)
         #expect(hash == entries.first?["hash"] as? String)
         let difference = try orrery("archive", "diff", "1", "2").output
-        #expect(difference.contains("scenario.training.micro_batch  1"))
+        #expect(difference.contains(/scenario\.training\.micro_batch +1 +2/))
         #expect(difference.contains("result.step.time_s"))
         #expect(try orrery("archive", "tag", "1", "base").status == 0)
         #expect(try orrery("archive", "list", "--tag", "base", "--csv").output.split(separator: "\n").count == 2)
