@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// Why the archive cannot be read or written.
 public struct ArchiveError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -17,6 +18,7 @@ final class Database {
     }
     let path: String
     private let handle: OpaquePointer
+    private let wait: Int32
 
     /// Opens a database, or makes it. Writers go on while others read (write-ahead log), and a process that is killed loses nothing that was committed
     /// (sqlite.org/wal.html). Whoever finds it locked waits.
@@ -30,10 +32,10 @@ final class Database {
             sqlite3_close_v2(opened)
             throw ArchiveError(path: path, reason: reason)
         }
-        (self.path, handle) = (path, opened)
+        (self.path, handle, self.wait) = (path, opened, wait)
         sqlite3_busy_timeout(handle, wait)
         guard !readOnly else { return }
-        _ = try rows("PRAGMA journal_mode = WAL")
+        try patiently("PRAGMA journal_mode = WAL", wait: wait)
         // The log is written at once and synchronised when it is copied into the database: a power failure may take the last entries, a kill none.
         try run("PRAGMA synchronous = NORMAL")
     }
@@ -46,6 +48,19 @@ final class Database {
     var lastID: Int64 { sqlite3_last_insert_rowid(handle) }
     /// Rows that the last statement changed.
     var changes: Int { Int(sqlite3_changes(handle)) }
+
+    /// Changing the form of the log, and taking it over from a process that was killed, are refused at once where others are at work, without the
+    /// waiting that `sqlite3_busy_timeout` asks for.
+    private func patiently(_ statement: String, wait: Int32) throws(ArchiveError) {
+        var left = Int(wait)
+        while true {
+            do throws(ArchiveError) { return try run(statement) } catch {
+                guard sqlite3_errcode(handle) & 0xFF == SQLITE_BUSY, left > 0 else { throw error }
+            }
+            usleep(5_000)
+            left -= 5
+        }
+    }
 
     func run(_ statement: String, _ values: [Value] = []) throws(ArchiveError) { _ = try rows(statement, values) }
 
@@ -98,7 +113,7 @@ final class Database {
 
     /// All of `body` or nothing of it.
     func transaction<Result>(_ body: () throws(ArchiveError) -> Result) throws(ArchiveError) -> Result {
-        try run("BEGIN IMMEDIATE")
+        try patiently("BEGIN IMMEDIATE", wait: wait)
         do throws(ArchiveError) {
             let result = try body()
             try run("COMMIT")

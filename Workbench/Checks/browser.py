@@ -75,8 +75,9 @@ class Browser:
         return result["result"].get("value")
 
     def open(self, address):
+        self.run("window.isFormer = true")
         self.send("Page.navigate", url=address)
-        self.until("document.documentElement.dataset.ready === 'yes' && document.documentElement.dataset.views > 0")
+        self.until("!window.isFormer && document.documentElement?.dataset.ready === 'yes' && document.documentElement.dataset.views > 0")
 
     def until(self, condition, timeout=60):
         end = time.time() + timeout

@@ -94,12 +94,12 @@ extension RankTimeline {
     private static func longest(_ spans: [Span], _ limit: Int) -> [Span] {
         var kept = spans
         if spans.count > limit {
-            let order = spans.indices.sorted { (spans[$1].durationNS, $0) < (spans[$0].durationNS, $1) }
-            var chosen = Array(order.prefix(limit))
-            // Many passes are alike; the one that ends last stays in any case.
-            let last = spans.indices.max { spans[$0].startNS + spans[$0].durationNS < spans[$1].startNS + spans[$1].durationNS }
-            if let last, !chosen.contains(last), !chosen.isEmpty { chosen[chosen.count - 1] = last }
-            kept = chosen.sorted().map { spans[$0] }
+            let least = spans.map(\.durationNS).sorted(by: >)[max(0, limit - 1)]
+            // Of those that are equally long, some from everywhere.
+            let equal = spans.indices.filter { spans[$0].durationNS == least }
+            let room = max(0, limit - spans.count { $0.durationNS > least })
+            let chosen = Set((0..<room).map { equal[$0 * equal.count / room] })
+            kept = spans.indices.filter { spans[$0].durationNS > least || chosen.contains($0) }.map { spans[$0] }
         }
         return kept.enumerated().sorted { ($0.element.startNS, $0.offset) < ($1.element.startNS, $1.offset) }.map(\.element)
     }

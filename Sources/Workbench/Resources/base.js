@@ -17,10 +17,10 @@ function el(tag, attributes = {}, ...children) {
     if (key === "svg" || value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value); else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat().filter(child => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
   return node;
 }
-const fill = (node, ...children) => { node.replaceChildren(...children.flat().filter(Boolean)); return node; };
+const fill = (node, ...children) => { node.replaceChildren(...children.flat(Infinity).filter(Boolean)); return node; };
 
 const digits = (value, most = 4) => Number(value.toPrecision(most)).toLocaleString("en", { maximumSignificantDigits: most });
 function seconds(value, span) {

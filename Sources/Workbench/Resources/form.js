@@ -61,7 +61,7 @@ function showFields() {
       if (control.tagName === "SELECT" && value && ![...control.options].some(option => option.value === value)) control.append(el("option", { value }, value));
       control.value = value;
     }
-    if (slider && document.activeElement !== slider) slider.value = Math.round(Math.log2(Number(value) || 8));
+    if (slider && document.activeElement !== slider) slider.value = Math.round(Math.log2(Number(value) || Number(control.placeholder) || 8));
     const own = faults.filter(fault => fault.key === key || inner && fault.key === key + "." + inner);
     box.classList.toggle("wrong", own.length > 0);
     control.toggleAttribute("aria-invalid", own.length > 0);

@@ -44,7 +44,7 @@ async function view(body) {
   if (got.yaml !== undefined && !isTyped) { $("yaml").value = got.yaml; remember(got.yaml); }
   showFields(); showFaults();
   $("answer").setAttribute("aria-busy", "false");
-  if (answer.ok) { current = got; showRun(got); showPins(got); answered = performance.now() - started; } else {
+  if (answer.ok) { current = got; fields.get("cluster.gpus").control.placeholder = String(got.overview.gpus); showRun(got); showPins(got); answered = performance.now() - started; } else {
     fill($("banner"), el("div.banner.bad", { role: "alert" }, el("p", {}, el("strong", {}, current ? "The figures below are those before the last change." : "There is no result yet.")), el("ul", {}, faults.map(fault => el("li", {}, (fault.line > 0 ? "line " + fault.line + ": " : "") + words(fault))))));
   }
   document.documentElement.dataset.views = Number(document.documentElement.dataset.views ?? 0) + 1;
@@ -82,10 +82,13 @@ async function start() {
   $("archive-section").hidden = !about.archive;
   buildForm(keys, [...new Set(catalogue.failures.map(row => row.fleet))]);
   fill($("presets"), el("option", { value: "" }, "choose …"), presets.map(preset => el("option", { value: preset.name }, preset.title)));
-  $("presets").addEventListener("change", () => { const preset = presets.find(preset => preset.name === $("presets").value); if (preset) setText(preset.yaml); });
-  setText(await linked() ?? presets[0].yaml);
+  $("presets").addEventListener("change", () => { const preset = presets.find(preset => preset.name === $("presets").value); if (preset) setText(named(preset)); });
+  setText(await linked() ?? named(presets[0]));
   document.documentElement.dataset.ready = "yes";
 }
+
+// A text has no file whose name it could have, so it says its own.
+const named = preset => /^name:/m.test(preset.yaml) ? preset.yaml : preset.yaml.replace(/^(?=[a-z])/m, "name: " + preset.name + "\n");
 
 let typing = null;
 $("yaml").addEventListener("input", () => { showGutter(); clearTimeout(typing); typing = setTimeout(() => { remember(text()); view({ scenario: text() }); }, 200); });

@@ -36,12 +36,12 @@ function showFound({ ok, document: found }) {
   const ranked = found.ranked, priced = ranked.some(entry => entry.bill.usd_per_million_tokens > 0);
   if (!ranked.length) return fill($("found"), el("p.poor", {}, "None of the " + found.space.toLocaleString("en") + " legal layouts fits."));
   const own = found.own ? mean(found.own.step.time_s) : null;
-  const row = (entry, place) => el("tr", {}, el("td", {}, place), el("td", {}, layoutWords(entry)), el("td.n", {}, seconds(mean(entry.step.time_s)), own && place !== "own" ? el("span.good-delta", {}, " " + (mean(entry.step.time_s) / own - 1 <= 0 ? "−" : "+") + percent(Math.abs(mean(entry.step.time_s) / own - 1))) : null), el("td.n", {}, percent(entry.step.mfu)),
+  const row = (entry, place) => el("tr", {}, el("td", {}, place), el("td", {}, layoutWords(entry)), el("td.n", {}, seconds(mean(entry.step.time_s)), own && place !== "own" ? el(mean(entry.step.time_s) <= own ? "span.good-delta" : "span.bad-delta", {}, " " + (mean(entry.step.time_s) / own - 1 <= 0 ? "−" : "+") + percent(Math.abs(mean(entry.step.time_s) / own - 1))) : null), el("td.n", {}, percent(entry.step.mfu)),
     el("td.n", {}, counted(entry.step.tokens_per_s_per_gpu)), el("td.n", {}, gigabytes(entry.memory.peak_bytes)), priced ? el("td.n", {}, digits(entry.bill.usd_per_million_tokens, 3)) : null,
     el("td", {}, place === "own" ? "" : el("button.pick-layout", { type: "button", onclick: () => takeLayout(entry), "aria-label": "Use layout " + place }, "use")));
   const head = ["#", "Layout", "Step", "MFU", "Tokens/s/GPU", "Memory", ...(priced ? ["USD/M tokens"] : []), ""];
   fill($("found"), el("p.remark", {}, found.space.toLocaleString("en") + " legal layouts, " + found.simulated.toLocaleString("en") + " simulated; " + (found.proven ? "no layout of the space is better." : "cut short: others may be better.") + " A dot of the picture takes its layout."),
-    el("div.split2", {}, el("div", {}, scatter(ranked)), el("div.scroll", {}, el("table", {}, el("thead", {}, el("tr", {}, head.map(name => el("th", { scope: "col" }, name)))), el("tbody", {}, ranked.slice(0, 12).map((entry, index) => row(entry, String(index + 1))), found.own ? row(found.own, "own") : null)))));
+    el("div.picture", {}, scatter(ranked)), el("div.scroll", {}, el("table.wide", {}, el("thead", {}, el("tr", {}, head.map((name, index) => el(index > 1 && name ? "th.n" : "th", { scope: "col" }, name)))), el("tbody", {}, ranked.slice(0, 12).map((entry, index) => row(entry, String(index + 1))), found.own ? row(found.own, "own") : null))));
 }
 
 // Step time against memory; what nothing beats in both is filled.
@@ -107,7 +107,7 @@ async function explain() {
   $("explain").disabled = false;
   if (!ok) return fill($("explained"), el("p.poor", { role: "alert" }, answer.errors.map(words).join(". ")));
   const rows = answer.constants.filter(entry => entry.step_time_effect > 1e-4).slice(0, 12);
-  fill($("explained"), el("p.remark", {}, "Stack " + answer.stack + ". " + answer.calibration), el("div.scroll", {}, el("table", {}, el("thead", {}, el("tr", {}, ["Constant", "Value", "Moves the step by", "Why"].map(name => el("th", { scope: "col" }, name)))),
+  fill($("explained"), el("p.remark", {}, "Stack " + answer.stack + ". " + answer.calibration), el("div.scroll", {}, el("table.wide", {}, el("thead", {}, el("tr", {}, ["Constant", "Value", "Moves the step by", "Why"].map(name => el("th", { scope: "col" }, name)))),
     el("tbody", {}, rows.map(entry => el("tr", {}, el("td", {}, entry.constant.replaceAll("_", " ")), el("td.n", {}, digits(entry.value) + (entry.unit ? " " + entry.unit : "")), el("td.n", {}, "± " + percent(entry.step_time_effect)), el("td", {}, entry.why)))))));
 }
 
