@@ -18,6 +18,8 @@ KERNELS ?= ../shared/kernels
 PYTHON ?= python3
 ORRERY := .build/release/orrery
 PREFIX ?= $(HOME)/.local
+SERVER := Workbench/Server/.build/release/orrery-serve
+PORT ?= 8765
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # The CUDA compiler, and what the plug-in is compiled for; for Blackwell add -gencode arch=compute_100,code=sm_100.
@@ -30,7 +32,7 @@ CUBLAS ?= -lcublasLt
 CALIBRATION ?= reports/calibration/cpu-amd-epyc.csv
 CALIBRATED = $(if $(wildcard $(CALIBRATION)),--calibration $(CALIBRATION))
 
-.PHONY: help deps build install run test bench scale calibrate cuda cuda-registry cuda-emulated simgrid claims weeks predict-run validate planner-check fit fit-kernels format record clean
+.PHONY: help deps build install static wheel test-python dist run serve test bench scale field calibrate cuda cuda-registry cuda-emulated simgrid claims cosim weeks predict-run validate planner-check fit fit-kernels format record clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -51,14 +53,48 @@ build: deps ## the program and the C library, in .build/release
 	swift build -c release --product orrery
 	swift build -c release --product OrreryC
 
-install: build ## the program, into PREFIX/bin (default ~/.local/bin)
-	@mkdir -p $(PREFIX)/bin
+install: build ## the program, into PREFIX/bin (default ~/.local/bin), with completions for bash, zsh and fish
+	@mkdir -p $(PREFIX)/bin $(PREFIX)/share/bash-completion/completions $(PREFIX)/share/zsh/site-functions $(PREFIX)/share/fish/vendor_completions.d
 	@install -m 755 $(ORRERY) $(PREFIX)/bin/orrery
+	@$(ORRERY) --generate-completion-script bash > $(PREFIX)/share/bash-completion/completions/orrery
+	@$(ORRERY) --generate-completion-script zsh > $(PREFIX)/share/zsh/site-functions/_orrery
+	@$(ORRERY) --generate-completion-script fish > $(PREFIX)/share/fish/vendor_completions.d/orrery.fish
+	@if [ -x $(SERVER) ]; then install -m 755 $(SERVER) $(PREFIX)/bin/orrery-serve; fi
 	@echo "$(PREFIX)/bin/orrery"; case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Add it to the path: export PATH=$(PREFIX)/bin:\$$PATH";; esac
+
+# The program with its libraries inside: GSL, SQLite and Swift's own are linked from their archives, which a folder of links puts before the shared ones.
+STATIC := .build-static
+VERSION = $(shell sed -n 's/.*programVersion = "\(.*\)"/\1/p' Sources/Studies/Study.swift)
+MACHINE := $(shell uname -m)
+static: deps
+	@mkdir -p $(STATIC)/archives dist
+	@for name in gsl gslcblas sqlite3; do ln -sf "$$(gcc -print-file-name=lib$$name.a)" $(STATIC)/archives/; done
+	swift build -c release --product orrery --scratch-path $(STATIC) --static-swift-stdlib -Xlinker -L$(CURDIR)/$(STATIC)/archives
+	@strip -o $(STATIC)/orrery $(STATIC)/release/orrery
+
+wheel: static ## the Python package with the program inside, dist/orrery-*.whl
+	@$(PYTHON) Python/build_wheel.py $(STATIC)/orrery $(VERSION) dist
+
+test-python: wheel ## install the wheel into a fresh environment and run its tests there
+	@rm -rf $(STATIC)/environment && $(PYTHON) -m venv $(STATIC)/environment
+	@$(STATIC)/environment/bin/pip install --quiet dist/orrery-$(VERSION)-*.whl
+	@cd $(STATIC) && environment/bin/python $(CURDIR)/Python/tests/test_orrery.py
+
+dist: static ## an archive of the program that runs on a bare Debian 12, dist/orrery-*.tar.xz
+	@rm -rf $(STATIC)/orrery-$(VERSION) && mkdir -p $(STATIC)/orrery-$(VERSION)/completions
+	@cp $(STATIC)/orrery README.md CHANGELOG.md $(STATIC)/orrery-$(VERSION) && cp -r docs scenarios $(STATIC)/orrery-$(VERSION)
+	@for shell in bash zsh fish; do $(STATIC)/orrery --generate-completion-script $$shell > $(STATIC)/orrery-$(VERSION)/completions/orrery.$$shell; done
+	@tar -C $(STATIC) -cJf dist/orrery-$(VERSION)-linux-$(MACHINE).tar.xz orrery-$(VERSION)
+	@ls -l dist/orrery-$(VERSION)-linux-$(MACHINE).tar.xz
 
 run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
 	@echo "Report: $(OUT)/report.html"
+
+serve: deps ## build the what-if page's server and open it (PORT=8765; the first build takes 5 minutes)
+	@[ -x $(SERVER) ] || echo "The first build of the server fetches packages and takes about 5 minutes on two quiet cores."
+	swift build -c release --package-path Workbench/Server --product orrery-serve
+	@$(SERVER) --port $(PORT)
 
 test: deps ## build all and run every test
 	swift build --build-tests
@@ -69,6 +105,9 @@ bench: deps ## check the committed budgets of Benchmarks/
 
 scale: build ## how time and memory grow over two decades of GPUs and rows (5 minutes); writes reports/scale.md, fails above the power 1.1
 	@$(PYTHON) Benchmarks/scale.py $(ORRERY) $(CURDIR)
+
+field: build ## predict the runs that people reported (reports/field/runs.yaml); writes reports/field.md
+	@$(PYTHON) Benchmarks/field.py $(ORRERY) $(CURDIR)
 
 simgrid: deps ## compare the fabric's answers and speed with SimGrid 3.32 (installs libsimgrid-dev; 5 minutes); writes reports/fabric
 	@dpkg-query -W -f='$${Status}' libsimgrid-dev 2>/dev/null | grep -q '^install ok installed$$' || \
@@ -120,8 +159,14 @@ cuda-emulated: ## compare every CUDA kernel with a plain computation, on the CPU
 	  $(CXX) $$flags -O2 -shared -fPIC out/emulated/*.cpp $$runtime -o .build/liborrery_cuda_emulated.so -lopenblas -ldl
 	@echo "Compiled .build/liborrery_cuda_emulated.so: orrery calibrate cuda --plugin takes it; its times say nothing and are refused for predictions."
 
-claims: ## answer the claims that need no cluster by running the algorithms, 5 seeds each (a minute)
+claims: build ## measure every claim, by simulation and by running the algorithms on 5 seeds (3 minutes); writes reports/claims
 	$(MAKE) -C Benchmarks/Numerics claims
+	@{ echo "# Verdicts on the claims"; echo; \
+	  echo 'Made by `make claims` ([how](../../docs/claims.md)): the first measure of each claim; `orrery claims C14` shows all of one.'; echo; \
+	  $(ORRERY) claims --markdown; } > out/verdicts.md && mv out/verdicts.md reports/claims/verdicts.md
+
+cosim: build ## claims about methods, from small models trained under simulated clocks (about 15 minutes); writes reports/cosim
+	@$(PYTHON) Benchmarks/cosim.py $(ORRERY) $(CURDIR)
 
 weeks: ## runs of weeks beside published facts (WEEKS=folder of facts.csv and traces; a minute); writes reports/weeks
 	@mkdir -p reports/weeks
@@ -153,7 +198,7 @@ planner-check: build ## search 50 spaces and simulate all of each; search for ev
 	@mkdir -p reports/planner out
 	swift build -c release --build-tests --scratch-path out/planner-check -Xswiftc -enable-testing
 	ORRERY_FULL=1 ORRERY_RECORD=1 swift test -c release --skip-build --scratch-path out/planner-check -Xswiftc -enable-testing \
-	  --filter 'ExhaustiveTests|SpeedTests'
+	  --filter 'ExhaustiveTests|FlowSearchTests|SpeedTests'
 	@shopt -s nullglob; tables=($(TRUTH)/*.csv); \
 	if [ "$${#tables[@]}" -eq 0 ]; then echo "No tables of measured runs in $(TRUTH): set TRUTH=folder" >&2; exit 1; fi; \
 	{ echo "# Published layouts against the planner's choice"; echo; \
@@ -198,4 +243,4 @@ record: deps ## write the expected results, transcripts and key table anew; look
 	git status --short scenarios docs README.md
 
 clean: ## remove what was built
-	rm -rf .build Benchmarks/.build out
+	rm -rf .build Benchmarks/.build Workbench/Server/.build out

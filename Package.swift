@@ -13,6 +13,8 @@ let package = Package(
         .library(name: "Training", targets: ["Training"]),
         // For C, Python and whatever else loads a shared library: orrery_run of Sources/Studies/CEntry.swift.
         .library(name: "OrreryC", type: .dynamic, targets: ["Studies"]),
+        // For Workbench/Server, which is a package of its own.
+        .library(name: "OrreryWorkbench", targets: ["Workbench"]),
         // For Benchmarks, which is a package of its own.
         .library(
             name: "OrreryModules",
@@ -29,6 +31,7 @@ let package = Package(
         .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev", "libopenblas-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Quantities", swiftSettings: strict),
+        .target(name: "Archive", dependencies: ["CSQLite", "Quantities"], swiftSettings: strict),
         .target(name: "Engine", dependencies: ["Quantities"], swiftSettings: strict),
         .target(
             name: "Cluster",
@@ -79,6 +82,12 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: strict),
         .target(
+            name: "Import",
+            dependencies: [
+                "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Scenario", .product(name: "Yams", package: "Yams"),
+            ],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
             name: "Execution",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "CNumerics", "Kernels", "Compression", "Training", "Calibration", "Plan", "Simulation",
@@ -95,24 +104,33 @@ let package = Package(
                 "Fidelity",
             ], swiftSettings: strict),
         .target(
+            name: "Claims",
+            dependencies: ["Quantities", "Cluster", "Workload", "Scenario", "Studies", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
             name: "Report",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner",
                 "Scenario", "CoSimulation",
-                "Studies",
+                "Studies", "Claims",
             ],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+        .target(
+            name: "Workbench", dependencies: ["Quantities", "Archive", "Calibration", "Planner", "Scenario", "Studies", "Report"],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
         .executableTarget(
             name: "orrery",
             dependencies: [
                 "Quantities", "Engine", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Planner", "Scenario",
-                "Kernels", "Compression", "Training", "CoSimulation", "Execution", "Fidelity", "Lifetime", "Studies", "Report",
+                "Kernels", "Compression", "Training", "CoSimulation", "Import", "Execution", "Fidelity", "Lifetime", "Studies", "Claims",
+                "Report", "Archive", "Workbench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Cluster", "Workload", "Calibration", "Plan"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "QuantitiesTests", dependencies: ["Quantities"], swiftSettings: strict),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "Quantities"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Quantities", "Engine"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Quantities", "Engine", "Cluster"], swiftSettings: strict),
         .testTarget(name: "WorkloadTests", dependencies: ["Quantities", "Workload"], swiftSettings: strict),
@@ -149,7 +167,7 @@ let package = Package(
             name: "StudiesTests",
             dependencies: [
                 "Quantities", "Cluster", "Workload", "Calibration", "Plan", "Simulation", "Cost", "Lifetime", "Planner", "Scenario",
-                "Studies",
+                "CoSimulation", "Studies",
             ],
             swiftSettings: strict),
         .testTarget(name: "CompressionTests", dependencies: ["TestSupport", "Compression"], swiftSettings: strict),
@@ -166,6 +184,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "ImportTests", dependencies: ["Quantities", "Workload", "Plan", "Planner", "Scenario", "Import"], exclude: ["Launches"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ExecutionTests",
             dependencies: ["Cluster", "Workload", "Kernels", "Compression", "Training", "Calibration", "Plan", "Scenario", "Execution"],
             swiftSettings: strict),
@@ -173,6 +194,10 @@ let package = Package(
             name: "FidelityTests", dependencies: ["Calibration", "Plan", "Simulation", "Scenario", "Fidelity"], swiftSettings: strict),
         .testTarget(
             name: "LayoutClaimTests", dependencies: ["Calibration", "Plan", "Simulation", "Planner", "Scenario"], swiftSettings: strict),
+        .testTarget(name: "ClaimsTests", dependencies: ["Quantities", "Studies", "Claims"], swiftSettings: strict),
+        .testTarget(
+            name: "WorkbenchTests", dependencies: ["Quantities", "Archive", "Scenario", "Studies", "Report", "Workbench"],
+            swiftSettings: strict),
         .testTarget(name: "CommandTests", dependencies: ["orrery"], swiftSettings: strict),
         .testTarget(name: "DocumentationTests", dependencies: ["orrery", "Scenario"], swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

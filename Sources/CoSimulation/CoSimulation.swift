@@ -48,7 +48,7 @@ public struct CoSimulation<Scalar: TrainingScalar>: Sendable {
     public var scaler: LossScaler?
     public var clock: WorkerClock
     public var stop: StopRule
-    /// The loss is evaluated every so many updates.
+    /// The loss is evaluated every so many updates; 0: at ever longer distances, a fiftieth of the updates so far.
     public var evaluate: Int
     /// Elements of the target's gradient and bytes of an uncompressed one; nil: the task's own.
     public var wire: WireScale?
@@ -130,7 +130,7 @@ public struct CoSimulation<Scalar: TrainingScalar>: Sendable {
         }
         guard batch >= 1 else { throw CoSimulationError("cosim.batch", "a batch of \(batch) samples", "write 1 or more") }
         guard stop.most >= 1 else { throw CoSimulationError("cosim.steps", "\(stop.most) steps", "write 1 or more") }
-        guard evaluate >= 1 else { throw CoSimulationError("cosim.evaluate", "every \(evaluate) updates", "write 1 or more") }
+        guard evaluate >= 0 else { throw CoSimulationError("cosim.evaluate", "every \(evaluate) updates", "write 1 or more") }
         if let target = stop.targetLoss, let floor = task.floor, target <= floor {
             throw CoSimulationError(
                 "cosim.target_loss", "no parameters reach a loss of \(target): the task's least is \(floor)",

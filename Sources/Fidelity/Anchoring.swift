@@ -28,9 +28,6 @@ public struct Anchoring: Sendable {
     /// Mechanisms that no run of the user shows anything about although jobs of this stack may depend on them.
     public let silent: [String]
 
-    /// Error that a measured step may have of itself.
-    private static let noise = 0.05
-
     /// - Throws: `CalibrationError` where no run can be modelled, or one cannot be timed.
     public init(runs: [MeasuredRun], data: CalibrationData) throws(CalibrationError) {
         var prepared: [PreparedRun] = []
@@ -48,37 +45,25 @@ public struct Anchoring: Sendable {
     }
 
     init(prepared: [PreparedRun], data: CalibrationData) throws(CalibrationError) {
-        var taken = prepared
-        var named: [String] = []
-        var best = try Self.fit(taken, data: data)
+        let best = try AnchorFit(prepared, data: data)
         // A run that is off by far from what the others and the priors allow is in another state, or of another configuration.
-        if taken.count >= 3 {
-            let off = taken.indices.filter {
-                best.residuals[$0] > max(0.45, 2.5 * Self.noise) && taken[$0].plan.behaviour.blockingSends || abs(best.residuals[$0]) > 0.7
-            }
-            if !off.isEmpty, off.count * 2 < taken.count {
-                for index in off {
-                    let factor = exp(best.residuals[index])
-                    named.append(
-                        "\(taken[index].run.id) takes \((factor * 100).rounded() / 100) times what the other runs lead to expect: repeat it; it is not used"
-                    )
-                }
-                taken = taken.indices.filter { !off.contains($0) }.map { taken[$0] }
-                best = try Self.fit(taken, data: data)
-            }
+        suspects = prepared.indices.filter { best.shares[$0] < 0.5 }.map { index in
+            let factor = (exp(best.residuals[index]) * 100).rounded() / 100
+            let others = prepared.count > 1 ? "the other runs lead" : "the calibration leads"
+            return "\(prepared[index].run.id) takes \(factor) times what \(others) to expect: repeat it; it is not used"
         }
+        let taken = prepared.indices.filter { best.shares[$0] >= 0.5 }.map { prepared[$0] }
         rows = taken.count
-        suspects = named
         var updated = data
         var moved: [Shift] = []
         for (index, parameter) in best.fit.parameters.enumerated() {
-            let (value, sigma) = (best.solution.values[index], best.solution.sigmas[index])
-            guard abs(value) > 1e-4 || sigma < 0.98 * parameter.sigma else { continue }
+            let (value, sigma) = (best.values[index], best.sigma(index))
+            guard abs(value) > 1e-4 || best.sigmas[index] < 0.98 * parameter.sigma else { continue }
             let known = updated.profiles.adjustments.firstIndex { $0.constant == parameter.constant && $0.scope == parameter.scope }
             let before = known.map { updated.profiles.adjustments[$0].log } ?? 0
             if let known {
                 updated.profiles.adjustments[known].log += value
-                updated.profiles.adjustments[known].sigma = sigma
+                updated.profiles.adjustments[known].sigma = min(updated.profiles.adjustments[known].sigma, sigma)
             } else {
                 updated.profiles.adjustments.append(
                     Adjustment(constant: parameter.constant, scope: parameter.scope, log: value, sigma: sigma))
@@ -102,45 +87,5 @@ public struct Anchoring: Sendable {
         if !taken.contains(where: { $0.plan.job.cluster.gpus > $0.plan.job.cluster.domain }) { quiet.append("the network") }
         if !taken.contains(where: { $0.plan.job.training.microBatch == 1 }) { quiet.append("small micro-batches") }
         silent = quiet
-    }
-
-    private struct Found {
-        var fit: ProfileFit
-        var solution: ProfileFit.Solution
-        var residuals: [Double]
-        var cost: Double
-    }
-
-    /// The most probable of the posterior's modes that steps from several places reach: from the shipped constants, and from draws of the prior.
-    private static func fit(_ runs: [PreparedRun], data: CalibrationData) throws(CalibrationError) -> Found {
-        let fit = ProfileFit(runs: runs, data: data, fitted: data.profiles)
-        let used = Array(repeating: true, count: runs.count)
-        var starts: [[Double]] = [fit.parameters.map { _ in 0 }]
-        if runs.count >= 3 {
-            var state: UInt64 = 7
-            func uniform() -> Double {
-                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                return Double(state >> 11) / Double(1 << 53)
-            }
-            for _ in 0..<3 { starts.append(fit.parameters.map { $0.sigma * (uniform() + uniform() + uniform() - 1.5) * 2 }) }
-        }
-        var best: Found?
-        for start in starts {
-            var values = start
-            var sigmas = fit.parameters.map(\.sigma)
-            for _ in 0..<6 {
-                let rows = try fit.linearise(at: values, used: used)
-                (values, sigmas) = try fit.advance(from: values, rows: rows, used: used, damping: 0.9, scale: noise, isRobust: false)
-            }
-            let times = try fit.predictions(values, only: used)
-            let residuals = runs.indices.map { log(runs[$0].run.stepTimeS / times[$0]) }
-            let misfit = residuals.reduce(0) { $0 + min(9, $1 * $1 / noise / noise) }
-            let cost = misfit + zip(values, fit.parameters).reduce(0) { $0 + $1.0 * $1.0 / $1.1.sigma / $1.1.sigma }
-            if best.map({ cost < $0.cost }) ?? true {
-                best = Found(fit: fit, solution: ProfileFit.Solution(values: values, sigmas: sigmas), residuals: residuals, cost: cost)
-            }
-        }
-        guard let best else { throw CalibrationError("no start of the update can be timed") }
-        return best
     }
 }

@@ -14,15 +14,14 @@ public struct MeasurementDesign: Sendable {
     public let before: [Double]
     public let after: [Double]
 
-    private static let noise = 0.05
-
     /// - Throws: `CalibrationError` where a run cannot be timed.
     public init(candidates: [PreparedRun], targets: [PreparedRun], count: Int, data: CalibrationData) throws(CalibrationError) {
         let runs = candidates + targets
-        let fit = ProfileFit(runs: runs, data: data, fitted: data.profiles)
-        let rows = try fit.linearise(at: fit.parameters.map { _ in 0 }, used: Array(repeating: true, count: runs.count))
+        let prior = try AnchorFit.prior(runs, data: data)
+        let (fit, rows) = (prior.fit, prior.rows)
         // Slopes in units of each constant's spread, so that the prior is the unit matrix.
         let n = fit.parameters.count
+        let noise = candidates.map { AnchorFit.noise($0, of: count, data.profiles) }
         let slopes = rows.map { row in
             var dense = [Double](repeating: 0, count: n)
             for (index, slope) in row.gradient { dense[index] = slope * fit.parameters[index].sigma }
@@ -47,7 +46,7 @@ public struct MeasurementDesign: Sendable {
             var best: (index: Int, gain: Double)?
             for index in candidates.indices where !order.contains(index) {
                 let own = apply(slopes[index])
-                let spread = dot(slopes[index], own) + Self.noise * Self.noise
+                let spread = dot(slopes[index], own) + noise[index] * noise[index]
                 let gain = images.reduce(0) { sum, image in
                     let shared = dot(slopes[index], image)
                     return sum + shared * shared / spread
@@ -56,7 +55,7 @@ public struct MeasurementDesign: Sendable {
             }
             guard let best else { break }
             let image = apply(slopes[best.index])
-            let length = (dot(slopes[best.index], image) + Self.noise * Self.noise).squareRoot()
+            let length = (dot(slopes[best.index], image) + noise[best.index] * noise[best.index]).squareRoot()
             removed.append(image.map { $0 / length })
             order.append(best.index)
         }

@@ -24,13 +24,30 @@ enum OpenSettings {
             Settled(
                 plan: plan, remark: "not stated, and does not fit without: \(taken.joined(separator: ", ")) is taken, the least that fits")
         }
+        if let settled = try paged(job, data) { return settled }
+        if open.contains("expert"), let experts = job.model.moe?.experts {
+            // Experts that every rank holds whole where they need not: the least degree that fits.
+            for degree in 2...max(2, experts) where experts % degree == 0 {
+                var trial = job
+                trial.layout.expert = degree
+                guard trial.problems().isEmpty else { continue }
+                let next = try trial.plan(data)
+                if next.memory.fits {
+                    taken.append("expert parallel \(degree)")
+                    return settled(next)
+                }
+            }
+        }
         if open.contains("zero"), job.layout.zero == 0, job.data * job.layout.context > 1 {
             job.layout.zero = 1
             taken.append("zero 1")
             let next = try job.plan(data)
             if next.memory.fits { return settled(next) }
         }
-        guard open.contains("recompute"), job.training.recompute == .none else { return nil }
+        // "Selective" names no modules, and with fused attention the usual one, its core, repeats nothing.
+        let isVague = job.training.recompute == .selective && plan.behaviour.flashAttention && plan.behaviour.selective != .half
+        guard isVague || open.contains("recompute") && job.training.recompute == .none else { return nil }
+        if case .resnet = job.model.kind { return nil }
         if !plan.behaviour.flashAttention {
             var selective = job
             selective.training.recompute = .selective
@@ -49,6 +66,7 @@ enum OpenSettings {
                 return settled(next)
             }
         }
+        if isVague { return nil }
         // More recomputed layers never take more memory, so the least number is found by halving.
         let ranks = max(1, job.layout.pipeline)
         var low = 0
@@ -75,6 +93,28 @@ enum OpenSettings {
     private static func cheapModules(_ model: Architecture) -> [RecomputedModules] {
         var order: [RecomputedModules] = [.norms, [.norms, .activation]]
         if case .mla = model.attention { order.append([.norms, .activation, .latentUp]) }
+        if model.moe != nil { order.append([.norms, .moe]) }
         return order
+    }
+
+    /// What recipes for one device do without being asked: states in 8 bits, then states on the host.
+    private static func paged(_ job: Job, _ data: CalibrationData) throws(Faults) -> Settled? {
+        guard StackTable.memory(of: job.software.framework).pagesStates, job.cluster.gpus == 1, job.training.optimizer == .adamw else {
+            return nil
+        }
+        var trial = job
+        trial.training.optimizer = .adam8bit
+        let next = try trial.plan(data)
+        if next.memory.fits {
+            return Settled(plan: next, remark: "does not fit with plain states: 8-bit states are taken, as recipes for one device do")
+        }
+        trial.layout.offload = .optimizer
+        trial.training.loss = .chunks(8)
+        let last = try trial.plan(data)
+        guard last.memory.fits else { return nil }
+        return Settled(
+            plan: last,
+            remark:
+                "does not fit with plain states: 8-bit states on the host and a loss in 8 chunks are taken, as recipes for one device do")
     }
 }

@@ -10,7 +10,7 @@ import Simulation
 public struct ProfileFit: Sendable {
     public let runs: [PreparedRun]
     public let data: CalibrationData
-    public let parameters: [FitParameter]
+    public private(set) var parameters: [FitParameter]
     /// Adjustments that the unknowns come on top of.
     private let base: [Adjustment]
     /// [runs] parameters that apply to each.
@@ -52,6 +52,15 @@ public struct ProfileFit: Sendable {
         applying = acting.map { $0.compactMap { place[$0] }.sorted() }
         target = runs.map { log($0.run.stepTimeS) }
         weights = runs.map(\.run.weight)
+    }
+
+    /// The same unknowns with less room beforehand: the spreads of those in some scopes times a factor.
+    func narrowed(_ scopes: Set<Scope>, by factor: Double) -> ProfileFit {
+        var copy = self
+        copy.parameters = parameters.map {
+            scopes.contains($0.scope) ? FitParameter(constant: $0.constant, scope: $0.scope, sigma: $0.sigma * factor) : $0
+        }
+        return copy
     }
 
     /// - Parameters:

@@ -46,6 +46,8 @@ public struct Plan: Sendable {
     /// Why each constant has the value it has: reason of the prior, and how it was fitted.
     public let reasons: [Constant: String]
 
+    /// Virtual stages without a layer, beside one that may hold the output matrix.
+    public var emptyStages: Int { StageBalance.emptyStages(work.stageLayers) }
     /// Virtual stages that a rank holds.
     public func ownStages(of rank: Int) -> [Int] { schedule.virtualStage[rank] }
 
@@ -101,6 +103,7 @@ private struct Planning {
                     suggestion: "change pipeline or virtual, or list the layers of each stage")
             ])
         }
+        if job.software.stageBalance == .cumulated, let remark = StageBalance.emptyRemark(stageLayers) { warnings.append(remark) }
         resolveRecomputation(stageLayers)
         let model = model(on: job.cluster, groups)
         let work = StageWork(job: job, stageLayers: stageLayers)

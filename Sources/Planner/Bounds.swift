@@ -103,7 +103,7 @@ struct SharedCosts {
         behaviour = plan.behaviour
         model = plan.model
         self.job = space.job.filled(with: plan.behaviour)
-        modelFLOPs = space.job.model.modelFLOPs(sequence: space.job.training.sequence, globalBatch: space.job.training.globalBatch)
+        modelFLOPs = space.job.modelFLOPs()
     }
 
     /// - Parameters:

@@ -263,10 +263,8 @@ private struct SearchRun {
     /// What no layout at all can undercut: every GPU at its dense peak on the model's own FLOPs, attention counted causally, drawing the power of an
     /// idle one.
     private var floor: LayoutFigures {
-        let (job, training) = (space.job, space.job.training)
-        let flops = min(
-            job.model.modelFLOPs(sequence: training.sequence, globalBatch: training.globalBatch),
-            job.model.modelFLOPsCausal(sequence: training.sequence, globalBatch: training.globalBatch))
+        let job = space.job
+        let flops = min(job.modelFLOPs(), job.modelFLOPs(causal: true))
         let rate = job.cluster.accelerator.peak(job.precision.compute) * Double(job.cluster.gpus)
         // Tokens that overfull experts drop cost nothing.
         let seconds = job.model.moe?.capacity == nil && rate > 0 ? flops / rate : 0

@@ -25,6 +25,15 @@ public func parallelMap<Input: Sendable, Output: Sendable>(
     return results.withLock { $0 }
 }
 
+/// As `parallelMap(_:jobs:until:finished:_:)` for a body that may throw.
+/// - Throws: the first error in the order of `inputs`.
+public func parallelMap<Input: Sendable, Output: Sendable>(
+    trying inputs: [Input], jobs: Int, _ body: @Sendable (Input) throws -> Output
+) throws -> [Output] {
+    if jobs <= 1 || inputs.count <= 1 { return try inputs.map(body) }
+    return try parallelMap(inputs, jobs: jobs) { input in Result { try body(input) } }.map { try $0.get() }
+}
+
 /// As `parallelMap(_:jobs:until:finished:_:)` where every input has its result.
 public func parallelMap<Input: Sendable, Output: Sendable>(
     _ inputs: [Input], jobs: Int, finished: @Sendable (Int) -> Void = { _ in }, _ body: @Sendable (Input) -> Output

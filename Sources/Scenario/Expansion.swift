@@ -121,7 +121,7 @@ extension Scenario {
         let axes = Axes.take(from: &tree, &errors)
         var result: [Point] = []
         for point in axes.points where errors.count < 1000 {
-            var reader = ScenarioReader(library: library)
+            var reader = ScenarioReader(library: library, mayReadFiles: document.mayReadFiles)
             if let scenario = reader.read(tree.with(point), name: document.name) {
                 result.append(Point(point: point.map { ($0.key, $0.value.written) }, scenario: scenario))
             }
@@ -129,6 +129,19 @@ extension Scenario {
         }
         guard errors.isEmpty else { throw ScenarioErrors(errors) }
         return result
+    }
+}
+
+extension Scenario {
+    /// The scenarios of a document; a point of one that varies keys is named by its values.
+    /// - Throws: `ScenarioErrors` with every fault of every combination.
+    public static func points(of document: ScenarioDocument, overrides: [String] = []) throws(ScenarioErrors) -> [Scenario] {
+        try expand(document, overrides: overrides).map { point in
+            var scenario = point.scenario
+            let values = point.point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value)" }
+            if !values.isEmpty { scenario.name += " " + values.joined(separator: " ") }
+            return scenario
+        }
     }
 }
 

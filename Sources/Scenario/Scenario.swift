@@ -20,6 +20,8 @@ public struct Scenario: Sendable {
     public var runSamples: Int?
     public var settings = SimulationSettings()
     public var prices = PriceBook()
+    /// Measured runs of the user's own that update the calibration (`software.runs`).
+    public var runs: [MeasuredRun] = []
     /// FNV-1a of what the scenario says, in hex, however it is written: "400 Gb/s" and "50 GB/s" give equal hashes.
     public var hash = ""
     /// Remarks on defaults that were filled in.
@@ -53,15 +55,30 @@ extension Scenario {
     public static func load(
         _ document: ScenarioDocument, overrides: [String] = [], library: Library = .standard
     ) throws(ScenarioErrors) -> Scenario {
-        try load(document.tree, name: document.name, overrides: overrides, reader: ScenarioReader(library: library))
+        try load(
+            document.tree, name: document.name, overrides: overrides,
+            reader: ScenarioReader(library: library, mayReadFiles: document.mayReadFiles))
     }
 
     /// As `load(path:)` for whoever replaces the layout: one that cannot run is noted in `layoutProblems` and is no fault.
     public static func loadAnyLayout(path: String, overrides: [String] = []) throws(ScenarioErrors) -> Scenario {
-        let document = try ScenarioDocument(path: path)
-        var reader = ScenarioReader(library: .standard)
+        try loadAnyLayout(ScenarioDocument(path: path), overrides: overrides)
+    }
+
+    /// As `loadAnyLayout(path:)` for a document.
+    /// - Throws: `ScenarioErrors` with every fault of the document.
+    public static func loadAnyLayout(_ document: ScenarioDocument, overrides: [String] = []) throws(ScenarioErrors) -> Scenario {
+        var reader = ScenarioReader(library: .standard, mayReadFiles: document.mayReadFiles)
         reader.takesAnyLayout = true
         return try load(document.tree, name: document.name, overrides: overrides, reader: reader)
+    }
+
+    /// As `loadAnyLayout(path:)` for a text.
+    public static func loadAnyLayout(yaml: String, file: String) throws(ScenarioErrors) -> Scenario {
+        let document = try ScenarioDocument(yaml: yaml, file: file)
+        var reader = ScenarioReader(library: .standard)
+        reader.takesAnyLayout = true
+        return try load(document.tree, name: document.name, overrides: [], reader: reader)
     }
 
     /// The section `cluster` of a file, or a file that holds nothing but its keys; whatever else stands there is not read.
@@ -81,6 +98,10 @@ extension Scenario {
     ) throws(ScenarioErrors) -> Scenario {
         try load(ScenarioDocument(yaml: yaml, file: file), overrides: overrides, library: library)
     }
+
+    /// What the scenario says, merged and with everything laid over it, as YAML; paths in it are as they were written. Empty for a scenario that was
+    /// made in a program.
+    public var yaml: String { tree.map { ScenarioDocument(name: name, tree: $0, mayReadFiles: true).yaml } ?? "" }
 
     /// Every key that a file may hold, section by section.
     public static var schema: [SchemaEntry] { ScenarioReader.entries }

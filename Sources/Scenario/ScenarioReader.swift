@@ -14,7 +14,8 @@ struct ScenarioReader {
     /// Whether a layout that cannot run is noted and no fault.
     var takesAnyLayout = false
     private var layoutProblems: [Fault] = []
-    init(library: Library) { reader = Reader(library: library) }
+    private var runs: [MeasuredRun] = []
+    init(library: Library, mayReadFiles: Bool = true) { reader = Reader(library: library, mayReadFiles: mayReadFiles) }
 
     var errors: [ScenarioError] { reader.errors }
 
@@ -75,11 +76,25 @@ struct ScenarioReader {
 
     /// What to write instead of a key that a section does not have: a near one of the section, or the section that the key belongs to.
     static func advice(for key: String, in section: [String]) -> String {
+        let word = key.lowercased().replacing("_", with: "-")
+        if let meant = methods.first(where: { $0.words.contains(word) }) { return "write \(meant.write)" }
         if nearest(key, in: section) == nil, let home = entries.first(where: { $0.keyPath.hasSuffix(".\(key)") }) {
             return "it belongs to \(home.keyPath)"
         }
         return suggestion(for: key, in: section)
     }
+
+    /// What people call methods of fine-tuning and of training on preferences, and how a scenario says them.
+    private static let methods: [(words: [String], write: String)] = [
+        (["lora", "peft", "adapter"], "training.adapters: {kind: lora, rank: 16}"),
+        (["qlora", "load-in-4bit", "quantization"], "training.adapters: {kind: lora, rank: 16, base: nf4}"),
+        (["freeze", "frozen-layers", "trainable"], "training.frozen: [embedding, attention], with the parts that do not train"),
+        (["dpo", "ppo", "grpo", "rlhf", "kto"], "training.passes: {reference: 1}, with the forward passes beside those that train"),
+        (
+            ["distillation", "distill", "teacher"],
+            "training.passes: {reference: 1} for a teacher of the model's own size; another one is not modelled"
+        ),
+    ]
 
     /// What to write instead of a key path that no file may hold; nil for one that may.
     static func adviceForUnknown(_ keyPath: String) -> String? {
@@ -143,6 +158,7 @@ struct ScenarioReader {
         let host = (model?.hostPower(job.cluster) ?? 0) / Double(max(1, job.cluster.gpus))
         scenario.prices.owned?.kilowatts = (device.boardPower.watts + host) / 1000
         scenario.settings = settings ?? scenario.settings
+        scenario.runs = runs
         scenario.warnings = reader.warnings
         scenario.hash = tree.hash(reader.meanings)
         scenario.files = whole.files + reader.files
@@ -178,6 +194,7 @@ struct ScenarioReader {
         let read = section("training", tree).map {
             TrainingSection.read($0, usualSequence: model?.sequence, isCNN: isCNN, &reader)
         }
+        runs = software?.runs ?? []
         guard var model, let cluster, let read else { return nil }
         var training = read.spec
         lossLaw = read.target.law

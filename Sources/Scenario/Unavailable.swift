@@ -13,7 +13,6 @@ struct Unavailable {
     static let all: [Unavailable] = [
         Unavailable(keyPath: "simulate.detail", meaning: "this level of detail", accepted: ["auto", "stage", "layer"], isWholeKey: false),
         Unavailable(keyPath: "model.moe.imbalance", meaning: "a distribution of expert load", accepted: ["*"], isWholeKey: false),
-        Unavailable(keyPath: "model.attention.scoring", meaning: "a cost of scoring keys for sparse attention"),
     ]
 
     /// Whether a key has no field and is answered for here.

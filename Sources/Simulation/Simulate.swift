@@ -5,13 +5,17 @@ import Quantities
 import Synchronization
 
 /// Plays a plan: one optimizer step, or several that differ, in simulated time. The same plan, conditions and seed give the same result whatever `jobs` is.
-/// - Parameter onStep: told after each of several steps how many are done, and of how many; from any thread.
-/// - Throws: `Fault` when the schedule cannot be played or a time is beyond what the clock holds.
+/// - Parameters:
+///   - onStep: told after each of several steps how many are done, and of how many; from any thread.
+///   - isStopped: asked before each of several steps; where true, there is no answer.
+/// - Throws: `Fault` when the schedule cannot be played, a time is beyond what the clock holds, or the work was stopped.
 public func simulate(
-    _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings(), onStep: StepObserver? = nil
+    _ plan: Plan, conditions: Conditions = Conditions(), settings: SimulationSettings = SimulationSettings(), onStep: StepObserver? = nil,
+    isStopped: @escaping @Sendable () -> Bool = { false }
 ) throws(Fault) -> SimulatedStep {
     var run = StepRun(plan: plan, conditions: conditions, settings: settings)
     run.onStep = onStep
+    run.isStopped = isStopped
     return try run.play()
 }
 
@@ -23,6 +27,7 @@ private struct StepRun {
     let conditions: Conditions
     let settings: SimulationSettings
     var onStep: StepObserver?
+    var isStopped: @Sendable () -> Bool = { false }
     var warnings: [String] = []
 
     init(plan: Plan, conditions: Conditions, settings: SimulationSettings) {
@@ -44,7 +49,6 @@ private struct StepRun {
         var timeline: [Span] = []
         if settings.timeline {
             _ = try own.play(first.durations, closed: first.closed)
-            timeline = own.spans(limit: 100_000)
         }
         let count = Double(steps.count)
         let mean = steps.reduce(0.0) { $0 + Double($1.nanoseconds) } / count * 1e-9
@@ -54,6 +58,7 @@ private struct StepRun {
         }
         var total = mean
         let stall = inputStall(step: mean)
+        if settings.timeline { timeline = try own.spans(limit: 100_000, stall: nanoseconds(stall)) }
         if stall > 0 {
             total += stall
             breakdown[.inputStall] = stall
@@ -122,6 +127,7 @@ private struct StepRun {
         var steps: [PlayedStep] = []
         var clock: Int64 = 0
         for step in 0..<count {
+            try goOn()
             steps.append(try source.play(step, at: Duration(nanoseconds: clock), &own))
             let (sum, overflow) = clock.addingReportingOverflow(steps[step].nanoseconds)
             guard !overflow else { throw Fault(reason: "\(count) steps last longer than the clock holds") }
@@ -129,6 +135,10 @@ private struct StepRun {
             onStep?(step + 1, count)
         }
         return steps
+    }
+
+    private func goOn() throws(Fault) {
+        if isStopped() { throw Fault(reason: "the simulation was stopped before its steps were done") }
     }
 
     /// Steps are drawn independently of each other, so they may be played in any order.
@@ -140,6 +150,7 @@ private struct StepRun {
                 var own = source.player
                 var steps: [PlayedStep] = []
                 for step in stride(from: worker, to: count, by: workers) {
+                    try goOn()
                     steps.append(try source.play(step, at: .zero, &own))
                     onStep?(done.wrappingAdd(1, ordering: .relaxed).newValue, count)
                 }

@@ -29,6 +29,8 @@ public struct Explanation: Sendable {
     public let breakdown: [(activity: Activity, seconds: Double)]
     /// The heaviest first.
     public let entries: [Entry]
+    /// What the user's own runs moved; nil where there are none.
+    public internal(set) var anchored: AnchoredReport?
 
     init(_ scenario: Scenario, _ answer: RunAnswer, _ data: CalibrationData) throws {
         let plan = try scenario.job.plan(data)
@@ -74,28 +76,30 @@ public struct Explanation: Sendable {
     public var acting: [Entry] { entries.filter { $0.weight > 1e-4 } }
 
     public var json: JSONValue {
-        .object([
-            ("scenario", .string(scenario)), ("stack", .string(stack)), ("calibration", .string(provenance)),
-            ("step_time_s", .number(stepS)),
-            ("step_time_error", .number(expectedError)), ("interval90", .array([.number(interval90.low), .number(interval90.high)])),
-            ("breakdown_s", .object(breakdown.map { ($0.activity.rawValue, .number($0.seconds)) })),
-            ("most_important", .array(acting.prefix(5).map { .string($0.constant.key) })),
-            (
-                "constants",
-                .array(
-                    entries.map { entry in
-                        .object([
-                            ("constant", .string(entry.constant.key)), ("value", .number(entry.value)), ("prior", .number(entry.prior)),
-                            ("unit", .string(entry.unit)), ("log_sigma", .number(entry.sigma)), ("step_time_effect", .number(entry.weight)),
-                            (
-                                "fitted",
-                                .array(entry.fitted.map { .object([("scope", .string($0.scope)), ("factor", .number($0.factor))]) })
-                            ),
-                            ("why", .string(entry.why)),
-                        ])
-                    })
-            ),
-        ])
+        .object(
+            [
+                ("scenario", .string(scenario)), ("stack", .string(stack)), ("calibration", .string(provenance)),
+                ("step_time_s", .number(stepS)),
+                ("step_time_error", .number(expectedError)), ("interval90", .array([.number(interval90.low), .number(interval90.high)])),
+                ("breakdown_s", .object(breakdown.map { ($0.activity.rawValue, .number($0.seconds)) })),
+                ("most_important", .array(acting.prefix(5).map { .string($0.constant.key) })),
+                (
+                    "constants",
+                    .array(
+                        entries.map { entry in
+                            .object([
+                                ("constant", .string(entry.constant.key)), ("value", .number(entry.value)), ("prior", .number(entry.prior)),
+                                ("unit", .string(entry.unit)), ("log_sigma", .number(entry.sigma)),
+                                ("step_time_effect", .number(entry.weight)),
+                                (
+                                    "fitted",
+                                    .array(entry.fitted.map { .object([("scope", .string($0.scope)), ("factor", .number($0.factor))]) })
+                                ),
+                                ("why", .string(entry.why)),
+                            ])
+                        })
+                ),
+            ] + (anchored.map { [("anchored", JSONValue($0))] } ?? []))
     }
 }
 
@@ -103,7 +107,12 @@ extension Study {
     /// What does the predicted step time rest on?
     /// - Throws: `ScenarioErrors` as `run`.
     public func explain(_ scenario: Scenario) throws(ScenarioErrors) -> Explanation {
-        let answer = try run(scenario)
-        return try scenario.locatingFaults { try Explanation(scenario, answer, data) }
+        let study = try knowing(scenario)
+        let answer = try study.run(scenario)
+        return try scenario.locatingFaults {
+            var explanation = try Explanation(scenario, answer, study.data)
+            explanation.anchored = study.anchored
+            return explanation
+        }
     }
 }

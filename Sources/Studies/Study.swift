@@ -16,11 +16,12 @@ public struct Study: Sendable {
     public var jobs: Int
     /// Told how many parts of the work are done, and of how many; from any thread.
     public var progress: StepObserver
-    /// Asked now and then by what may be stopped early: the samples of a run done by then are its answer.
+    /// Asked now and then by what may be stopped early: the samples of a run of weeks done by then are its answer; a step that is not done has none.
     public var isStopped: @Sendable () -> Bool = { false }
+    let updates: StudyUpdates
 
     public init(data: CalibrationData, jobs: Int = 1, progress: @escaping StepObserver = { _, _ in }) {
-        (self.data, self.jobs, self.progress) = (data, jobs, progress)
+        (self.data, self.jobs, self.progress, updates) = (data, jobs, progress, StudyUpdates())
     }
 
     /// A study that rests on the calibration data that ship with the program.
@@ -31,29 +32,8 @@ public struct Study: Sendable {
 
     /// For one of many runs that are computed side by side.
     var single: Study {
-        var study = Study(data: data)
-        study.anchored = anchored
+        var study = self
+        (study.jobs, study.progress) = (1, { _, _ in })
         return study
-    }
-}
-
-/// What the user's own measured runs changed of the calibration.
-public struct AnchoredReport: Sendable, Hashable {
-    public struct Shift: Sendable, Hashable {
-        /// Constant and scope.
-        public var constant: String
-        public var from: Double
-        public var to: Double
-        public init(constant: String, from: Double, to: Double) {
-            self.constant = constant
-            self.from = from
-            self.to = to
-        }
-    }
-    public var rows: Int
-    public var shifted: [Shift]
-    public init(rows: Int, shifted: [Shift]) {
-        self.rows = rows
-        self.shifted = shifted
     }
 }

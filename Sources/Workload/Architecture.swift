@@ -17,10 +17,21 @@ public struct Architecture: Sendable, Hashable {
         case full
         /// Every `period`-th layer sees everything, the others only the last `window` tokens (period 1: all are windowed; 2: alternating).
         case sliding(window: Int, period: Int)
-        /// Top-k routed attention: each query reads `topK` keys.
-        case sparse(topK: Int)
+        /// Top-k routed attention: each query reads `topK` keys, which `scoring` finds.
+        case sparse(topK: Int, scoring: KeyScoring = .full)
         /// Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434). Ranks and widths in elements; `queryRank` nil: no query compression.
         case mla(queryRank: Int?, kvRank: Int, ropeDim: Int, nopeDim: Int, valueDim: Int)
+    }
+    /// What finding the keys of sparse attention takes.
+    public enum KeyScoring: Sendable, Hashable {
+        /// Nothing: the pattern is fixed.
+        case none
+        /// Every key-value head scores every pair that the mask leaves, in its whole width.
+        case full
+        /// So many scoring heads of `width` do so, and one choice serves all heads (DeepSeek-V3.2's indexer, arXiv:2512.02556).
+        case indexer(heads: Int, width: Int)
+        /// Hashed keys are sorted, n log n, instead of scored (Reformer, arXiv:2001.04451).
+        case sorted
     }
     public struct MoE: Sendable, Hashable {
         public var experts: Int

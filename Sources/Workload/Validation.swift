@@ -66,7 +66,12 @@ extension Architecture {
         case .sliding(let window, let period):
             count(window, "attention.window", 1...1_000_000_000)
             count(period, "attention.period", 1...100_000)
-        case .sparse(let topK): count(topK, "attention.top_k", 1...1_000_000_000)
+        case .sparse(let topK, let scoring):
+            count(topK, "attention.top_k", 1...1_000_000_000)
+            if case .indexer(let heads, let width) = scoring {
+                count(heads, "attention.scoring.heads", 1...100_000)
+                count(width, "attention.scoring.width", 1...100_000)
+            }
         case .full: break
         }
         count(headDim, "head_dim", 1...100_000)

@@ -15,9 +15,9 @@ struct Orrery: ParsableCommand {
         version: programVersion,
         subcommands: [
             Run.self, Compare.self, Validate.self, Calibrate.self, CatalogueCommand.self, Explain.self, ScenarioKeys.self, Collective.self,
-            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Execute.self, ExecuteWorker.self, Train.self,
-        ]
-            + laterCommands)
+            Traffic.self, Search.self, Sweep.self, Schedule.self, Import.self, Export.self, Quick.self, Init.self, Execute.self,
+            ExecuteWorker.self, Train.self, ClaimsCommand.self, Advise.self, Serve.self, ArchiveCommand.self,
+        ])
 
     static func main() {
         // A reader that goes away (| head) is seen by write(2) as an error, and ends nothing.

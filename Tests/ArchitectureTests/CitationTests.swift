@@ -117,4 +117,12 @@ struct CitationTests {
             for line in Self.bare(in: text, requirements: requirements) { Issue.record("\(file):\(line) has no docstring") }
         }
     }
+
+    @Test("Every system has its row: code, simulated time, something to try, tests")
+    func systemsAreComplete() throws {
+        let rows = try Checkout.text("docs/systems.md").split(separator: "\n").filter { $0.firstMatch(of: /^\| [A-G][0-9]+ \|/) != nil }
+        let counts = ["A": 16, "B": 7, "C": 7, "D": 6, "E": 8, "F": 2, "G": 1]
+        for (letter, count) in counts { #expect(rows.count { $0.hasPrefix("| \(letter)") } == count, "\(letter)") }
+        for row in rows { #expect(row.split(separator: "|").count == 6 && !row.contains("|  |"), "\(row.prefix(40))") }
+    }
 }

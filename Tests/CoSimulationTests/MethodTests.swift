@@ -31,6 +31,10 @@ import Testing
             let share = result.waited.reduce(0, +) / result.seconds
             #expect(share < waited)
             waited = share
+            // All that is waited is somebody's doing, most of it the slow one's.
+            let (all, blamed) = (result.waited.reduce(0, +), result.blamed.reduce(0, +))
+            #expect(abs(all - blamed) <= 1e-6 * max(1, all))
+            #expect(result.blamed[0] >= 0.4 * all || bound == 0)
         }
     }
 
@@ -92,6 +96,24 @@ import Testing
         #expect(abs(result.seconds / 50 - (8 + 6)) <= 1e-9)
         #expect(try unwrapped(result.points.last).loss < result.points[0].loss / 3)
         #expect(result.busy.filter { $0 > 0 }.count == 20)
+    }
+
+    /// A gradient that waits for the busiest expert grows with its measured load, and the loss does not know.
+    @Test func expertLoadTakesTime() throws {
+        var gpt = try GPT(vocabulary: 6, length: 8, width: 8, heads: 2, layers: 1)
+        gpt.router = try ExpertRouter(experts: 4, active: 1)
+        let task = try ModelTask(gpt, markov: MarkovSource(vocabulary: 6, sharpness: 2, seed: 1), on: CPUBackend(), heldOut: 8)
+        var run = CoSimulation(
+            task: task, method: .synchronous(), workers: 2, batch: 2, schedule: ConstantRate(0), stop: StopRule(steps: 10), evaluate: 1)
+        let even = try run.run(seed: 1)
+        run.clock.experts = (seconds: 0.5, load: 1)
+        let loaded = try run.run(seed: 1)
+        // Nothing is learnt at a rate of 0, so the load stays what it was.
+        let imbalance = try unwrapped(loaded.expertImbalance)
+        #expect(imbalance > 1 && imbalance <= 4)
+        let seconds: Double = 10 + 5 * (imbalance - 1)
+        #expect(abs(loaded.seconds - seconds) <= 1e-6)
+        #expect(loaded.points.map(\.loss) == even.points.map(\.loss))
     }
 
     @Test func overflowSkipsCostTime() throws {

@@ -29,7 +29,8 @@ import Testing
         var spec = CosimSpec(proxy: quadratic, workers: 4)
         spec.precision = .fp64
         spec.stop = StopRule(steps: 100)
-        spec.rate = .init(0.1)
+        spec.rate = .init(nil)
+        spec.tuning.trials = 4
         spec.comparesWithSynchronous = true
         let factor = try unwrapped(CosimStudy(spec, clock: WorkerClock()).run().stepsFactor)
         #expect(factor.p5 == 1)
@@ -37,6 +38,34 @@ import Testing
         spec.method = .asynchronous()
         spec.stop = StopRule(steps: 400)
         #expect(try CosimStudy(spec, clock: WorkerClock()).run().stepsFactor != nil)
+        // At a target loss: from a loss of 10,000 to 10 a rate of 0.005 takes 690 updates of 8 samples, a tuned one a few steps of 128.
+        let (ones, tens) = ([Double](repeating: 1, count: 200), 10.0)
+        spec.proxy = ProxySpec(task: .noisyQuadratic(curvature: ones, deviation: ones, start: tens))
+        spec.stop = StopRule(steps: 4000, targetLoss: 10)
+        spec.workers = 16
+        spec.rate = .init(0.005)
+        spec.tuning.trials = 16
+        let result = try CosimStudy(spec, clock: WorkerClock()).run()
+        #expect(result.factorLoss == 10)
+        let stale = try unwrapped(result.stepsFactor)
+        #expect(stale.mean > 1.5 && stale.p5 <= stale.mean && stale.mean <= stale.p95)
+    }
+
+    /// Ended early by the caller a study has what was trained until then, and says so.
+    @Test func anInterruptedStudyKeepsWhatItHas() throws {
+        var spec = CosimSpec(proxy: quadratic, workers: 2)
+        spec.stop = StopRule(steps: 1000)
+        var study = CosimStudy(spec, clock: WorkerClock())
+        study.progress = { done, _ in done < 200 }
+        let result = try study.run()
+        #expect(result.isInterrupted)
+        #expect(result.points.count > 1 && result.points.count < 100)
+        spec.rate = .init(nil)
+        study.spec = spec
+        study.progress = { _, _ in false }
+        #expect(throws: CoSimulationError.self) { _ = try study.run() }
+        study.progress = { _, _ in true }
+        #expect(try !study.run().isInterrupted)
     }
 
     @Test func targetLossEndsARun() throws {

@@ -13,16 +13,6 @@ import Testing
         #expect(outcome.errors.hasPrefix("Error: "))
     }
 
-    @Test(arguments: ["claims", "serve"])
-    func laterCommandsSayWhatTheyComeWith(command: String) throws {
-        for arguments in [[command], [command, "job.yaml", "--json"]] {
-            let outcome = try Program.run(arguments)
-            #expect(outcome.status == 2)
-            #expect(outcome.errors.hasPrefix("orrery \(command): not available yet (comes with "))
-        }
-        #expect(try Program.run("--help").output.contains("\n  \(command)") == false)
-    }
-
     @Test(arguments: [
         (["runn", "x.yaml"], "Error: there is no command \"runn\"; did you mean \"run\"?"),
         (["frobnicate"], "Error: there is no command \"frobnicate\"; commands are run, compare, "),

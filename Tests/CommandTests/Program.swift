@@ -13,6 +13,8 @@ enum Program {
 
     /// Beside the test bundle, where the build puts it.
     static let path: String = {
+        // No test writes into the archive of whoever runs it.
+        setenv("ORRERY_ARCHIVE", "off", 1)
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("orrery").path
         if FileManager.default.isExecutableFile(atPath: bundle) { return bundle }
         return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -21,7 +23,7 @@ enum Program {
 
     static func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
 
-    static func run(_ arguments: [String], output: FileHandle? = nil) throws -> Outcome {
+    static func run(_ arguments: [String], output: FileHandle? = nil, environment: [String: String] = [:]) throws -> Outcome {
         let folder = try Folder()
         let (out, err) = (folder.path("out"), folder.path("err"))
         _ = FileManager.default.createFile(atPath: out, contents: nil)
@@ -29,6 +31,7 @@ enum Program {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
+        if !environment.isEmpty { process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 } }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try output ?? FileHandle(forWritingTo: URL(fileURLWithPath: out))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: err))

@@ -106,6 +106,7 @@ final class Shell {
         var environment = ProcessInfo.processInfo.environment
         environment["PATH"] = "\(Shell.programs.path):\(environment["PATH"] ?? "/usr/bin:/bin")"
         environment["COLUMNS"] = nil
+        environment["ORRERY_ARCHIVE"] = folder.appending(path: ".archive.db").path
         process.environment = environment
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = handle

@@ -1,5 +1,6 @@
 import Calibration
 import Cluster
+import Foundation
 import Plan
 import Simulation
 import TestSupport
@@ -32,7 +33,24 @@ import Workload
 
     /// Every layout of a space is simulated: the search finds the ten best by the very time that is printed, no bound is above it, and the answer is proven.
     @Test("the ten best of all, and bounds below the time that is printed", arguments: 1...5)
-    func theBestAreFound(seed: UInt64) throws {
+    func theBestAreFound(seed: UInt64) throws { _ = try Self.check(seed) }
+
+    /// With `ORRERY_RECORD=1` the table goes to reports/planner.
+    @Test("twenty spaces", .enabled(if: ExhaustiveTests.isFull, "takes minutes: ORRERY_FULL=1 and a release build"))
+    func twenty() throws {
+        let rows = try (1...20).map(Self.check)
+        guard ProcessInfo.processInfo.environment["ORRERY_RECORD"] == "1" else { return }
+        let text =
+            "# Search where communication is played as flows\n\nMade by `make planner-check`: 20 generated spaces on oversubscribed trees and thin tori, "
+            + "each searched for its ten best layouts\nand then simulated in full as flows. A row: whether the best is the best of all by the time that "
+            + "is printed, and whether the answer says that\nno layout is better.\n\n| seed | layouts | simulated | best of all | proven | space |\n"
+            + "|---|---|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n"
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        try text.write(to: folder.appendingPathComponent("reports/planner/flow-spaces.md"), atomically: true, encoding: .utf8)
+    }
+
+    /// A row of the report.
+    private static func check(_ seed: UInt64) throws -> String {
         let data = try CalibrationData.shipped()
         let space = try Self.space(seed)
         var settings = SearchSettings()
@@ -55,5 +73,9 @@ import Workload
             #expect(layout.value == printed, "seed \(seed): \(layout.choice)")
             #expect(layout.bound <= layout.value * (1 + 1e-12), "seed \(seed): \(layout.choice)")
         }
+        let job = space.job
+        let isBest = result.ranked.first?.value == best.first
+        return "| \(seed) | \(space.choices.count) | \(result.simulated) | \(isBest ? "yes" : "no") | \(result.isProven ? "yes" : "no") | "
+            + "\(job.model.name), \(job.cluster.gpus) GPUs, batch \(job.training.globalBatch), \(job.software.framework) |"
     }
 }

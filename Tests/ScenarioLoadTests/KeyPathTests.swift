@@ -20,7 +20,8 @@ struct KeyPathTests {
         let sources = root.appending(path: "Sources").path
         let files = (FileManager.default.enumerator(atPath: sources)?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".swift") }
         var seen = 0
-        for file in files.sorted() {
+        // Readers of other programs' files name those programs' keys.
+        for file in files.sorted() where !file.hasPrefix("Import/") {
             let text = try String(contentsOfFile: "\(sources)/\(file)", encoding: .utf8)
             for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
                 guard !line.drop(while: { $0 == " " }).hasPrefix("//") else { continue }

@@ -16,6 +16,7 @@ import Testing
         prices: {gpu_hour: 2.00 USD/h, electricity: 0.10 USD/kWh}
         """
     private static let experts = ["model.moe={experts: 16, active: 2, ffn: 1024}", "layout.expert=8"]
+    private static let adapters = ["training.adapters={kind: lora, rank: 16, targets: attention}"]
     private static let eightBit = ["cluster.gpu=h100-sxm-80gb", "training.precision=fp8"]
     private static let host = ["layout.offload=optimizer"]
     private static let drives = ["layout.offload={what: optimizer, to: nvme}"]
@@ -59,12 +60,18 @@ import Testing
         "layout.expert_dispatch.precision": (experts, "fp8"), "layout.zero": ([], "0"), "layout.stage_layers": ([], "[5, 3]"),
         "layout.overlap.grad_reduce": ([], "false"), "layout.overlap.param_gather": ([], "false"), "layout.overlap.tensor": ([], "true"),
         "layout.overlap.pipeline": (["layout.virtual=2"], "true"), "layout.offload": ([], "optimizer"),
-        "layout.offload.what": ([], "optimizer"), "layout.offload.to": (host, "nvme"),
+        "layout.offload.what": ([], "optimizer"), "layout.offload.share": (host, "50%"),
+        "layout.offload.layers": (["layout.offload.what=activations"], "1"), "layout.offload.to": (host, "nvme"),
         "layout.shard_group": (["layout.zero=3", "layout.pipeline=1"], "4"), "layout.memory_margin": (large, "90%"),
         "layout.reshard_after_forward": (["layout.zero=3", "layout.pipeline=1"], "false"),
         "training.precision": ([], "fp16"), "training.precision.compute": ([], "fp16"), "training.precision.gradients": ([], "bf16"),
         "training.precision.master": ([], "bf16"), "training.precision.activations": ([], "fp8"),
         "training.precision.moments": ([], "bf16"), "training.recompute": ([], "full"), "training.loss": ([], "fused"),
+        "training.frozen": ([], "[mlp]"), "training.adapters.rank": (adapters, "32"), "training.adapters.base": (adapters, "nf4"),
+        "training.adapters.targets": (adapters, "all-linear"), "training.adapters.dropout": (adapters, "5%"),
+        "training.adapters.alpha": (adapters, "32"), "training.adapters.kind": (adapters, "none"),
+        "training.passes.teacher": ([], "1"), "training.passes.reward": ([], "1"), "training.passes.critic": ([], "1"),
+        "training.passes.generation": ([], "1"),
         "training.compression": ([], "[topk: 5%]"), "training.data.loading": ([], "1 kB/s"),
         "training.data.prefetch": (["training.data.loading=100 kB/s"], "0"),
         "software.release": ([], "core-0.8"), "software.tensor_overlap": ([], "async"), "software.data_overlap": ([], "false"),
@@ -91,6 +98,7 @@ import Testing
         "training.synchronization.kind": "likewise",
         "simulate.timeline": "whether a trace is kept, which the result does not hold",
         "model.huggingface": "a file, which tests of loading read", "software.measurements": "a file, which tests of measurements read",
+        "software.runs": "a file, which tests of own runs read",
     ]
 
     /// What `orrery run` answers, without what names the scenario; the errors of one that is refused.

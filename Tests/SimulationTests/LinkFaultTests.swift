@@ -59,6 +59,43 @@ struct LinkFaultTests {
         #expect(both.durations == [700, 700, 100])
     }
 
+    /// Drawn, a column 100 ns: the room of the link in quarters, and what each stream sends over it by letter. Tasks of a stream follow one another.
+    private func drawing(_ tasks: [(stream: Int, length: Int64, usage: Double)], _ phases: [LinkPhase]) throws -> String {
+        let played = try play(tasks, phases)
+        var ends: [Int: Int64] = [:]
+        var rows: [Int: String] = [:]
+        for (index, task) in tasks.enumerated() {
+            let letter = String(UnicodeScalar(UInt8(65 + index)))
+            rows[task.stream, default: ""] += String(repeating: letter, count: Int(played.durations[index] / 100))
+            ends[task.stream, default: 0] += played.durations[index]
+        }
+        let room = stride(from: Int64(0), to: ends.values.max() ?? 0, by: 100).map { now in
+            "\(Int((phases.last { $0.from <= now }?.room[0] ?? 1) * 4))"
+        }
+        return (["link " + room.joined()] + rows.sorted { $0.key < $1.key }.map { "   \($0.key) \($0.value)" }).joined(separator: "\n")
+    }
+
+    /// A kilobyte takes 1,000 ns of the whole link. Down for 400 ns; at half room for the rest; two that share what is left, and one behind the first.
+    @Test("faults, drawn")
+    func drawn() throws {
+        #expect(
+            try drawing([(0, 1000, 1)], [phase(0, 1), phase(300, 0), phase(700, 1)]) == """
+                link 44400004444444
+                   0 AAAAAAAAAAAAAA
+                """)
+        #expect(
+            try drawing([(0, 600, 1), (0, 200, 0.5)], [phase(0, 1), phase(400, 0.5)]) == """
+                link 4444222222
+                   0 AAAAAAAABB
+                """)
+        #expect(
+            try drawing([(0, 400, 0.5), (1, 400, 0.5), (0, 100, 0.5)], [phase(0, 1), phase(200, 0.5)]) == """
+                link 4422222
+                   0 AAAAAAC
+                   1 BBBBBB
+                """)
+    }
+
     @Test("a change behind the end of the step changes nothing, and waiting for ever is an error that names the link")
     func ends() throws {
         let late = try play([(0, 1000, 1)], [phase(0, 1), phase(5000, 0)])

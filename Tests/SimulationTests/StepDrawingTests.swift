@@ -31,7 +31,7 @@ struct StepDrawingTests {
         (costs.fixed, costs.slowest, costs.dataExposed, costs.overlapSlowdown) = (0, 0, 0, 0)
         var player = try StepPlayer(plan: plan, graph: StepGraph(plan: plan, lanes: 1), costs: costs)
         _ = try player.play(player.nominal)
-        return Self.draw(player.spans(limit: 1000))
+        return Self.draw(try player.spans(limit: 1000))
     }
 
     private static func draw(_ spans: [Span]) -> String {

@@ -79,7 +79,7 @@ struct WeeksContractTests {
             "failures: {node_mtbf: 100 d, during_recovery: false, restart: {requeue: 4 min, initialise: 1 min, load: auto, warm_up: 20}}",
             "failures: {causes: [{name: a, per: rack, mtbf: 365 d, distribution: {weibull: 0.7}, strikes: rack}]}",
             "failures: {causes: [{name: a, per: domain, mtbf: 365 d, distribution: {gamma: 2}}, {name: b, per: storage, mtbf: 90 d}]}",
-            "failures: {causes: [{name: a, per: leaf, mtbf: 365 d, distribution: {lognormal: 1.5}}, {name: b, per: nic, mtbf: 3000 d}]}",
+            "failures: {causes: [{name: a, per: leaf, mtbf: 365 d, distribution: {lognormal: 1.5}}, {name: b, per: nic, mtbf: 9 years}]}",
             "failures: {causes: [{name: a, per: gpu, per_1000_node_days: 6.5, strikes: gpu, detect: monitor, repair: 24 h}]}",
             "failures: {causes: [{name: a, per: job, mtbf: 3 d, silent: true, detect: {median: 10 min, p95: 2 h}}]}",
             "failures: {causes: [{name: a, per: job, mtbf: 3 d, silent: true, detect: monitor, shows: 10%}]}",

@@ -183,6 +183,17 @@ import Testing
         let core = try #require(
             layer.ops.compactMap { op -> AttentionCore? in if case .attention(let c) = op.work { c } else { nil } }.first)
         #expect(core.keys == 256 && core.visible == 0.875)
+        // An indexer's own heads; a sort of 2,048 hashes of 8 heads, 11 passes of 16 bytes; a fixed pattern.
+        func chosen(_ scoring: Architecture.KeyScoring) -> [Op] {
+            model.attention = .sparse(topK: 256, scoring: scoring)
+            return model.layer(kind: .dense, sharding: Shapes.sharding { $0.sequence = 1024 }).ops.filter { $0.name.hasPrefix("key ") }
+        }
+        let scores = Op.Work.gemm(GEMM(m: 1024, n: 512, k: 32, count: 4, grouped: true, lowPrecision: false))
+        let selection = Op.Work.memory(MemoryPass(bytes: 4_194_304, rowLength: 512))
+        let sort = Op.Work.memory(MemoryPass(bytes: 2_883_584, rowLength: 512))
+        #expect(chosen(.indexer(heads: 4, width: 32)).map(\.work) == [scores, selection])
+        #expect(chosen(.sorted).map(\.work) == [sort])
+        #expect(chosen(.none).isEmpty)
         // As many keys as tokens: full attention.
         model.attention = .sparse(topK: 1024)
         let full = model.layer(kind: .dense, sharding: Shapes.sharding { $0.sequence = 1024 })

@@ -95,6 +95,8 @@ public struct StackTable: Sendable {
     /// Parts of the names of frameworks without an entry, with the entry whose memory they keep.
     private let memoryOf: [(part: String, entry: String)]
     private let memories: [String: StackMemory]
+    /// Words in the names of sources, with what their memory figures count.
+    private let prints: [(word: String, measure: MemoryMeasure)]
     let offers: [StackOffer]
 
     public static let shared: Result<StackTable, CalibrationError> = Result { () throws(CalibrationError) in
@@ -117,8 +119,10 @@ public struct StackTable: Sendable {
             words.append((pair[0], pair[1]))
         }
         kindWords = words
+        prints = Self.words(root["publishers"]).compactMap { word, name in MemoryMeasure(rawValue: name).map { (word, $0) } }
         var memories: [String: StackMemory] = [:]
-        for (key, value) in root where !["names", "memory_of", "memory_families", "offers", "kind_words"].contains(key.string) {
+        for (key, value) in root
+        where !["names", "memory_of", "memory_families", "offers", "kind_words", "publishers"].contains(key.string) {
             guard let name = key.string, let map = value.mapping, let why = map["why"]?.string else {
                 throw CalibrationError("stacks.yaml: entry \(key.string ?? "?") is no mapping or gives no reason (why)")
             }
@@ -196,6 +200,11 @@ public struct StackTable: Sendable {
         guard let table = try? shared.get() else { return StackMemory() }
         let name = table.entry(of: framework) ?? table.memoryOf.first { framework.lowercased().contains($0.part) }?.entry
         return table.memories[name ?? "generic"] ?? StackMemory()
+    }
+
+    /// What the memory figures of a source count, where its publisher is known to read something else than the stack prints.
+    public static func printed(by source: String) -> MemoryMeasure? {
+        (try? shared.get())?.prints.first { source.contains($0.word) }?.measure
     }
 
     private func entry(of software: SoftwareStack) -> (name: String, entry: Entry) {

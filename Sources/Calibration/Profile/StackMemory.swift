@@ -38,12 +38,47 @@ public struct StackMemory: Sendable, Hashable {
     public var keepsGate = false
     /// Bytes that an unfused loss holds of a logit beside the 16-bit one.
     public var lossBytes = 8.0
-    /// Bytes that a stage with the head keeps for each hidden element of each token whole, where there is a tensor group.
+    /// Bytes that a stage with the head holds for each hidden element of each token whole, where there is a tensor group: gathered tensors that
+    /// asynchronous exchanges have not given back yet. The allocator waits for them before it fails.
     public var headBytes = 0.0
+    /// Bytes of the cache for each hidden element of each token where there is a tensor group: gathered tensors that wait for their streams when the
+    /// next are asked for, given back before the allocator fails.
+    public var waitingBytes = 0.0
+    /// Bytes that a layer keeps for each hidden element of each token beside what its operations need, cut by the tensor group, where there is one.
+    public var tensorHiddenBytes = 0.0
+    /// Rotated queries and keys are kept beside the fused projection that the value is a view of.
+    public var keepsView = true
+    /// Bytes of the allocator's that no layer accounts for: workspaces of product libraries.
+    public var workspace = 0.0
+    /// Bytes of workspaces that trying algorithms out leaves in the allocator's cache while there is room.
+    public var tried = 0.0
+    /// Norms and activation functions run operation by operation, unless the model is compiled: copies in fp32 of what is normalised, and what each step of
+    /// the activation function needs.
+    public var isUnfused = false
+    /// Copies of the attention's scores that releases before one leave in the cache beside those counted, the oldest first.
+    public var earlyScores: [EarlyScores] = []
+
+    /// Of releases before one.
+    public struct EarlyScores: Sendable, Hashable {
+        public var before: String
+        public var copies: Double
+    }
+
+    /// Copies of the scores that a release leaves in the cache.
+    public func scores(of release: String?) -> Double {
+        guard let release else { return 0 }
+        func numbers(_ text: String) -> [Int] { text.split(separator: ".").map { Int($0) ?? 0 } }
+        return earlyScores.first { numbers(release).lexicographicallyPrecedes(numbers($0.before)) }?.copies ?? 0
+    }
     /// The figure is printed by the first rank alone.
     public var printsFirstStage = false
     /// Weights, gradients and states of the optimizer are all 16-bit, and there are no masters (single-device fine-tuning).
     public var isPure16 = false
+
+    /// Gradients are given back after the step and made anew in the next backward, when the activations go.
+    public var freesGradients = false
+    /// Recipes for one device fall back on 8-bit states, and on states paged out to the host, where the plain ones do not fit.
+    public var pagesStates = false
 
     init() {}
 
@@ -75,6 +110,18 @@ public struct StackMemory: Sendable, Hashable {
         headBytes = value("head_bytes")?.float ?? 0
         printsFirstStage = value("prints")?.string == "first"
         isPure16 = value("pure_16")?.bool ?? false
+        tensorHiddenBytes = value("tensor_hidden_bytes")?.float ?? 0
+        waitingBytes = value("waiting_bytes")?.float ?? 0
+        keepsView = value("keeps_view")?.bool ?? true
+        workspace = value("workspace")?.float ?? 0
+        tried = value("tried")?.float ?? 0
+        freesGradients = value("frees_gradients")?.bool ?? false
+        pagesStates = value("pages_states")?.bool ?? false
+        isUnfused = value("unfused")?.bool ?? false
+        earlyScores = (value("early_scores")?.mapping.map { Array($0) } ?? []).compactMap { pair in
+            guard let before = pair.key.string, let copies = pair.value.float else { return nil }
+            return EarlyScores(before: before, copies: copies)
+        }
         unfusedAttention = !entry.flashAttention
         repeatsHalf = entry.selectiveHalf
     }

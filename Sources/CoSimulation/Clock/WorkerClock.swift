@@ -16,6 +16,8 @@ public struct WorkerClock: Sendable {
     }
     /// Forward and backward pass of one batch.
     public var service: Service
+    /// Seconds by which a gradient grows for each even load more on the busiest expert, and the load that `service` has in it already.
+    public var experts: (seconds: Double, load: Double) = (0, 1)
     public var slow: [Slow]
     /// Seconds until all `workers` have the sum of their messages of `bytes` each.
     public var exchange: @Sendable (_ method: ExchangeMethod, _ bytes: Double, _ workers: Int) -> Double
@@ -51,8 +53,11 @@ public struct WorkerClock: Sendable {
     }
 
     /// Nanoseconds of a worker's gradient number `number`, of `share` of its usual batch, begun at `now` nanoseconds.
-    func gradient(seed: UInt64, worker: Int, number: Int, share: Double, now: Int64) -> Int64 {
+    /// - Parameter imbalance: load of the busiest expert over the mean; nil without experts.
+    func gradient(seed: UInt64, worker: Int, number: Int, share: Double, imbalance: Double?, now: Int64) -> Int64 {
         var seconds = service.seconds(seed: seed, worker: worker, number: number) * share
+        // What waits for the busiest expert: its products, and the all-to-all that carries its tokens.
+        if let imbalance { seconds = max(0, seconds + experts.seconds * (imbalance - experts.load) * share) }
         if !slow.isEmpty {
             let start = Double(now) * 1e-9
             for slow in slow where slow.worker == worker && slow.from <= start { seconds *= slow.factor }

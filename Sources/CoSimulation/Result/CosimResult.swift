@@ -65,6 +65,12 @@ public struct CosimResult: Sendable {
     public private(set) var waited: [Double] = []
     public private(set) var blamed: [Double] = []
     public private(set) var skipped = 0.0
+    /// Load of the busiest expert over the mean at the end, mean over replicates; nil without experts.
+    public private(set) var expertImbalance: Double?
+    /// Of the first replicate.
+    public private(set) var skippedSteps: [Int] = []
+    /// The caller ended the runs early.
+    public private(set) var isInterrupted = false
     public private(set) var diverged = 0
     public private(set) var noise = NoiseScaleSums()
     public private(set) var stepsFactor: Band?
@@ -89,6 +95,10 @@ public struct CosimResult: Sendable {
         utilization = mean(\.utilization)
         meanStaleness = mean(\.meanStaleness)
         skipped = mean { Double($0.skipped) }
+        skippedSteps = runs[0].skippedSteps
+        let loads = runs.compactMap(\.expertImbalance)
+        if !loads.isEmpty { expertImbalance = loads.reduce(0, +) / Double(loads.count) }
+        isInterrupted = !runs.allSatisfy(\.isComplete)
         diverged = runs.filter(\.hasDiverged).count
         let moments = runs.compactMap(\.secondMoment)
         if moments.count == runs.count { secondMoment = moments.reduce(0, +) / count }
@@ -149,12 +159,12 @@ public struct CosimResult: Sendable {
     }
 
     /// Compares samples to one loss, replicate by replicate: the target where one was asked for, else the highest of all final losses.
-    mutating func compare(with reference: [Trajectory], of own: [Trajectory], rate: TunedRate) {
+    mutating func compare(with reference: [Trajectory], of own: [Trajectory], rate: TunedRate, targetLoss: Double?) {
         referenceRate = rate
         let steps = reference.reduce(0) { $0 + $1.steps }
         if steps > 0 { referenceStepSeconds = reference.reduce(0) { $0 + $1.seconds } / Double(steps) }
         let late = (reference + own).map { $0.points.last?.loss ?? .infinity }
-        guard let loss = late.max(), loss.isFinite else { return }
+        guard let loss = targetLoss ?? late.max(), loss.isFinite else { return }
         factorLoss = loss
         let ratios = zip(own, reference).compactMap { a, b -> Double? in
             guard let mine = a.first(below: loss)?.tokens, let theirs = b.first(below: loss)?.tokens, theirs > 0 else { return nil }
@@ -178,6 +188,14 @@ extension Trajectory {
     var lateLoss: Double {
         let late = points.suffix(max(1, points.count / 2))
         return hasDiverged ? .infinity : late.reduce(0) { $0 + $1.loss } / Double(late.count)
+    }
+
+    /// What a rate is judged by, the less the better: the samples to `target` where there is one (all below the score of who never reaches
+    /// it), else the late loss.
+    func score(_ target: Double?) -> Double {
+        guard let target else { return lateLoss }
+        if let there = first(below: target) { return -1 / max(1, there.tokens) }
+        return 1 + max(0, lateLoss - target)
     }
 
     /// Where the curve, drawn straight between its points, first comes down to `loss`; nil where it never does.

@@ -22,6 +22,12 @@ public struct Trajectory: Sendable {
     /// That one worker sent, mean over workers.
     public internal(set) var messages = 0.0
     public internal(set) var skipped = 0
+    /// Which steps those were, the first ten thousand.
+    public internal(set) var skippedSteps: [Int] = []
+    /// False where the caller ended the run early.
+    public internal(set) var isComplete = false
+    /// Load of the busiest expert over the mean at the last evaluation; nil without experts.
+    public internal(set) var expertImbalance: Double?
     public internal(set) var hasDiverged = false
     public internal(set) var hasReachedTarget = false
     /// Mean over the last half of the updates; nil where it says nothing.

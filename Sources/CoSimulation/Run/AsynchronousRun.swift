@@ -30,8 +30,6 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         /// When its gradient arrives, and how many were scheduled before it.
         var arrival: Int64 = 0
         var order = 0
-        /// When it began to wait.
-        var waitsSince: Int64 = 0
         /// Computed ahead of its arrival.
         var gradient: [[Scalar]]?
     }
@@ -70,12 +68,11 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
 
     private mutating func start(_ worker: Int) {
         let clock = setup.clock
-        let compute = setup.duration(worker, workers[worker].number, now: ledger.now)
+        let compute = setup.duration(worker, workers[worker].number, at: ledger)
         let codec = setup.plan.codec == nil ? 0 : clock.encode + clock.decode(1)
         // Parameters travel whole and come first, the gradient's message goes after it.
         let pull = setup.plan.wire?.plainBytes ?? Double(4 * setup.task.parameterCount)
         let around = nanoseconds(clock.transfer(pull) + clock.transfer(setup.messageBytes) + codec + clock.update + clock.stall)
-        ledger.waited[worker] += ledger.now - workers[worker].waitsSince
         workers[worker].compute = compute
         workers[worker].read = model.parameters
         workers[worker].origin = version
@@ -88,45 +85,49 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         queue.add(worker, at: workers[worker].arrival)
     }
 
+    /// Who stands in line waits for the oldest gradient under way: its lag is what keeps the bound.
+    private mutating func noteWaiting(until time: Int64) {
+        let span = time - ledger.now
+        guard span > 0, !line.isEmpty else { return }
+        for worker in line { ledger.waited[worker] += span }
+        let oldest = workers.indices.filter { workers[$0].isInFlight }.min {
+            (workers[$0].origin, workers[$0].order) < (workers[$1].origin, workers[$1].order)
+        }
+        if let oldest { ledger.blamed[oldest] += span * Int64(line.count) }
+    }
+
     // MARK: Arrivals
 
     mutating func advance() throws {
         guard let (time, worker) = queue.next() else { throw TrainingError("no worker may start: this cannot be") }
+        noteWaiting(until: time)
         ledger.now = time
         ledger.busy[worker] += workers[worker].compute
         var gradient = try takeGradient(of: worker)
         if !wires.isEmpty { gradient = cut(try wires[worker].send(flat(gradient)), setup.sizes) }
         let staleness = version - workers[worker].origin
-        let needsPast = compensator.remembers
         if compensator.compensation != .none {
             var step = flat(gradient)
             compensator.correct(
                 &step, now: flat(model.parameters), then: flat(workers[worker].read), staleness: staleness, version: version)
             gradient = cut(step, setup.sizes)
         }
-        let before = needsPast ? flat(model.parameters) : []
         // Lets go of the old version, so that where nobody else reads it the update is made in place.
         workers[worker].read = []
         workers[worker].isInFlight = false
         inFlight -= 1
-        let rate = setup.rate(ledger.steps)
-        if try model.apply(&gradient, rate: rate, progress: setup.progress(ledger.steps)) {
+        if try model.apply(&gradient, rate: setup.rate(ledger.steps), progress: setup.progress(ledger.steps)) {
             version += 1
             ledger.count(staleness: staleness)
-            if needsPast, rate > 0 {
-                var change = before
-                Scalar.axpy(&change, flat(model.parameters), -1)
-                Scalar.scale(&change, Scalar(1 / rate))
-                compensator.remember(change)
-            }
+            // What the rule took, clipped: a rule that scales it, as Adam does, makes steps that are in no gradient's units.
+            if compensator.remembers { compensator.remember(flat(gradient)) }
         } else {
-            ledger.skipped += 1
+            ledger.skip(ledger.steps)
         }
         ledger.steps += 1
         ledger.count(samples: setup.plan.batch, of: setup.task, progress: setup.progress(ofGradient: workers[worker].number - 1))
         ledger.messages += 1 / Double(setup.workers)
         try ledger.close(setup.task, model.parameters)
-        workers[worker].waitsSince = ledger.now
         line.append(worker)
         startWhoMay()
     }
@@ -138,18 +139,30 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
             return ready
         }
         var next = [worker]
-        if !setup.task.isCheap, setup.plan.jobs > 1 {
-            let others = workers.indices.filter { $0 != worker && workers[$0].isInFlight && workers[$0].gradient == nil }
-            next += others.sorted { (workers[$0].arrival, workers[$0].order) < (workers[$1].arrival, workers[$1].order) }
-                .prefix(setup.plan.jobs - 1)
+        if !setup.task.isCheap {
+            while next.count < setup.plan.jobs, let other = nextArrival(but: next) { next.append(other) }
         }
         let own = setup
         let inputs = next.map { (read: workers[$0].read, worker: $0, number: workers[$0].number - 1) }
-        let gradients = try concurrentMap(next.count, jobs: own.plan.jobs) { index in
-            try own.gradient(inputs[index].read, inputs[index].worker, inputs[index].number)
+        let gradients = try parallelMap(trying: inputs, jobs: own.plan.jobs) {
+            try own.gradient($0.read, $0.worker, $0.number)
         }
         for (index, other) in next.enumerated().dropFirst() { workers[other].gradient = gradients[index] }
         return gradients[0]
+    }
+
+    /// Of the workers under way whose gradient is still to be computed, the next to arrive; a scan, as sorting a thousand workers takes longer
+    /// than a small gradient.
+    private func nextArrival(but taken: [Int]) -> Int? {
+        var best: Int?
+        for other in workers.indices where workers[other].isInFlight && workers[other].gradient == nil && !taken.contains(other) {
+            guard let known = best else {
+                best = other
+                continue
+            }
+            if (workers[other].arrival, workers[other].order) < (workers[known].arrival, workers[known].order) { best = other }
+        }
+        return best
     }
 
     // MARK: Saving
@@ -161,8 +174,7 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
         for update in compensator.updates { writer.put(update) }
         for worker in workers {
             for value in [
-                worker.origin, worker.isInFlight ? 1 : 0, worker.number, Int(worker.arrival), worker.order, Int(worker.waitsSince),
-                Int(worker.compute),
+                worker.origin, worker.isInFlight ? 1 : 0, worker.number, Int(worker.arrival), worker.order, Int(worker.compute),
             ] {
                 writer.put(value)
             }
@@ -187,7 +199,6 @@ struct AsynchronousRun<Scalar: TrainingScalar>: MethodRun {
             workers[i].number = try reader.integer()
             workers[i].arrival = Int64(try reader.integer())
             workers[i].order = try reader.integer()
-            workers[i].waitsSince = Int64(try reader.integer())
             workers[i].compute = Int64(try reader.integer())
             workers[i].gradient = nil
             let values: [Scalar] = try reader.scalars()

@@ -1,3 +1,4 @@
+import Quantities
 import Training
 
 /// A server and its clients: in every round some of them train on their own samples and send what they have.
@@ -40,9 +41,11 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
             rounds[client] += 1
         }
         let span = trained.map(\.1).max() ?? 0
+        let slowest = clients.indices.first { trained[$0].1 == span } ?? 0
         for (index, client) in clients.enumerated() {
             ledger.busy[client] += trained[index].1
             ledger.waited[client] += span - trained[index].1
+            ledger.blamed[clients[slowest]] += span - trained[index].1
         }
         // The model goes down whole, the change comes up as the codec makes it.
         let plain = setup.plan.wire?.plainBytes ?? Double(4 * setup.task.parameterCount)
@@ -50,6 +53,7 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
         let epochs = max(1, federation.epochs)
         try server.aggregate(models, samples: clients.map { _ in batches * setup.plan.batch })
         put(server.model, into: &model.parameters)
+        ledger.count(staleness: 0)
         ledger.steps += 1
         ledger.count(
             samples: clients.count * batches * epochs * setup.plan.batch, of: setup.task, progress: setup.progress(server.round - 1))
@@ -63,15 +67,15 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
         let start = model
         let jobs = setup.task.isCheap ? 1 : setup.plan.jobs
         let rounds = self.rounds
-        let now = ledger.now
-        return try concurrentMap(clients.count, jobs: jobs) { index in
-            try Self.train(clients[index], start, own.setup, own.server, (own.federation, own.batches, rounds[clients[index]], now))
+        let begun = ledger
+        return try parallelMap(trying: clients, jobs: jobs) { client in
+            try Self.train(client, start, own.setup, own.server, (own.federation, own.batches, rounds[client], begun))
         }
     }
 
     private static func train(
         _ client: Int, _ start: SharedModel<Scalar>, _ setup: RunSetup<Scalar>, _ server: FederatedAveraging<Scalar>,
-        _ at: (federation: Federation, batches: Int, round: Int, now: Int64)
+        _ at: (federation: Federation, batches: Int, round: Int, ledger: Ledger)
     ) throws -> ([Scalar], Int64) {
         var model = start
         put(server.model, into: &model.parameters)
@@ -88,7 +92,7 @@ struct FederatedRun<Scalar: TrainingScalar>: MethodRun {
             if server.proximal > 0 { followed = cut(server.localGradient(flat(gradient), at: flat(model.parameters)), setup.sizes) }
             busy += setup.clock.gradient(
                 seed: setup.seed, worker: client, number: at.round * steps + step, share: setup.task.share(at: progress).work,
-                now: at.now + busy)
+                imbalance: at.ledger.imbalance, now: at.ledger.now + busy)
             _ = try model.apply(&followed, rate: setup.rate(server.round), progress: setup.progress(server.round))
         }
         return (flat(model.parameters), busy)

@@ -1,3 +1,4 @@
+import Quantities
 import Training
 
 /// Gradients by the size of their tensor: small ones are averaged before the step, large ones are sent in the background and enter a later one.
@@ -45,7 +46,11 @@ struct GroupedRun<Scalar: TrainingScalar>: MethodRun {
             for i in sum.indices where isLarge[i] { sum[i] = [Scalar](repeating: 0, count: sum[i].count) }
         }
         ledger.now = ready + nanoseconds(setup.clock.update + setup.clock.stall)
-        if try !model.apply(&sum, rate: setup.rate(step), progress: setup.progress(step)) { ledger.skipped += 1 }
+        if try !model.apply(&sum, rate: setup.rate(step), progress: setup.progress(step)) {
+            ledger.skip(step)
+        } else {
+            ledger.count(staleness: min(step, delay))
+        }
         ledger.steps += 1
         ledger.count(samples: setup.workers * setup.plan.batch, of: setup.task, progress: setup.progress(step))
         ledger.messages += setup.workers > 1 ? 1 : 0
@@ -60,12 +65,15 @@ struct GroupedRun<Scalar: TrainingScalar>: MethodRun {
     private mutating func compute(_ step: Int) -> Int64 {
         var durations: [Int64] = []
         for worker in 0..<setup.workers {
-            durations.append(setup.duration(worker, step, now: ledger.now))
+            durations.append(setup.duration(worker, step, at: ledger))
         }
-        let span = durations.max() ?? 0
+        var slowest = 0
+        for worker in durations.indices where durations[worker] > durations[slowest] { slowest = worker }
+        let span = durations[slowest]
         for worker in durations.indices {
             ledger.busy[worker] += durations[worker]
             ledger.waited[worker] += span - durations[worker]
+            ledger.blamed[slowest] += span - durations[worker]
         }
         return span
     }
@@ -73,7 +81,7 @@ struct GroupedRun<Scalar: TrainingScalar>: MethodRun {
     private func average(_ step: Int) throws -> [[Scalar]] {
         let own = setup
         let parameters = model.parameters
-        let gradients = try concurrentMap(own.workers, jobs: own.task.isCheap ? 1 : own.plan.jobs) { worker in
+        let gradients = try parallelMap(trying: Array(0..<own.workers), jobs: own.task.isCheap ? 1 : own.plan.jobs) { worker in
             try own.gradient(parameters, worker, step)
         }
         var sum = gradients[0]

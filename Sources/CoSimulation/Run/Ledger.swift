@@ -11,7 +11,9 @@ struct Ledger: Sendable {
     private(set) var tokens = 0.0
     /// Messages of the target's bytes that one worker has sent, mean over workers.
     var messages = 0.0
-    var skipped = 0
+    private(set) var skipped = 0
+    /// The steps that were skipped, the first ten thousand.
+    private(set) var skippedSteps: [Int] = []
     /// [workers] nanoseconds of computing, of waiting for others, and that others waited for this one.
     var busy: [Int64]
     var waited: [Int64]
@@ -26,6 +28,8 @@ struct Ledger: Sendable {
     private var windows: [(updates: Int, sum: Double)] = []
     private var window = (updates: 0, sum: 0.0)
     var noise = NoiseScaleSums()
+    /// Of the experts, as the last evaluation found it; nil without experts.
+    private(set) var imbalance: Double?
     /// Sums of one worker's mean square just before it meets the others, in the second half of the run.
     private(set) var beforeMeeting = (count: 0, sum: 0.0)
 
@@ -40,7 +44,7 @@ struct Ledger: Sendable {
         (waited, blamed) = (busy, busy)
         stop = setup.plan.stop
         evaluate = setup.plan.evaluate
-        nextEvaluation = setup.plan.evaluate
+        nextEvaluation = max(1, setup.plan.evaluate)
         rates = (setup.clock.usdPerSecond, setup.clock.watts)
         try record(setup.task, setup.initial)
     }
@@ -52,6 +56,11 @@ struct Ledger: Sendable {
     mutating func count(staleness value: Int) {
         while staleness.count <= value { staleness.append(0) }
         staleness[value] += 1
+    }
+
+    mutating func skip(_ step: Int) {
+        skipped += 1
+        if skippedSteps.count < 10_000 { skippedSteps.append(step) }
     }
 
     mutating func count(beforeMeeting square: Double?) {
@@ -72,7 +81,7 @@ struct Ledger: Sendable {
         let isBroken = !(parameters.first?.values.first?.isFinite ?? true)
         if steps >= stop.most || isLate || isBroken { isOver = true }
         guard updates >= nextEvaluation || isOver else { return }
-        while nextEvaluation <= updates { nextEvaluation += evaluate }
+        while nextEvaluation <= updates { nextEvaluation += evaluate > 0 ? evaluate : max(1, nextEvaluation / 50) }
         try record(task, parameters)
     }
 
@@ -83,6 +92,7 @@ struct Ledger: Sendable {
                 update: updates, step: steps, tokens: tokens, seconds: Double(now) * 1e-9, loss: loss))
         if window.updates > 0 { windows.append(window) }
         window = (0, 0)
+        if loss.isFinite { imbalance = try task.expertImbalance(parameters) }
         if !loss.isFinite || points.count > 2 && loss > 1e12 * scale {
             hasDiverged = true
             isOver = true
@@ -107,6 +117,9 @@ struct Ledger: Sendable {
         result.staleness = staleness
         result.messages = messages
         result.skipped = skipped
+        result.skippedSteps = skippedSteps
+        result.expertImbalance = imbalance
+        result.isComplete = isOver
         let last = points.last?.loss ?? .infinity
         result.hasDiverged = hasDiverged || points.count > 2 && last > 1e3 * scale
         result.hasReachedTarget = reached
@@ -133,6 +146,8 @@ struct Ledger: Sendable {
             writer.put(value)
         }
         writer.put(messages)
+        writer.put(skippedSteps)
+        writer.put(imbalance ?? 0)
         for list in [busy, waited, blamed] { writer.put(list) }
         writer.put(staleness)
         writer.put(points.count)
@@ -162,6 +177,9 @@ struct Ledger: Sendable {
         hasDiverged = try reader.integer() == 1
         reached = try reader.integer() == 1
         messages = try reader.double()
+        skippedSteps = try reader.integers()
+        let load = try reader.double()
+        imbalance = load > 0 ? load : nil
         busy = try reader.times(count: busy.count)
         waited = try reader.times(count: waited.count)
         blamed = try reader.times(count: blamed.count)

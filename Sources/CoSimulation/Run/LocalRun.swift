@@ -1,3 +1,4 @@
+import Quantities
 import Training
 
 /// Replicas step on their own and meet now and then. A replica is a worker, or a group of workers that stay synchronous.
@@ -41,8 +42,9 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
         var span: Int64 = 0
         var busy: [Int64]
         var waited: [Int64]
+        var blamed: [Int64]
         var exchange: Int64 = 0
-        var skipped = 0
+        var skipped: [Int] = []
     }
 
     mutating func advance() throws {
@@ -50,13 +52,13 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
         let first = ledger.steps
         let own = setup
         let members = groups
-        let now = ledger.now
+        let begun = ledger
         let start = replicas
         replicas = []
         let jobs = own.task.isCheap ? 1 : own.plan.jobs
-        let went = try concurrentMap(members.count, jobs: jobs) { replica in
+        let went = try parallelMap(trying: Array(members.indices), jobs: jobs) { replica in
             var model = start[replica]
-            let stretch = try Self.train(&model, members[replica], own, first..<first + steps, now)
+            let stretch = try Self.train(&model, members[replica], own, first..<first + steps, begun)
             return (model, stretch)
         }
         replicas = went.map(\.0)
@@ -69,6 +71,7 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
                 now: steps, computeSeconds: Double(computed) * 1e-9, communicationSeconds: Double(exchanged) * 1e-9)
         }
         ledger.steps += steps
+        ledger.count(staleness: 0)
         for step in first..<first + steps {
             ledger.count(samples: setup.workers * setup.plan.batch, of: setup.task, progress: setup.progress(step))
         }
@@ -77,17 +80,16 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
     }
 
     private static func train(
-        _ model: inout SharedModel<Scalar>, _ members: [Int], _ setup: RunSetup<Scalar>, _ steps: Range<Int>, _ now: Int64
+        _ model: inout SharedModel<Scalar>, _ members: [Int], _ setup: RunSetup<Scalar>, _ steps: Range<Int>, _ ledger: Ledger
     ) throws -> Stretch {
-        var stretch = Stretch(busy: members.map { _ in 0 }, waited: members.map { _ in 0 })
+        var stretch = Stretch(busy: members.map { _ in 0 }, waited: members.map { _ in 0 }, blamed: members.map { _ in 0 })
         var own = setup.task.zeroGradient
         let between = members.count > 1 ? nanoseconds(setup.clock.groupExchange(setup.messageBytes, members.count)) : 0
         for step in steps {
             var sum: [[Scalar]] = []
             var durations: [Int64] = []
             for worker in members {
-                let begun = now + stretch.span
-                durations.append(setup.duration(worker, step, now: begun))
+                durations.append(setup.duration(worker, step, at: ledger, after: stretch.span))
                 _ = try setup.task.gradient(model.parameters, setup.samples(worker, step), into: &own)
                 if sum.isEmpty {
                     sum = own
@@ -97,13 +99,15 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
             }
             if members.count > 1 { for i in sum.indices { Scalar.scale(&sum[i], 1 / Scalar(members.count)) } }
             let slowest = durations.max() ?? 0
+            let last = durations.firstIndex(of: slowest) ?? 0
             for (i, duration) in durations.enumerated() {
                 stretch.busy[i] += duration
                 stretch.waited[i] += slowest - duration
+                stretch.blamed[last] += slowest - duration
             }
             stretch.exchange += between
             stretch.span += slowest + between + nanoseconds(setup.clock.update + setup.clock.stall)
-            if try !model.apply(&sum, rate: setup.rate(step), progress: setup.progress(step)) { stretch.skipped += 1 }
+            if try !model.apply(&sum, rate: setup.rate(step), progress: setup.progress(step)) { stretch.skipped.append(step) }
         }
         return stretch
     }
@@ -118,9 +122,10 @@ struct LocalRun<Scalar: TrainingScalar>: MethodRun {
                 ledger.busy[worker] += stretch.busy[i]
                 let waited = stretch.waited[i] + span - stretch.span
                 ledger.waited[worker] += waited
+                ledger.blamed[worker] += stretch.blamed[i]
                 ledger.blamed[groups[slowest][0]] += span - stretch.span
             }
-            ledger.skipped += stretch.skipped
+            for step in stretch.skipped { ledger.skip(step) }
         }
         ledger.now += span
         let mean = stretches.reduce(0) { $0 + Double($1.span) } / Double(stretches.count)

@@ -35,10 +35,11 @@ struct RunSetup<Scalar: TrainingScalar>: Sendable {
         return progress(number)
     }
 
-    /// Nanoseconds of a worker's gradient number `number`, of `share` of its usual batch, begun at `now` nanoseconds.
-    func duration(_ worker: Int, _ number: Int, share: Double = 1, now: Int64) -> Int64 {
+    /// Nanoseconds of a worker's gradient number `number`, of `share` of its usual batch, begun `span` nanoseconds after the ledger's now.
+    func duration(_ worker: Int, _ number: Int, share: Double = 1, at ledger: Ledger, after span: Int64 = 0) -> Int64 {
         let work = task.share(at: progress(ofGradient: number)).work
-        return clock.gradient(seed: seed, worker: worker, number: number, share: share * work, now: now)
+        return clock.gradient(
+            seed: seed, worker: worker, number: number, share: share * work, imbalance: ledger.imbalance, now: ledger.now + span)
     }
 
     /// A new buffer with the gradient of a worker's block.

@@ -2,7 +2,7 @@ import Training
 
 /// Writes a run's state: integers, floating-point numbers and buffers in the machine's own layout.
 struct StateWriter {
-    private(set) var bytes: [UInt8] = Array("OCSM".utf8) + [1, 0, 0, 0]
+    private(set) var bytes: [UInt8] = Array("OCSM".utf8) + [2, 0, 0, 0]
 
     mutating func put(_ value: Int) { withUnsafeBytes(of: Int64(value)) { bytes.append(contentsOf: $0) } }
     mutating func put(_ value: Double) { withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) } }
@@ -28,7 +28,7 @@ struct StateReader {
 
     init(_ bytes: [UInt8]) throws(TrainingError) {
         all = bytes
-        guard try take(8).elementsEqual(Array("OCSM".utf8) + [1, 0, 0, 0]) else {
+        guard try take(8).elementsEqual(Array("OCSM".utf8) + [2, 0, 0, 0]) else {
             throw TrainingError("these bytes are no saved co-simulation of this version")
         }
     }

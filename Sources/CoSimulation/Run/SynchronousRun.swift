@@ -1,3 +1,4 @@
+import Quantities
 import Training
 
 /// All workers compute a gradient of the same parameters, the mean of which is the step.
@@ -35,7 +36,7 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
         let batch = setup.plan.batch
         for worker in durations.indices {
             let share = shares.map { Double($0[worker]) / Double(batch) } ?? 1
-            durations[worker] = setup.duration(worker, step, share: share, now: ledger.now)
+            durations[worker] = setup.duration(worker, step, share: share, at: ledger)
         }
         let members = awaited()
         let span = pass(members)
@@ -45,7 +46,11 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
         let hidden = min(exchange, nanoseconds(setup.clock.hidden))
         ledger.now += span + (exchange - hidden) + nanoseconds(setup.clock.update + setup.clock.stall)
         ledger.messages += setup.workers > 1 || setup.plan.codec != nil ? 1 : 0
-        if try !model.apply(&mean, rate: setup.rate(step), progress: setup.progress(step)) { ledger.skipped += 1 }
+        if try !model.apply(&mean, rate: setup.rate(step), progress: setup.progress(step)) {
+            ledger.skip(step)
+        } else {
+            ledger.count(staleness: 0)
+        }
         ledger.steps += 1
         try ledger.close(setup.task, model.parameters)
     }
@@ -99,9 +104,9 @@ struct SynchronousRun<Scalar: TrainingScalar>: MethodRun {
             let chunk = 2 * setup.plan.jobs
             for start in stride(from: 0, to: members.count, by: chunk) {
                 let end = min(members.count, start + chunk)
-                let gradients = try concurrentMap(end - start, jobs: setup.plan.jobs) { offset in
+                let gradients = try parallelMap(trying: Array(start..<end), jobs: setup.plan.jobs) { index in
                     var own = task.zeroGradient
-                    _ = try task.gradient(parameters, parts[start + offset], into: &own)
+                    _ = try task.gradient(parameters, parts[index], into: &own)
                     return own
                 }
                 for index in start..<end { add(try sent(gradients[index - start], by: members[index]), index, to: &sum) }

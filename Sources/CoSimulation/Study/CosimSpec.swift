@@ -69,6 +69,11 @@ public struct CosimSpec: Sendable {
         self.workers = workers
     }
 
+    /// A shorter or longer run warms up for the same share of its steps as one of `steps` would.
+    mutating func scaleWarmup(from steps: Int) {
+        rate.warmup = Int((Double(rate.warmup) * Double(stop.most) / Double(max(1, steps))).rounded())
+    }
+
     /// The run of one replicate on `task` under `clock`.
     /// - Throws: `CoSimulationError` for a schedule that is not in order.
     func simulation<Scalar: TrainingScalar>(
@@ -90,6 +95,8 @@ public struct CosimSpec: Sendable {
             }
         } catch { throw CoSimulationError("cosim.rate", error.message, "check rate, clip and loss_scale") }
         var evaluate = evaluate
+        // Where a loss is to be reached, steps to it are wanted to some per cent, early or late.
+        if evaluate == nil, stop.targetLoss != nil { evaluate = 0 }
         if evaluate == nil, let seconds = stop.seconds {
             // About a hundred points, wherever the time ends the run.
             var perUpdate = clock.service.mean + clock.update

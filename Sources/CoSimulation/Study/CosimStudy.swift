@@ -1,3 +1,4 @@
+import Quantities
 import Training
 
 /// Runs a co-simulation's replicates, tunes its rate, and sums up.
@@ -30,21 +31,53 @@ public struct CosimStudy: Sendable {
     private func run<Scalar: TrainingScalar>(on task: any LearningTask<Scalar>) throws(CoSimulationError) -> CosimResult {
         guard spec.seeds >= 1 else { throw CoSimulationError("cosim.seeds", "\(spec.seeds) seeds", "write 1 or more") }
         let tuned = try rate(spec, task, clock, name: "tune")
+        guard isWanted else { throw Self.interrupted }
         let trajectories = try replicates(spec, task, clock, tuned.rate, name: "run")
         var result = CosimResult(
             trajectories, spec: spec,
             task: .init(parameters: task.parameterCount, tokensPerSample: task.tokensPerSample, floor: task.floor),
             wire: try scale(task), rate: tuned)
-        if spec.comparesWithSynchronous {
-            var reference = spec
-            reference.method = .synchronous()
-            reference.codec = nil
-            // It is given what the method needed: the same steps at least, to have come as far.
+        if spec.comparesWithSynchronous, isWanted, let reference = reference(for: trajectories, task) {
+            if spec.method == .synchronous(), spec.codec == nil, spec.rate.peak == nil {
+                // It is what it would be compared with.
+                result.compare(with: trajectories, of: trajectories, rate: tuned, targetLoss: spec.stop.targetLoss)
+                return result
+            }
             let plain = try rate(reference, task, referenceClock ?? clock, name: "tune-reference")
-            let own = try replicates(reference, task, referenceClock ?? clock, plain.rate, name: "reference")
-            result.compare(with: own, of: trajectories, rate: plain)
+            let own = isWanted ? try replicates(reference, task, referenceClock ?? clock, plain.rate, name: "reference") : []
+            if own.count == trajectories.count, own.allSatisfy(\.isComplete) {
+                result.compare(with: own, of: trajectories, rate: plain, targetLoss: spec.stop.targetLoss)
+            }
         }
         return result
+    }
+
+    /// Tuned synchronous training without compression that may train as many samples as the method did; twice as many where a loss is to be
+    /// reached, as the method may be the better one. Nil where the method reached no such loss.
+    private func reference<Scalar: TrainingScalar>(for own: [Trajectory], _ task: any LearningTask<Scalar>) -> CosimSpec? {
+        var reference = spec
+        reference.method = .synchronous()
+        reference.codec = nil
+        reference.rate.peak = nil
+        let trained = own.compactMap { $0.points.last?.tokens }.max() ?? 0
+        let steps = trained / Double(max(1, spec.workers * spec.batch * task.tokensPerSample))
+        if let target = spec.stop.targetLoss {
+            guard own.contains(where: { $0.first(below: target) != nil }) else { return nil }
+            reference.stop.most = min(max(1, Int((2 * steps).rounded(.up))), 1_000_000_000)
+        } else {
+            reference.stop.most = max(1, Int(steps.rounded(.up)))
+        }
+        reference.stop.seconds = nil
+        // Its steps are others' than the method's updates.
+        reference.evaluate = nil
+        reference.scaleWarmup(from: spec.stop.most)
+        return reference
+    }
+
+    /// Asks whether the caller still wants an answer.
+    private var isWanted: Bool { progress(0, 0) }
+    private static var interrupted: CoSimulationError {
+        CoSimulationError("cosim.rate", "interrupted while the rate was searched for", "start again, or write a rate")
     }
 
     private func scale<Scalar: TrainingScalar>(_ task: any LearningTask<Scalar>) throws(CoSimulationError) -> CosimResult.Wire {
@@ -66,7 +99,7 @@ public struct CosimStudy: Sendable {
         let counter = ProgressCounter(of: spec.seeds * spec.stop.most, progress)
         let one = simulation
         do {
-            return try concurrentMap(spec.seeds, jobs: side) { index in
+            return try parallelMap(trying: Array(0..<spec.seeds), jobs: side) { index in
                 let seed = spec.seed &+ UInt64(index)
                 let key = "\(name)-\(seed)"
                 var last = 0
@@ -98,17 +131,19 @@ public struct CosimStudy: Sendable {
             let halving = try SuccessiveHalving(least: max(1, spec.stop.most / 9), most: spec.stop.most)
             let result = try tune(estimator, halving: halving, trials: spec.tuning.trials) { values, steps in
                 var trial = spec
-                trial.stop = StopRule(steps: steps, seconds: spec.stop.seconds)
-                trial.evaluate = max(1, steps / 10)
+                guard isWanted else { throw Self.interrupted }
+                trial.stop = StopRule(steps: steps, seconds: spec.stop.seconds, targetLoss: spec.stop.targetLoss)
+                trial.evaluate = spec.stop.targetLoss == nil ? max(1, steps / 10) : nil
+                trial.scaleWarmup(from: spec.stop.most)
                 trial.seeds = spec.tuning.seeds
                 // Seeds of their own, so that nothing is tuned to the noise it is judged by.
                 trial.seed = spec.seed &+ 1_000_000
                 var own = self
                 own.store = nil
-                own.progress = { _, _ in true }
+                own.progress = { _, _ in isWanted }
                 let runs = try own.replicates(trial, task, clock, values[0], name: name)
                 spent += runs.reduce(0) { $0 + $1.seconds }
-                return runs.reduce(0) { $0 + $1.lateLoss } / Double(runs.count)
+                return runs.reduce(0) { $0 + $1.score(spec.stop.targetLoss) } / Double(runs.count)
             }
             guard let best = result.best else {
                 throw CoSimulationError("cosim.rate", "no rate of \(spec.tuning.trials) trials gave a finite loss", "write a rate")

@@ -33,6 +33,11 @@ public struct ProxySpec: Sendable, Equatable {
     /// Of the task itself: its teacher, chain or held-out samples.
     public var seed: UInt64 = 0
 
+    public var hasExperts: Bool {
+        if case .gpt(_, _, _, _, let experts, _)? = model { return experts != nil }
+        return false
+    }
+
     public init(task: Task, model: Model? = nil) {
         self.task = task
         self.model = model

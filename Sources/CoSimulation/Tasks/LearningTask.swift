@@ -24,6 +24,9 @@ public protocol LearningTask<Scalar>: Sendable {
     func loss(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double
     /// What a sample takes and counts at `progress`, relative to a whole one: its computing, and its tokens.
     func share(at progress: Double) -> (work: Double, tokens: Double)
+    /// Load of the busiest expert over the mean, as held-out samples are routed; nil for models without experts.
+    /// - Throws: `TrainingError` where the parameters do not fit.
+    func expertImbalance(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double?
     /// Mean square of the parameters; nil where it says nothing.
     func secondMoment(_ parameters: [Tensor<Scalar>]) -> Double?
 }
@@ -31,6 +34,7 @@ public protocol LearningTask<Scalar>: Sendable {
 extension LearningTask {
     public var tokensPerSample: Int { 1 }
     public func share(at progress: Double) -> (work: Double, tokens: Double) { (1, 1) }
+    public func expertImbalance(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double? { nil }
     public func secondMoment(_ parameters: [Tensor<Scalar>]) -> Double? { nil }
     public var parameterCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
     var zeroGradient: [[Scalar]] { shapes.map { [Scalar](repeating: 0, count: $0.reduce(1, *)) } }

@@ -52,6 +52,11 @@ public struct ModelTask<M: Model, B: Backend>: LearningTask where B.Scalar: Trai
     }
 
     public func loss(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double { try model.loss(parameters, heldOut, on: backend) }
+
+    public func expertImbalance(_ parameters: [Tensor<Scalar>]) throws(TrainingError) -> Double? {
+        guard let gpt = model as? GPT, let batch = heldOut as? GPT.Batch else { return nil }
+        return try gpt.expertImbalance(parameters, batch, on: backend)
+    }
 }
 
 extension ModelTask where M == MLP {

@@ -7,12 +7,12 @@ public struct CheckpointSize: Sendable, Hashable {
     public let bytes: Double
     private let job: Job
 
-    /// Parameters in the format that is computed in, their master copy and the optimizer's own state, as its rule keeps it.
+    /// Parameters that train in the format that is computed in, their master copy and the optimizer's own state, as its rule keeps it.
     ///
     /// AdamW in bf16 keeps 14 bytes a parameter: BLOOM's 176 B make 2.46 TB (its chronicle says 2.3).
     public init(_ job: Job) {
         let computed: Double = job.precision.compute == .fp32 || job.precision.compute == .tf32 ? 0 : 2
-        bytes = Double(job.model.parameters.trained) * (computed + 4 + job.stateBytesPerParameter)
+        bytes = job.trainedParameters * (computed + 4 + job.stateBytesPerParameter)
         self.job = job
     }
 

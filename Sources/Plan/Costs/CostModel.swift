@@ -150,6 +150,7 @@ public struct CostModel: Sendable {
                 piece.count(time, as: estimate.evidence)
                 piece.flops = Self.flops(op)
                 if case .attention = op.work, op.pass == .forward { cost.core += piece }
+                if case .gemm(let gemm) = op.work, gemm.grouped, op.pass == .forward { cost.grouped += piece }
             }
             switch op.pass {
             case .forward:

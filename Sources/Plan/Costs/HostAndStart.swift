@@ -27,9 +27,13 @@ extension CostModel {
         return constants[.blockingSends] * 1e-3 * power(Double(deployment.layout.tensor), constants[.blockingGrowth])
     }
 
-    /// Host seconds of updating the tensors of these units one by one.
-    func updateStart(_ units: [StageWork.Unit]) -> Double {
+    /// Host seconds of updating the tensors of these units one by one; of adapters, two for each layer that has one.
+    func updateStart(_ units: [StageWork.Unit], adapters: LowRankAdapters? = nil) -> Double {
         guard constants[.optimizerTensor] > 0 else { return 0 }
+        if let adapters {
+            let tensors = units.reduce(0) { sum, unit in adapters.matrices(unit, of: deployment).reduce(sum) { $0 + 2 * $1.count } }
+            return Double(tensors) * constants[.optimizerTensor] * 1e-3
+        }
         let experts = Double(max(1, deployment.layout.expert))
         var tensors = 0.0
         for unit in units {

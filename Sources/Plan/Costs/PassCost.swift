@@ -49,6 +49,8 @@ struct LayerCost: Sendable {
     var recomputeKernels = 0.0
     /// Attention core of the forward pass, compute seconds, squares and FLOPs.
     var core = PassCost()
+    /// Grouped products of the forward pass.
+    var grouped = PassCost()
     /// Memory-bound kernels of the forward pass, and gathers over the tensor group.
     var elementwise = PassCost()
 }

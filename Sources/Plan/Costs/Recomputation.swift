@@ -18,7 +18,8 @@ struct Recomputation {
         if case .modules(let chosen) = policy { chosen } else { [] }
     }
 
-    /// Every second matrix product is kept, and the attention core and the results of reductions; all else is done again (torchtitan's op-level policy).
+    /// Every second matrix product is kept, and the attention core and the results of reductions; all else, grouped products of experts too, is done again
+    /// (torchtitan's op-level policy).
     private var takesHalf: Bool { policy == .selective && behaviour.selective == .half }
 
     /// Whether the backward pass sends again what a forward op sends; `full`: its layer is recomputed as a whole.
@@ -41,7 +42,8 @@ struct Recomputation {
         if case .modules = policy { return (Self.again(cost.recompute), cost.recomputeKernels) }
         guard policy == .selective else { return (PassCost(), 0) }
         if takesHalf {
-            let light = cost.elementwise
+            var light = cost.elementwise
+            light += cost.grouped
             let products = cost.forward.seconds[.forward] - cost.core.seconds[.forward] - light.seconds[.forward]
             var again = PassCost()
             again.seconds = light.seconds
@@ -50,7 +52,7 @@ struct Recomputation {
             again.overlapped = light.overlapped
             let squares = cost.forward.squares - cost.core.squares - light.squares
             again.squares = light.squares + squares * selectiveShare
-            again.flops = (cost.forward.flops - cost.core.flops) * selectiveShare
+            again.flops = cost.grouped.flops + (cost.forward.flops - cost.core.flops - cost.grouped.flops) * selectiveShare
             return (again, cost.forwardKernels * 0.75)
         }
         // Fused attention keeps no scores, so there is nothing to select.

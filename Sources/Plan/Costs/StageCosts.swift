@@ -63,8 +63,10 @@ public struct StageCosts: Sendable {
         hop = Self.hop(job, model)
         let sync = job.layout.pipeline > 1 ? Self.pipelineExposure(hop: hop, model: model) : ActivitySeconds()
         let full = work.fullLayers(job)
+        let forwards = Double(1 + training.passes.count)
         let demand = job.optimizerDemand
         let offload = HostCosts(job, model)
+        let leaving = ActivationOffload(job)
         for (stage, units) in work.stages.enumerated() {
             var sum = Sum()
             var repeated = full[stage]
@@ -74,32 +76,41 @@ public struct StageCosts: Sendable {
                     repeated -= 1
                     isFull = true
                 }
-                sum.add(costs[unit], again: recomputation.cost(of: costs[unit], full: isFull))
+                sum.add(costs[unit], again: recomputation.cost(of: costs[unit], full: isFull), forwards: forwards)
             }
             var passes = sum.passes(model.timings, waiting: model.blockingPerLayer * Double(work.stageLayers[stage]))
             passes.forward.seconds += sync
             passes.backward.seconds += sync
             if model.behaviour.copiesGradients {
                 // 16-bit gradients are read and added into fp32 ones: 2 + 4 + 4 bytes a parameter.
-                let copy = model.timings.memorySeconds(work.parameters[stage].total * 10) * constants[.gradientCopy]
+                let copy = model.timings.memorySeconds(work.parameters[stage].trained.total * 10) * constants[.gradientCopy]
                 passes.backward.seconds[.other] += copy
             }
+            leaving?.add(leaving?.seconds(units.map { work.units[$0] }) ?? 0, to: &passes)
             stages.append(passes)
             self.data.append(DataTraffic(data(work.parameters[stage])))
             let shard = job.layout.zero >= 1 ? Double(job.replicas) : 1
-            let start = model.updateStart(units.map { work.units[$0] })
-            let update = demand.seconds(parameters: work.parameters[stage].total, shard: shard, model: model)
-            let codec = job.training.compression?.kernelSeconds(work.parameters[stage], model: model) ?? 0
+            let trained = work.parameters[stage].trained
+            let start = model.updateStart(units.map { work.units[$0] }, adapters: training.adapters)
+            let update = demand.seconds(parameters: trained.total, shard: shard, model: model)
+            let codec = job.training.compression?.kernelSeconds(trained, model: model) ?? 0
             optimizer.append((update * constants[.optimizer] + start + codec) * constants[.degradation])
             if let offload {
                 host.append(offload.traffic(work.parameters[stage]))
-                optimizer[stage] = host[stage].step
+                // What stays is updated on the device first.
+                optimizer[stage] = host[stage].step + (1 - job.layout.offloadShare) * optimizer[stage]
             }
         }
         for (unit, cost) in costs.enumerated() {
             var sum = Sum()
-            sum.add(cost, again: recomputation.cost(of: cost, full: work.isLayer(unit) && (full.max() ?? 0) > 0))
-            units.append(sum.passes(model.timings, waiting: 0))
+            let isFull = work.isLayer(unit) && (full.max() ?? 0) > 0
+            sum.add(cost, again: recomputation.cost(of: cost, full: isFull), forwards: forwards)
+            var passes = sum.passes(model.timings, waiting: 0)
+            if let leaving, work.isLayer(unit) {
+                let all = Double(max(1, work.stageLayers.max() ?? 1))
+                leaving.add(leaving.seconds([work.units[unit]]) * min(1, Double(job.layout.offloadLayers ?? .max) / all), to: &passes)
+            }
+            units.append(passes)
             unitData.append(DataTraffic(data(work.unitParameters[unit])))
             if let offload { unitHost.append(offload.traffic(work.unitParameters[unit])) }
         }
@@ -123,7 +134,7 @@ public struct StageCosts: Sendable {
         for stage in work.stages.indices {
             var (small, large) = (0.0, 0.0)
             for unit in work.stages[stage] {
-                var rest = work.unitParameters[unit].dense
+                var rest = work.unitParameters[unit].trained.dense
                 for op in work.ops[unit] where op.pass == .weightGradient {
                     guard case .gemm(let gemm) = op.work else { continue }
                     let elements = Double(gemm.m) * Double(gemm.n) * Double(gemm.count)
@@ -182,12 +193,13 @@ private struct Sum {
     var backwardKernels = 0.0
     var weightKernels = 0.0
 
-    mutating func add(_ cost: LayerCost, again: (cost: PassCost, kernels: Double)) {
-        forward += cost.forward
+    /// - Parameter forwards: forward passes of a micro-batch; one of them trains.
+    mutating func add(_ cost: LayerCost, again: (cost: PassCost, kernels: Double), forwards: Double) {
+        forward += cost.forward * forwards
         backward += cost.backward
         backward += again.cost
         weight += cost.weight
-        forwardKernels += cost.forwardKernels
+        forwardKernels += cost.forwardKernels * forwards
         backwardKernels += cost.backwardKernels + again.kernels
         weightKernels += cost.weightKernels
     }

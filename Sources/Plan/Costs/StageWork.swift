@@ -17,11 +17,19 @@ public struct StageWork: Sendable {
         public var dense = 0.0
         /// Routed experts, replicated over fewer ranks.
         public var expert = 0.0
+        /// Of both, what receives no gradient.
+        public var frozen = FrozenWeights()
+        /// Gathers of a step over those of one forward and one backward pass, where parameters are gathered for each pass.
+        public var gatherFactor = 1.0
         public init(dense: Double = 0, expert: Double = 0) { (self.dense, self.expert) = (dense, expert) }
         public var total: Double { dense + expert }
+        /// What receives gradients.
+        public var trained: LocalParameters { LocalParameters(dense: dense - frozen.dense, expert: expert - frozen.expert) }
         static func += (a: inout Self, b: Self) {
             a.dense += b.dense
             a.expert += b.expert
+            a.frozen += b.frozen
+            a.gatherFactor = max(a.gatherFactor, b.gatherFactor)
         }
     }
 
@@ -67,12 +75,14 @@ public struct StageWork: Sendable {
         self.stages = stages
         self.stageLayers = stageLayers
         ops = units.map { unit in
-            switch unit {
-            case .embedding: model.embedding(sharding: sharding).ops
-            case .layer(let variant): model.layer(variant, sharding: sharding).ops
-            case .prediction: model.multiTokenPrediction(sharding: sharding).ops
-            case .head: model.head(sharding: sharding).ops
-            }
+            let base =
+                switch unit {
+                case .embedding: model.embedding(sharding: sharding).ops
+                case .layer(let variant): model.layer(variant, sharding: sharding).ops
+                case .prediction: model.multiTokenPrediction(sharding: sharding).ops
+                case .head: model.head(sharding: sharding).ops
+                }
+            return job.trainedOps(base, of: unit)
         }
         let local = units.map { Self.parameters(of: $0, job: job) }
         unitParameters = local
@@ -82,7 +92,11 @@ public struct StageWork: Sendable {
             var sum = LocalParameters()
             for unit in own { sum += local[unit] }
             // The last rank of a pipeline holds its own copy of a tied table.
-            if splitsTie, stage == stages.count - 1 { sum.dense += Double(model.vocab * model.hidden) / Double(job.layout.weightCuts) }
+            if splitsTie, stage == stages.count - 1 {
+                let table = Double(model.vocab * model.hidden) / Double(job.layout.weightCuts)
+                sum.dense += table
+                TrainedWeights(job).add(table, of: .head, to: &sum.frozen)
+            }
             return sum
         }
     }
@@ -120,7 +134,7 @@ public struct StageWork: Sendable {
         stages.indices.map { stage in
             let most = max(1, min(stages[stage].count, 16))
             guard job.layout.bucketing == .fixed else { return most }
-            let bytes = parameters[stage].total * job.deployment.reduceBytes(behaviour)
+            let bytes = parameters[stage].trained.total * job.deployment.reduceBytes(behaviour)
             let buckets = (bytes / Double(max(1, job.layout.bucket.count))).rounded(.up)
             return max(1, min(most, buckets < 16 ? Int(buckets) : 16))
         }
@@ -130,10 +144,20 @@ public struct StageWork: Sendable {
         let count = job.model.parameters
         let tensor = Double(job.layout.weightCuts)
         let experts = Double(max(1, job.layout.expert * job.layout.expertTensor))
+        let trained = TrainedWeights(job)
         var local = LocalParameters()
+        func add(_ count: Double, _ part: ModelParts) {
+            local.dense += count
+            trained.add(count, of: part, to: &local.frozen)
+        }
         func add(_ layer: ParameterCount.Layer) {
-            local.dense += Double(layer.attention + layer.mlp + layer.sharedExperts) / tensor + Double(layer.norms + layer.router)
+            add(Double(layer.attention) / tensor, .attention)
+            add(Double(layer.mlp) / tensor, .mlp)
+            add(Double(layer.sharedExperts) / tensor, .experts)
+            add(Double(layer.norms), .norms)
+            add(Double(layer.router), .router)
             local.expert += Double(layer.experts) / experts
+            trained.add(Double(layer.experts) / experts, of: .experts, isExpert: true, to: &local.frozen)
         }
         if case .resnet = job.model.kind {
             // A CNN is cut over data only; its blocks are counted evenly, which matters to no total.
@@ -146,14 +170,21 @@ public struct StageWork: Sendable {
             return local
         }
         switch unit {
-        case .embedding: local.dense = Double(count.embedding) / tensor + Double(count.positions)
+        case .embedding: add(Double(count.embedding) / tensor + Double(count.positions), .embedding)
         case .layer(let variant): add(variant.kind == .moe ? count.perMoELayer : count.perDenseLayer)
         case .prediction:
             let modules = Double(max(1, job.model.mtpLayers))
             let layer = job.model.moe == nil ? count.perDenseLayer : count.perMoELayer
             add(layer)
-            local.dense += max(0, Double(count.mtp) / modules - Double(layer.total)) / tensor
-        case .head: local.dense = Double(count.head + count.taskHeads) / tensor + Double(count.finalNorm)
+            add(max(0, Double(count.mtp) / modules - Double(layer.total)) / tensor, .attention)
+        case .head:
+            add(Double(count.head + count.taskHeads) / tensor, .head)
+            add(Double(count.finalNorm), .norms)
+        }
+        local.gatherFactor = job.gatherFactor
+        for matrix in job.training.adapters?.matrices(unit, of: job.deployment) ?? [] {
+            let own = matrix.parameters(rank: job.training.adapters?.rank ?? 0)
+            if matrix.isRouted { local.expert += own } else { local.dense += own }
         }
         return local
     }

@@ -27,9 +27,9 @@ struct IdleKeys {
         if software.scaling != nil, !job.precision.compute.isLow || behaviour.scaling != .rowwise {
             list.append("software.scaling changes nothing here: only rowwise scales of 8-bit and 4-bit formats have a cost of their own")
         }
-        if let compiled = software.compiled {
+        if let compiled = software.compiled, behaviour.compilation == 0 {
             list.append(
-                "software.compiled \(compiled) changes nothing: the constants of \(name) are those of the runs that they were fitted to, which do not tell compiled and eager code apart"
+                "software.compiled \(compiled) changes nothing: so are the runs of \(name) that its constants were fitted to"
             )
         }
         if let engine = software.transformerEngine {

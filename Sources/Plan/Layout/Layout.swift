@@ -25,7 +25,7 @@ public enum ScheduleKind: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// Degrees and rules that cut a job over GPUs.
 public struct Layout: Sendable, Hashable {
-    public enum Offload: String, Sendable, Hashable, Codable, CaseIterable { case none, optimizer, parameters }
+    public enum Offload: String, Sendable, Hashable, Codable, CaseIterable { case none, optimizer, parameters, activations }
     /// Where offloaded state lives: in the host's memory, or on its drives with the host's memory as a buffer.
     public enum OffloadTarget: String, Sendable, Hashable, Codable, CaseIterable { case cpu, nvme }
     /// How the tensor group cuts a matrix: by columns or rows (Megatron, arXiv:1909.08053), as a square grid (Optimus, arXiv:2104.05343),
@@ -86,6 +86,12 @@ public struct Layout: Sendable, Hashable {
     public var bucket = Bytes(40_000_000)
     public var offload = Offload.none
     public var offloadTarget = OffloadTarget.cpu
+    /// Of the optimizer's state, where that is offloaded: the rest stays, with its gradients.
+    public var offloadShare = 1.0
+    /// Layers of each stage whose activations leave, where these are offloaded; nil: all.
+    public var offloadLayers: Int?
+    /// Whether optimizer state, or parameters too, live on the host.
+    public var offloadsState: Bool { offload == .optimizer || offload == .parameters }
     public var tensorAlgorithm = TensorAlgorithm.oneD
     /// Grids of `2.5d`; 1 otherwise.
     public var tensorDepth = 1

@@ -26,6 +26,7 @@ extension Job {
         }
         check.precision()
         check.compression()
+        check.trained()
         check.offloading()
         check.pools()
         if check.problems.isEmpty { check.placement() }

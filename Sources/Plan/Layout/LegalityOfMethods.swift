@@ -107,6 +107,15 @@ extension Legality {
         if !job.cluster.pools.isEmpty {
             add("layout.offload", "offloading and pools of GPUs do not go together yet", "remove one of the two")
         }
+        if layout.offloadShare < 1, layout.offload != .optimizer {
+            add("layout.offload", "a share is of the optimizer's state", "write what: optimizer, or remove share")
+        }
+        if layout.offloadLayers != nil, layout.offload != .activations {
+            add("layout.offload", "layers are those whose activations leave", "write what: activations, or remove layers")
+        }
+        if layout.offload == .activations, layout.offloadTarget == .nvme {
+            add("layout.offload", "activations on drives are not modelled", "write to: cpu")
+        }
         guard problems.isEmpty else { return }
         let estimate = MemoryEstimate(job: job)
         let perNode = Double(min(job.cluster.gpusPerNode, job.cluster.gpus)) * (estimate.stages.map(\.host).max() ?? 0)

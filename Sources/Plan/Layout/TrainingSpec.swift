@@ -64,6 +64,11 @@ public struct TrainingSpec: Sendable, Hashable {
     public var recompute = Recompute.none
     public var optimizer = OptimizerKind.adamw
     public var loss = LossKind.whole
+    /// Parts whose parameters do not train.
+    public var frozen: ModelParts = []
+    /// What trains in place of the model's own parameters; nil: these do.
+    public var adapters: LowRankAdapters?
+    public var passes = ExtraPasses()
     /// How gradients are sent between replicas; nil: as they are.
     public var compression: GradientCompression?
     public var length = Length.oneStep

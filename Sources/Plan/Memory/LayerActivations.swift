@@ -12,6 +12,8 @@ public struct LayerActivations: Sendable, Hashable {
         public var bytes: Double
         /// Part of softmax(QK^T)V between its inputs and its output: what selective recomputation drops.
         public var isAttentionCore: Bool
+        /// Made by or for the grouped products of routed experts.
+        public var isRouted = false
         /// The modules whose recomputation makes it again.
         public var modules: RecomputedModules
     }
@@ -23,6 +25,8 @@ public struct LayerActivations: Sendable, Hashable {
     private var isFused = false
 
     public var total: Double { tensors.reduce(0) { $0 + $1.bytes } }
+    /// What the grouped products of routed experts keep.
+    private var routed: Double { tensors.reduce(0) { $0 + ($1.isRouted ? $1.bytes : 0) } }
     public var attentionCore: Double { tensors.reduce(0) { $0 + ($1.isAttentionCore ? $1.bytes : 0) } }
 
     /// - Parameter isExpert: the layer has experts in place of its MLP.
@@ -31,20 +35,40 @@ public struct LayerActivations: Sendable, Hashable {
         input = shape.e * shape.h * shape.local
         isFused = shape.traits.flash
         addAttention(job, shape)
+        // Of operations that run one by one, norms: a copy in fp32 and what it is scaled from, in place of the input.
+        if shape.traits.isUnfused, job.model.norm == .rms { add("norm inputs in fp32", 2 * 4 * shape.h * shape.local) }
+        if shape.tensor > 1 { add("shards of gathered inputs", shape.traits.stack.tensorHiddenBytes * shape.h * shape.split) }
         if isExpert, let moe = job.model.moe { addExperts(moe, shape) } else { addMLP(width: Double(job.model.ffn), shape) }
+        if let adapters = job.training.adapters { addAdapters(adapters, job, isExpert: isExpert) }
+        // No gradient passes back through the layers.
+        if !job.layersNeedBackward { (tensors, input) = ([], 0) }
     }
 
-    private mutating func add(_ name: String, _ bytes: Double, core: Bool = false, from modules: RecomputedModules = []) {
+    /// The narrow product of each adapter; with dropout also what is left of its input, and the mask.
+    private mutating func addAdapters(_ adapters: LowRankAdapters, _ job: Job, isExpert: Bool) {
+        let shape = LayerShape(job)
+        for matrix in adapters.matrices(.layer(LayerVariant(kind: isExpert ? .moe : .dense)), of: job.deployment) {
+            let routed = shape.expertTokens * Double(job.model.moe?.active ?? 1) * Double(shape.expertTensor)
+            let tokens = matrix.isRouted ? routed : shape.tokens
+            let modules: RecomputedModules = matrix.part == .attention ? [] : matrix.part == .experts ? .moe : .mlp
+            add("adapter's narrow product", shape.e * Double(adapters.rank) * tokens, from: modules)
+            if adapters.dropout { add("adapter's own input and mask", (shape.e + 1) * Double(matrix.input) * tokens, from: modules) }
+        }
+    }
+
+    private mutating func add(
+        _ name: String, _ bytes: Double, core: Bool = false, routed: Bool = false, from modules: RecomputedModules = []
+    ) {
         guard bytes > 0 else { return }
         let all = core ? modules.union(.attentionCore) : modules
-        tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core, modules: all))
+        tensors.append(Tensor(name: name, bytes: bytes, isAttentionCore: core, isRouted: routed, modules: all))
     }
 
     private mutating func addAttention(_ job: Job, _ x: LayerShape) {
         let model = job.model
         let heads = Double(model.heads)
         add("attention norm input", x.e * x.h * x.local)
-        add("projection input (q, k, v)", x.linear * x.h * x.local, from: .norms)
+        if x.inputs.contains(.projection) { add("projection input (q, k, v)", x.linear * x.h * x.local, from: .norms) }
         let valueWidth: Double
         if case .mla(let queryRank, let kvRank, let rope, let nope, let value) = model.attention {
             // Down-projections and their norms are replicated over the tensor group.
@@ -66,7 +90,7 @@ public struct LayerActivations: Sendable, Hashable {
             add("query", x.e * heads * head * x.split)
             add("key", x.e * kvHeads * head * x.split)
             add("value", x.e * kvHeads * head * x.split)
-            if case .rotary = model.positions, x.traits.family == .megatron {
+            if case .rotary = model.positions, x.traits.family == .megatron, x.traits.stack.keepsView {
                 // Rotation writes new queries and keys while the value, a view, holds on to the fused projection's whole output.
                 add("fused projection held by its view", x.e * (heads + kvHeads) * head * x.split)
             }
@@ -86,7 +110,9 @@ public struct LayerActivations: Sendable, Hashable {
         // Where inputs are kept in a format of their own, the attention's output is kept once, as the projection's input.
         let isKeptOnce = job.precision.activations != nil
         add("attention output", (isKeptOnce ? x.ahead : x.e) * heads * valueWidth * x.split)
-        if x.low, x.traits.flash, !isKeptOnce { add("output projection input", x.linear * heads * valueWidth * x.split) }
+        if x.low, x.traits.flash, !isKeptOnce, x.inputs.contains(.output) {
+            add("output projection input", x.linear * heads * valueWidth * x.split)
+        }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         // Unfused: gradients of the probabilities and of the scores, both whole. Fused: gradients of q, k, v and the output.
         let unfused = 2 * x.e * heads * keys * x.split
@@ -95,11 +121,15 @@ public struct LayerActivations: Sendable, Hashable {
 
     private mutating func addMLP(width: Double, _ x: LayerShape) {
         add("MLP norm input", x.e * x.h * x.local)
-        add("MLP input", x.linear * x.h * x.local, from: .norms)
+        if x.inputs.contains(.up) { add("MLP input", x.linear * x.h * x.local, from: .norms) }
         let projections: Double = x.gated ? 2 : 1
         add("activation input", x.ahead * projections * width * x.split, from: .mlp)
-        if x.traits.stack.keepsGate, x.gated { add("activated gate", x.e * width * x.split, from: [.activation, .mlp]) }
-        add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp])
+        if x.traits.stack.keepsGate || x.traits.isUnfused, x.gated {
+            add("activated gate", x.e * width * x.split, from: [.activation, .mlp])
+        }
+        // x / 2, x / sqrt 2 and 1 + erf: two of the three are kept beside the function's input and output.
+        if x.traits.isUnfused, !x.gated { add("steps of the activation function", 2 * x.e * width * x.split, from: [.activation, .mlp]) }
+        if x.inputs.contains(.down) { add("down-projection input", x.linear * width * x.split, from: [.activation, .mlp]) }
         if x.traits.dropout { add("residual dropout mask", x.h * x.local) }
         workspace = max(workspace, x.e * (projections + 1) * width * x.split + x.e * x.h * x.tokens)
     }
@@ -107,7 +137,7 @@ public struct LayerActivations: Sendable, Hashable {
     /// Experts see every token `active` times; all-to-all only exchanges which, so a balanced rank holds as many as it sent.
     private mutating func addExperts(_ moe: Architecture.MoE, _ x: LayerShape) {
         add("MLP norm input", x.e * x.h * x.local)
-        add("router input", x.e * x.h * x.local, from: .norms)
+        if !x.inputs.isDisjoint(with: [.router, .expertUp]) { add("router input", x.e * x.h * x.local, from: .norms) }
         // fp32 logits and probabilities, and the routing map.
         add("router logits and map", 9 * Double(moe.experts) * x.local, from: .moe)
         let projections: Double = x.gated ? 2 : 1
@@ -115,15 +145,18 @@ public struct LayerActivations: Sendable, Hashable {
         // Within an expert-tensor group tokens are gathered and the inner width is cut.
         let routed = x.expertTokens * load
         let inner = Double(moe.ffn) / Double(x.expertTensor)
-        add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor), from: .moe)
-        add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor), from: .moe)
-        add("expert down-projection input", x.linear * inner * routed * Double(x.expertTensor), from: [.activation, .moe])
+        if x.inputs.contains(.expertUp) { add("expert inputs", x.linear * x.h * routed * Double(x.expertTensor), routed: true, from: .moe) }
+        add("expert activation input", x.ahead * projections * inner * routed * Double(x.expertTensor), routed: true, from: .moe)
+        let downInput = x.linear * inner * routed * Double(x.expertTensor)
+        if x.inputs.contains(.expertDown) { add("expert down-projection input", downInput, routed: true, from: [.activation, .moe]) }
         // For the gradient of the routing weights. Where these are applied in the activation function, as Megatron-Core's memory-efficient permutation
         // does, recomputing that gives the gradient without them.
-        add("expert outputs before weighting", x.e * x.h * routed, from: [.activation, .moe])
+        add("expert outputs before weighting", x.e * x.h * routed, routed: true, from: [.activation, .moe])
         let shared = Double(moe.sharedFFN ?? moe.shared * moe.ffn)
         add("shared expert activation input", x.ahead * projections * shared * x.split, from: .moe)
-        add("shared expert down-projection input", x.linear * shared * x.split, from: [.activation, .moe])
+        if x.inputs.contains(.expertDown) {
+            add("shared expert down-projection input", x.linear * shared * x.split, from: [.activation, .moe])
+        }
         workspace = max(workspace, x.e * ((projections + 1) * inner * Double(x.expertTensor) + x.h) * routed)
     }
 
@@ -133,8 +166,9 @@ public struct LayerActivations: Sendable, Hashable {
         case .none, .layers, .perRank, .auto: (total, 0)
         case .full: (input, total)
         case .selective where repeatsHalf:
-            // torchtitan's selective mode keeps the attention output and every second matrix product: about half of what lies inside the layer.
-            (input + (total - input) / 2, (total - input) / 2)
+            // torchtitan's selective mode keeps the attention output and every second matrix product: about half of what lies inside the layer. Grouped
+            // products are not on its list of what is kept.
+            (input + (total - input - routed) / 2, (total - input + routed) / 2)
         // A fused kernel keeps no scores and computes them again as it is: there is nothing to select (its statistics stay).
         case .selective where isFused: (total, 0)
         case .selective: (total - attentionCore, attentionCore)
@@ -160,6 +194,7 @@ struct LayerShape: Sendable {
     var gated: Bool
     /// Tokens of the micro-batch on a context rank.
     var tokens: Double
+    var tensor: Double
     /// Tokens over the tensor group: multiplies full widths whose columns are cut.
     var split: Double
     /// Tokens held where the whole width is present: cut by the tensor group with sequence parallelism only.
@@ -169,9 +204,12 @@ struct LayerShape: Sendable {
     var expertTensor: Int
     /// Parts that heads are cut into.
     var headParts: Int
+    /// Linear layers whose inputs are kept.
+    var inputs: KeptInputs
 
     init(_ job: Job) {
         traits = MemoryTraits(job)
+        inputs = KeptInputs(job)
         h = Double(job.model.hidden)
         let compute = job.precision.compute
         e = job.precision.activationBytes
@@ -188,7 +226,7 @@ struct LayerShape: Sendable {
             linear = low ? compute.bytes + scales : e
         }
         gated = job.model.activation.isGated
-        let tensor = Double(max(1, job.layout.tensor))
+        tensor = Double(max(1, job.layout.tensor))
         tokens = Double(job.training.microBatch) * Double(job.training.sequence) / Double(max(1, job.layout.context))
         split = tokens / tensor
         headParts = job.layout.tensorGrid > 0 ? job.layout.tensorGrid : max(1, job.layout.tensor)

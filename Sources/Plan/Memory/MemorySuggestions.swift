@@ -24,10 +24,16 @@ extension MemoryEstimate {
         let singles = changes(job)
         var found = evaluate(singles)
         if Set(found.map(\.keys)).count < limit {
-            let failing = singles.filter { !MemoryEstimate(job: $0.job).keepsMargin }
+            let whole = MemoryEstimate(job: job).peak
+            // A change that alone saves nothing is no half of a pair.
+            let failing = singles.filter {
+                let estimate = MemoryEstimate(job: $0.job)
+                return !estimate.keepsMargin && estimate.peak < whole
+            }
             found += evaluate(
                 failing.flatMap { first in
-                    changes(first.job).filter { $0.keys != first.keys }.map { second in
+                    let alone = MemoryEstimate(job: first.job).peak
+                    return changes(first.job).filter { $0.keys != first.keys && MemoryEstimate(job: $0.job).peak < alone }.map { second in
                         Change(keys: (first.keys + second.keys).sorted(), text: "\(first.text) and \(second.text)", job: second.job)
                     }
                 })

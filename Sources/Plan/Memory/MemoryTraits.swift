@@ -11,8 +11,15 @@ struct MemoryTraits: Sendable {
     let dropout: Bool
     /// The cross entropy works on the logits in place. Megatron-LM before FlashAttention made fp32 copies; later releases fuse it.
     let fusedLoss: Bool
+    /// Norms and activation functions run operation by operation.
+    let isUnfused: Bool
+    /// Copies of the scores that stay in the cache beside those counted.
+    let earlyScores: Double
 
     var family: StackMemory.Family { stack.family }
+
+    /// Bytes outside the allocator: contexts hold kernels and stacks for each of a chip's units, so a small device has a small one.
+    func context(_ capacity: Double) -> Double { min(stack.context, 0.1 * capacity) }
 
     init(_ job: Job) {
         stack = StackTable.memory(of: job.software.framework)
@@ -20,6 +27,8 @@ struct MemoryTraits: Sendable {
         flash = job.software.flashAttention ?? !(stack.unfusedAttention || job.cluster.accelerator.generation <= .volta)
         // The Llama family and every later recipe trains without dropout.
         dropout = stack.dropout && job.model.norm == .layer && !job.model.activation.isGated
+        isUnfused = stack.isUnfused && job.software.compiled != true
+        earlyScores = flash ? 0 : stack.scores(of: job.software.release)
         fusedLoss = stack.fusedLoss == .always || stack.fusedLoss == .withFlash && flash
     }
 

@@ -16,16 +16,28 @@ public struct DataCollectives: Sendable, Hashable {
 
     /// - Parameter compression: what the gradients pass between replicas; nil: they travel as they are.
     public init(of parameters: StageWork.LocalParameters, model: CostModel, compression: GradientCompression?) {
-        append(parameters.dense, .dataContext, model.groups.dataContext, model, compression)
-        append(parameters.expert, .expertData, model.groups.expertData, model, compression)
+        let (trained, frozen) = (parameters.trained, parameters.frozen)
+        let factor = parameters.gatherFactor
+        append(Own(trained: trained.dense, frozenBytes: frozen.denseBytes, gatherFactor: factor), .dataContext, model, compression)
+        append(Own(trained: trained.expert, frozenBytes: frozen.expertBytes, gatherFactor: factor), .expertData, model, compression)
+    }
+
+    /// What replicas of one kind share: parameters that train, and bytes of others, which are gathered only where parameters are kept in shards.
+    private struct Own {
+        var trained: Double
+        var frozenBytes: Double
+        var gatherFactor: Double
     }
 
     private mutating func append(
-        _ count: Double, _ kind: ParallelKind, _ shape: GroupShape, _ model: CostModel, _ compression: GradientCompression?
+        _ own: Own, _ kind: ParallelKind, _ model: CostModel, _ compression: GradientCompression?
     ) {
-        guard count > 0, shape.ranks > 1 else { return }
+        let count = own.trained
+        let shape = kind == .expertData ? model.groups.expertData : model.groups.dataContext
+        guard count > 0 || own.frozenBytes > 0, shape.ranks > 1 else { return }
         let zero = model.deployment.layout.zero
-        let weights = count * model.deployment.precision.activationBytes
+        let updated = count * model.deployment.precision.activationBytes
+        let weights = zero >= 3 ? (updated + own.frozenBytes) * own.gatherFactor : updated
         if let compression {
             for one in compression.collectives(elements: count, ranks: shape.ranks, of: model.deployment) {
                 reduce.append(model.data(one.operation, .group(kind), one.bytes, shape))

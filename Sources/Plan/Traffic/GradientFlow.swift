@@ -36,7 +36,7 @@ public struct GradientFlow: Sendable, Hashable {
     public init(job: Job, behaviour: StackBehaviour) {
         let layout = job.layout
         hasReplicas = job.replicas > 1
-        offloads = layout.offload != .none && job.cluster.host != nil
+        offloads = layout.offloadsState && job.cluster.host != nil
         fetches = layout.offload == .parameters && offloads
         offloadsEveryPass = offloads && job.addsGradientsOnHost
         gathersByUnit = fetches || hasReplicas && (layout.zero == 3 || layout.zero == 2 && layout.pipeline == 1)
@@ -89,5 +89,5 @@ extension Job {
     }
 
     /// Offloaded gradients go to the host as they are made and are added up there: where they are sharded, or there is but one copy of the parameters.
-    public var addsGradientsOnHost: Bool { layout.offload != .none && (layout.zero >= 2 || replicas == 1) }
+    public var addsGradientsOnHost: Bool { layout.offloadsState && layout.offloadShare == 1 && (layout.zero >= 2 || replicas == 1) }
 }

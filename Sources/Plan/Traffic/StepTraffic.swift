@@ -143,7 +143,12 @@ public struct PassTraffic: Sendable {
                 guard case .communication(let communication) = op.work else { continue }
                 let isForward = op.pass == .forward
                 guard forward == isForward || isForward && recomputation.repeats(op, full: isFull) else { continue }
-                list.append(model.traffic(of: communication))
+                var traffic = model.traffic(of: communication)
+                if forward {
+                    traffic.bytes *= Double(1 + job.training.passes.count)
+                    traffic.seconds *= Double(1 + job.training.passes.count)
+                }
+                list.append(traffic)
             }
         }
         return GroupTraffic.merged(list.filter { $0.bytes > 0 && $0.seconds > 0 })

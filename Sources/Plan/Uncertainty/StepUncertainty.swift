@@ -57,10 +57,10 @@ public struct SlowState: Sendable, Hashable {
     /// Below this share of the runs it stays outside an interval of 90 %.
     static let least = 0.06
     /// Standard deviation of the logarithm of a step in this state.
-    static let spread = 0.25
+    public static let spread = 0.25
 
-    /// Nil for stacks that do not block, and inside one node.
-    init?(_ plan: Plan) {
+    /// Nil for stacks that do not block.
+    public init?(of plan: Plan) {
         let job = plan.job
         guard plan.behaviour.blockingSends else { return nil }
         let stages = job.layout.pipeline
@@ -125,7 +125,8 @@ extension Plan {
         let sigma = (residual * residual + variance + guesses).squareRoot()
         let factors = profiles.intervals[stratum] ?? profiles.intervals["known"] ?? [1, 1]
         return StepUncertainty(
-            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum, slow: SlowState(self)
+            below: sigma * (factors.first ?? 1), above: sigma * (factors.last ?? 1), unseen: unseen, stratum: stratum,
+            slow: SlowState(of: self)
         )
     }
 

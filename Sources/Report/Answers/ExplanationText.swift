@@ -13,6 +13,13 @@ extension Explanation {
             lines.append(
                 "  \(column(activity.rawValue, 22))\(column("\(significant(seconds, digits: 4)) s", 14))\(percent(seconds / total))")
         }
+        if let anchored {
+            lines += ["", "What your own runs changed (\(anchored.rows) used)"]
+            lines += anchored.shifted.map { "  \(column($0.constant, 44))x\(significant($0.from)) -> x\(significant($0.to))" }
+            if anchored.shifted.isEmpty { lines.append("  no constant moved by 1 %") }
+            lines += anchored.suspects.map { "  doubtful: \($0)" }
+            lines += anchored.silent.map { "  they say nothing about \($0)" }
+        }
         lines += ["", "What matters most: change of the step time for one standard deviation of the constant"]
         for (index, entry) in acting.prefix(5).enumerated() {
             lines.append(

@@ -7,7 +7,12 @@ import Studies
 
 extension SearchAnswer {
     private static let columns = [
-        "layout", "schedule", "micro-batch", "recompute", "ZeRO", "step s", "MFU %", "memory GB", "USD/step", "kWh/step",
+        "layout", "schedule", "micro-batch", "recompute", "ZeRO", "step s", "MFU %", "memory GB", "USD/step", "kWh/step", "tokens/s/GPU",
+        "TFLOP/s/GPU", "USD/M tokens",
+    ]
+    /// Of the same, what a table shows whose rows a terminal of 120 columns holds.
+    private static let shownColumns = [
+        "layout", "schedule", "mb", "recompute", "Z", "step s", "MFU %", "GB", "tok/s/GPU", "TF/s/GPU", "USD/M tok",
     ]
     /// Rows of a front that a page of text shows.
     private static let shown = 40
@@ -25,7 +30,15 @@ extension SearchAnswer {
             report.bill.totalUSD > 0 && report.run.steps > 0
                 ? rounded(report.bill.totalUSD / Double(report.run.steps), 4) : "-",
             report.run.steps > 0 ? rounded(report.bill.energyKWh / Double(report.run.steps), 4) : "-",
+            rounded(report.result.step.tokensPerSPerGPU, 1), rounded(report.result.step.modelTFLOPsPerGPU, 1),
+            report.bill.totalUSD > 0 ? significant(report.bill.usdPerMillionTokens) : "-",
         ]
+    }
+
+    private func shownRow(_ report: RunAnswer) -> [String] {
+        let cells = row(report)
+        let rate = report.result.step.tokensPerSPerGPU
+        return Array(cells[0..<8]) + [rounded(rate, rate < 100 ? 1 : 0), cells[11], cells[12]]
     }
 
     /// A layout in one cell.
@@ -51,9 +64,9 @@ extension SearchAnswer {
     public var text: String {
         var lines: [String] = []
         let listed = ranked.prefix(Self.shown)
-        var cells = [Self.columns] + listed.map(row)
-        if let own { cells.append(row(own)) }
-        let widths = Self.columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
+        var cells = [Self.shownColumns] + listed.map(shownRow)
+        if let own { cells.append(shownRow(own)) }
+        let widths = Self.shownColumns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
         for (index, row) in cells.enumerated() {
             let place = index == 0 ? "  #" : index <= listed.count ? String(repeating: " ", count: index < 10 ? 2 : 1) + "\(index)" : "own"
             var line = place

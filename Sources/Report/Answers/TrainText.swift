@@ -34,7 +34,7 @@ extension TrainAnswer {
                 "Waited for most", "worker \(slowest)",
                 "\(percent(result.blamed[slowest] / max(1e-300, result.blamed.reduce(0, +)))) of all waiting")
         }
-        if !result.staleness.isEmpty { add("Staleness", significant(result.meanStaleness), "mean; at most \(result.staleness.count - 1)") }
+        if result.meanStaleness > 0 { add("Staleness", significant(result.meanStaleness), "mean; at most \(result.staleness.count - 1)") }
         if let ratio = result.bytesRatio {
             add(
                 "Bytes", significant(result.bytesPerUpdate) + " an update",

@@ -6,7 +6,7 @@ import Studies
 extension RunAnswer {
     /// What the page's charts draw.
     /// - Parameter limit: spans of the timeline that are kept.
-    func pageData(limit: Int) -> JSONValue {
+    public func pageData(limit: Int) -> JSONValue {
         .object([
             ("name", .string(scenario)), ("step_s", .number(result.step.timeS.mean)), ("mfu", .number(result.step.mfu)),
             ("total_usd", .number(bill.totalUSD)), ("fits", .bool(result.memory.fits)),

@@ -66,14 +66,58 @@ public struct SweepPage: Sendable {
 
             """
         }
-        return content + "<section><h2>Figures by key</h2>\(charts)</section>" + runs
+        return content + heatMap + "<section><h2>Figures by key</h2><p class=\"remark\">Hollow: does not fit.</p>\(charts)</section>" + runs
+    }
+
+    /// Of two keys with few values: tokens a second and GPU (or what was asked) for every pair, darker where better.
+    private var heatMap: Markup {
+        let header = cells.first ?? []
+        let asked = [
+            "memory": "memory_bytes", "cost": "total_usd", "mfu": "mfu", "step_time": "step_time_s", "samples_per_s": "samples_per_s",
+        ]
+        let name = asked[response] ?? "tokens_per_s_per_gpu"
+        guard keys == 2, let column = header.firstIndex(of: name), let fits = header.firstIndex(of: "fits"), let figure = Self.figures[name]
+        else { return "" }
+        let body = cells.dropFirst().filter { $0.count == header.count }
+        func values(_ key: Int) -> [String] {
+            var seen: [String] = []
+            for row in body where !seen.contains(row[key]) { seen.append(row[key]) }
+            return seen
+        }
+        let (rows, columns) = (values(0), values(1))
+        guard rows.count * columns.count == body.count, rows.count > 1, columns.count > 1, columns.count <= 24, rows.count <= 60 else {
+            return ""
+        }
+        let numbers = body.compactMap { Double($0[column]) }
+        guard let low = numbers.min(), let high = numbers.max() else { return "" }
+        let isMoreBetter = !["memory_bytes", "total_usd", "step_time_s"].contains(name)
+        let lines = rows.map { first -> Markup in
+            let line = columns.map { second -> Markup in
+                guard let row = body.first(where: { $0[0] == first && $0[1] == second }), let value = Double(row[column]) else {
+                    return "<td class=\"none\">not possible</td>"
+                }
+                let share = high > low ? (value - low) / (high - low) : 1
+                let shade = Int((7 * (isMoreBetter ? share : 1 - share)).rounded())
+                let text = fixed(value * figure.factor, decimals: figure.decimals)
+                return row[fits] == "true" ? "<td class=\"h\(shade)\">\(text)</td>" : "<td class=\"h\(shade) out\">\(text) ✗</td>"
+            }
+            return "<tr><th scope=\"row\">\(first)</th>\(line)</tr>\n"
+        }
+        let head = columns.map { "<th scope=\"col\">\($0)</th>" as Markup }
+        return """
+            <section><h2>\(figure.title) by \(header[0]) and \(header[1])</h2>
+            <p class="remark">Darker is better; ✗ needs more memory than a GPU has.</p>
+            <div class="scroll"><table class="heat"><thead><tr><th>\(header[0]) \\ \(header[1])</th>\(head)</tr></thead><tbody>\(lines)</tbody></table></div></section>
+
+            """
     }
 
     /// Figures that a reader can read: title, factor and decimals of a column.
     private static let figures: [String: (title: String, factor: Double, decimals: Int)] = [
         "step_time_s": ("step s", 1, 4), "tokens_per_s": ("tokens/s", 1, 0), "samples_per_s": ("samples/s", 1, 2), "mfu": ("MFU %", 100, 1),
         "memory_bytes": ("memory GB", 1e-9, 1), "total_usd": ("USD", 1, 2), "speedup": ("speedup", 1, 2),
-        "efficiency": ("efficiency %", 100, 1),
+        "efficiency": ("efficiency %", 100, 1), "tokens_per_s_per_gpu": ("tokens/s/GPU", 1, 0),
+        "model_tflops_per_gpu": ("TFLOP/s/GPU", 1, 1), "usd_per_million_tokens": ("USD/M tokens", 1, 3),
     ]
 
     /// What could run with its figures, and below it what could not with the reason.
@@ -114,7 +158,14 @@ public struct SweepPage: Sendable {
             JSONValue.object([("name", .string(header[key])), ("values", .array(cells.dropFirst().map { .string($0[key]) }))])
         }
         return .object([
-            ("keys", .array(keyColumns)), ("time", column("step_time_s")), ("mfu", column("mfu")), ("response", .string(response)),
+            ("keys", .array(keyColumns)), ("time", column("step_time_s")), ("mfu", column("mfu")),
+            (
+                "fits",
+                .array(
+                    cells.dropFirst().map { row in
+                        header.firstIndex(of: "fits").map { .bool($0 < row.count && row[$0] != "false") } ?? .bool(true)
+                    })
+            ), ("response", .string(response)),
             (
                 "bars",
                 .array(bars.map { .object([("key", .string($0.key)), ("first", .number($0.first)), ("total", .number($0.total))]) })

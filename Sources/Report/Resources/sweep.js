@@ -5,11 +5,11 @@ function overKey(figures, scale, title, show) {
     const numbers = key.values.map(text => parseFloat(text));
     const isNumeric = numbers.every(Number.isFinite);
     const words = [...new Set(key.values)];
-    const points = key.values.map((text, index) => ({ x: isNumeric ? numbers[index] : words.indexOf(text), y: page[figures][index] === null ? null : page[figures][index] * scale, text })).filter(point => point.y !== null);
+    const points = key.values.map((text, index) => ({ fits: page.fits[index], x: isNumeric ? numbers[index] : words.indexOf(text), y: page[figures][index] === null ? null : page[figures][index] * scale, text })).filter(point => point.y !== null);
     if (!points.length) return null;
-    return { type: "scatter", data: { datasets: [{ data: points, backgroundColor: color("forward"), borderColor: color("forward"), pointRadius: 3.5, pointHoverRadius: 6 }] },
+    return { type: "scatter", data: { datasets: [{ data: points, backgroundColor: points.map(point => point.fits ? color("forward") : "transparent"), borderColor: points.map(point => color(point.fits ? "forward" : "poor")), borderWidth: 1.5, pointRadius: 3.5, pointHoverRadius: 6 }] },
       options: options({ x: axis(key.name, isNumeric ? { ticks: { maxRotation: 0 } } : { min: -.5, max: words.length - .5, ticks: { stepSize: 1, autoSkip: false, callback: value => words[value] ?? "" } }), y: axis(title, { beginAtZero: true }) },
-        { tooltip: tip(c => key.name + " = " + c.raw.text + ": " + show(c.raw.y)) }) };
+        { tooltip: tip(c => key.name + " = " + c.raw.text + ": " + show(c.raw.y) + (c.raw.fits ? "" : ", does not fit")) }) };
   };
 }
 builders.sweepTime = overKey("time", 1, "seconds a step", seconds);

@@ -8,10 +8,16 @@ extension RunAnswer {
         // A run that cannot be is no measure for the others.
         let first = reports.first { $0.result.memory.fits } ?? top
         let isTop = top.result.memory.fits || first.scenario == top.scenario
-        let columns = ComparisonColumn.all(reports)
-        let widths = columns.map { column in
+        func width(_ column: ComparisonColumn) -> Int {
             max(column.title.count, reports.map { column.text($0, first).count }.max() ?? 0) + column.margin.count
         }
+        var columns = ComparisonColumn.all(reports)
+        // Where names would have no room, what can be worked out from the rest goes, the last first.
+        let wanted = min(30, reports.map { printable($0.scenario).count }.max() ?? 12)
+        while columns.reduce(2 + wanted, { $0 + width($1) + 2 }) > style.width, let least = columns.lastIndex(where: \.isDerived) {
+            columns.remove(at: least)
+        }
+        let widths = columns.map(width)
         let name = min(
             max(12, reports.map { printable($0.scenario).count }.max() ?? 12), max(12, style.width - widths.reduce(0) { $0 + $1 + 2 } - 2))
         let header = "  " + padded("run", name) + zip(columns, widths).map { "  " + rightAligned($0.title + $0.margin, $1) }.joined()
@@ -45,6 +51,8 @@ struct ComparisonColumn: Sendable {
     var print: @Sendable (Double) -> String
     /// Whether the figure is printed over the first run's.
     var isRatio = false
+    /// Whether it follows from the other columns and the number of GPUs.
+    var isDerived = false
 
     /// Room for the star.
     var margin: String { better == .neither ? "" : "  " }
@@ -76,12 +84,24 @@ struct ComparisonColumn: Sendable {
             columns.append(
                 ComparisonColumn(title: "samples/s", better: .more, value: { $0.result.step.samplesPerS }, print: { counted($0) }))
         }
+        if reports.allSatisfy({ $0.job.training.sequence > 1 }) {
+            columns.append(
+                ComparisonColumn(
+                    title: "tok/s/GPU", better: .more, value: { $0.result.step.tokensPerSPerGPU }, print: { counted($0) }, isDerived: true))
+        }
+        columns.append(
+            ComparisonColumn(
+                title: "TF/s/GPU", better: .more, value: { $0.result.step.modelTFLOPsPerGPU }, print: { significant($0) }, isDerived: true))
         columns.append(ComparisonColumn(title: "memory", better: .less, value: { $0.result.memory.peak }, print: { gigabytes($0) }))
         if reports.contains(where: \.job.hasLength) {
             columns.append(ComparisonColumn(title: "wall clock", better: .less, value: { $0.run.wallClockS }, print: { time($0) }))
         }
         if reports.contains(where: { $0.bill.totalUSD > 0 }) {
             columns.append(ComparisonColumn(title: "cost", better: .less, value: { $0.bill.totalUSD }, print: { dollars($0) }))
+            columns.append(
+                ComparisonColumn(
+                    title: "USD/M tok", better: .less, value: { $0.bill.usdPerMillionTokens }, print: { significant($0, digits: 3) },
+                    isDerived: true))
         }
         return columns
     }

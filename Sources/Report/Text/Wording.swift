@@ -102,7 +102,24 @@ extension Job {
         let tokens = training.sequence > 1 ? " x \(grouped(training.sequence)) tokens" : ""
         return
             "\(samples)\(tokens), micro-batch \(training.microBatch) (\(grouped(microBatches)) a step), \(precision.compute.rawValue), "
-            + training.optimizer.rawValue
+            + training.optimizer.rawValue + trainedInWords
+    }
+
+    /// What trains, where it is not the whole model, and the passes beside.
+    private var trainedInWords: String {
+        var words = ""
+        if let adapters = training.adapters {
+            let base = adapters.base == .bf16 ? "" : " over \(adapters.base.rawValue)"
+            words += ", LoRA of rank \(adapters.rank)\(base)"
+        }
+        if training.adapters != nil || !training.frozen.isEmpty {
+            words +=
+                " (\(significant(trainedParameters * 1e-6)) M of \(significant(Double(model.parameters.trained) * 1e-6)) M parameters train)"
+        }
+        let passes = training.passes
+        if passes.reference > 0 { words += ", \(passes.reference) reference \(passes.reference == 1 ? "pass" : "passes")" }
+        if passes.policy > 0 { words += ", \(passes.policy) more forward \(passes.policy == 1 ? "pass" : "passes")" }
+        return words
     }
 
     var machinesInWords: String {

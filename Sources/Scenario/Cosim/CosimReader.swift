@@ -27,8 +27,9 @@ struct CosimReader {
         }
         var draft = CosimSection.Draft()
         CosimSection.section.read(section, into: &draft, &reader)
-        let target = readTarget(name)
+        var target = readTarget(name)
         let training = readTraining()
+        if let compression = training.compression { target?.job.training.compression = compression }
         let conditions = self.section("conditions").map { ConditionsSection.read($0, &reader).conditions } ?? Conditions()
         let settings = self.section("simulate").map { SimulateSection.read($0, &reader) } ?? SimulationSettings()
         guard reader.errors.isEmpty, let proxy = proxy(draft) else { return nil }
@@ -54,7 +55,10 @@ struct CosimReader {
             return nil
         }
         var whole = ScenarioReader(library: .standard)
-        let scenario = whole.read(tree, name: name)
+        var job = tree
+        // A job's gradients travel in one format; here `precision.reduce` is that of the plain training which compression is compared with.
+        if job.entry(at: ["training", "precision", "reduce"]) != nil { job.remove(["training", "compression"]) }
+        let scenario = whole.read(job, name: name)
         for error in whole.errors { reader.report(Place(error), error.keyPath, error.reason, error.suggestion) }
         return scenario
     }
@@ -180,7 +184,11 @@ struct CosimReader {
         var spec = request.spec
         let isQuadratic = draft.task.kind == .noisyQuadratic
         spec.workers = (draft.workers ?? nil) ?? request.target?.job.data ?? 1
-        if draft.workers ?? nil == nil, request.target == nil {
+        let isFederated = if case .federated = request.synchronization.method { true } else { false }
+        if isFederated, let workers = draft.workers ?? nil {
+            request.remarks.append("cosim.workers: \(workers) has no effect: the clients of training.synchronization are the workers")
+        }
+        if draft.workers ?? nil == nil, request.target == nil, !isFederated {
             request.remarks.append("cosim.workers is not given and there is no target: 1")
         }
         spec.batch = draft.batch

@@ -6,6 +6,7 @@ struct MergedDocument {
     private var chain: [String] = []
     /// The same files as they were named.
     private var files: [String] = []
+    private var mayReadFiles = true
     private static let chainLimit = 20
 
     /// - Throws: what is wrong with any file of the chain, at its place there or at the `extends` that names it.
@@ -17,9 +18,11 @@ struct MergedDocument {
         return try document.whole(YAMLDocument.parse(source.text, file: path))
     }
 
-    static func load(yaml: String, file: String) throws(ScenarioErrors) -> Tree {
+    /// - Parameter mayReadFiles: whether other files may be extended.
+    static func load(yaml: String, file: String, mayReadFiles: Bool = true) throws(ScenarioErrors) -> Tree {
         var document = MergedDocument()
-        document.chain = [identity(file)]
+        document.mayReadFiles = mayReadFiles
+        if mayReadFiles { document.chain = [identity(file)] }
         guard yaml.utf8.count <= SourceText.scenarioLimit else {
             throw ScenarioErrors([
                 ScenarioError(
@@ -48,6 +51,7 @@ struct MergedDocument {
                     file: place.file, line: place.line, column: place.column, keyPath: "extends", reason: reason, suggestion: advice)
             ])
         }
+        guard mayReadFiles else { throw fault("no file is read here", "write the keys of that file into this text") }
         guard case .scalar(let name, _) = entry.value.content, !name.isEmpty else {
             throw fault("the name of one file is expected", "write extends: base.yaml")
         }

@@ -29,6 +29,7 @@ enum MeasuredRow {
         let assumed = Set((cells.text("assumed") ?? "").split(separator: ";").map { String($0).trimmingSpaces })
         run.open = assumed.union(["zero", "recompute"].filter { cells.text($0) == nil })
         run.isExcluded = cells.flag("outlier") ?? false
+        run.memoryMeasure = cells.choice("memory_measure", MemoryMeasure.self) ?? StackTable.printed(by: run.source)
         guard cells.errors.isEmpty else {
             run.reason = cells.errors.map { "\($0.keyPath): \($0.reason)" }.joined(separator: "; ")
             run.warnings = cells.warnings
@@ -205,6 +206,7 @@ enum MeasuredRow {
         case RecomputeName.none?: break
         case nil: cells.remark("recompute is unknown: none is taken")
         }
+        if let chunks = cells.integer("loss_chunks", 1...1_000_000), chunks > 1 { training.loss = .chunks(chunks) }
         if let name = cells.text("optimizer") {
             let word = ["sgd-momentum": "momentum", "adamw-8bit": "adam-8bit", "adam-fused": "adam"][name] ?? name
             if let kind = OptimizerKind(rawValue: word) {
@@ -215,7 +217,21 @@ enum MeasuredRow {
         } else if isCNN {
             training.optimizer = .momentum
         }
+        training.adapters = adapters(&cells)
         return training
+    }
+
+    /// `lora` or `qlora`, with the rank behind a dash: on all linear layers.
+    private static func adapters(_ cells: inout MeasuredCells) -> LowRankAdapters? {
+        guard let text = cells.text("adapters")?.lowercased(), text != "none" else { return nil }
+        let parts = text.split(separator: "-", maxSplits: 1)
+        guard let kind = parts.first, kind == "lora" || kind == "qlora" else {
+            cells.remark("adapters \(text) is none of lora-16, qlora-16, none: all parameters are taken to train")
+            return nil
+        }
+        let rank = parts.count > 1 ? Int(parts[1]).flatMap { (1...65_536).contains($0) ? $0 : nil } : nil
+        if rank == nil { cells.remark("rank of the adapters is unknown: 16 is taken") }
+        return LowRankAdapters(rank: rank ?? 16, targets: [.allLinear], base: kind == "qlora" ? .nf4 : .bf16)
     }
 
     private static func precision(_ cells: inout MeasuredCells) -> PrecisionPolicy {

@@ -1,3 +1,4 @@
+import Calibration
 import Plan
 import Quantities
 
@@ -18,6 +19,8 @@ public struct MeasuredRun: Sendable {
     public var stepTimeS: Double
     /// Gigabytes (10^9 bytes) of device memory, where measured.
     public var memoryGB: Double?
+    /// What that figure counts, where the table or its publisher says so; nil: what the stack prints.
+    public var memoryMeasure: MemoryMeasure?
     /// Share of its configuration's weight: repeated configurations count once.
     public var weight: Double
     /// A: everything about the run is known; B: some of it is an assumption of the table.
@@ -55,7 +58,8 @@ public enum MeasuredRuns {
     static let optional = [
         "id", "source", "gpus_per_node", "inter_node", "kv_heads", "head_dim", "ffn", "activation", "experts", "active_experts",
         "shared_experts", "expert_ffn", "dense_layers", "attention", "micro_batch", "tensor", "pipeline", "virtual", "context", "expert",
-        "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb", "weight",
+        "expert_tensor", "data", "sequence_parallel", "zero", "recompute", "precision", "schedule", "framework", "memory_gb",
+        "memory_measure", "weight",
         "flash_attention", "tensor_overlap", "data_overlap", "scaling", "release", "launch_blocking", "stage_balance", "gradient_precision",
         "routing", "environment", "q_rank", "kv_rank", "rope_dim", "window", "mtp_layers", "tied_embeddings", "transformer_engine",
         "compiled", "model", "image", "intra_node", "algorithm", "inner_steps", "link_gbit_s", "link_gbit_s_measured", "optimizer",

@@ -13,6 +13,8 @@ struct Item {
 /// What reading a file gathers: every fault, remarks on defaults; and where names are looked up.
 struct Reader {
     let library: Library
+    /// Whether a scenario may name files; one that came over a network may not.
+    let mayReadFiles: Bool
     private(set) var errors: [ScenarioError] = []
     private(set) var warnings: [String] = []
     /// What a unit of another currency is worth in USD, as the file says.
@@ -22,7 +24,7 @@ struct Reader {
     /// What values that can be written in several ways say, by the path of their key.
     private(set) var meanings: [String: String] = [:]
 
-    init(library: Library) { self.library = library }
+    init(library: Library, mayReadFiles: Bool = true) { (self.library, self.mayReadFiles) = (library, mayReadFiles) }
 
     mutating func report(_ place: Place, _ path: String, _ reason: String, _ suggestion: String) {
         errors.append(
@@ -33,10 +35,18 @@ struct Reader {
 
     /// The file that a value names, beside the one in which it stands.
     mutating func path(_ item: Item, example: String) -> String? {
-        guard let name = item.scalar("a path", example: example, &self) else { return nil }
+        guard let name = item.scalar("a path", example: example, &self), allowsFile(item) else { return nil }
         let path = sibling(name, of: item.tree.place)
         files.append(path)
         return path
+    }
+
+    /// Reports a value that names a file where none may be read.
+    mutating func allowsFile(_ item: Item) -> Bool {
+        if !mayReadFiles {
+            report(item, "no file is read here", "write its content as keys, or run orrery with the file on the command line")
+        }
+        return mayReadFiles
     }
 
     /// Notes what a value says: a number in base units, to twelve digits, since units and per cent round in the last ones.

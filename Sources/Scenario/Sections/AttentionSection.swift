@@ -8,6 +8,7 @@ enum AttentionSection {
         var window: Int?
         var period = 1
         var topK: Int?
+        var scoring = Architecture.KeyScoring.full
         var queryRank: Int??
         var kvRank: Int?
         var ropeDim: Int?
@@ -28,7 +29,13 @@ enum AttentionSection {
                     "period", \.period, .integer(1...1000), default: "1", "every so many layers one sees everything; 1: all are windowed"),
             ]
         case .sparse:
-            [Field("top_k", \.topK, .integer(1...1_000_000_000, example: 2048), default: "required for sparse", "keys that a query reads")]
+            [
+                Field(
+                    "top_k", \.topK, .integer(1...1_000_000_000, example: 2048), default: "required for sparse", "keys that a query reads"),
+                Field(
+                    "scoring", \.scoring, scoring, default: "full",
+                    "how they are found: scores of every head, of an indexer, a sort, or nothing"),
+            ]
         case .mla:
             [
                 Field(
@@ -43,6 +50,36 @@ enum AttentionSection {
                 Field("value_dim", \.valueDim, .integer(1...100_000, example: 128), default: "128", "width of a value head"),
             ]
         }
+    }
+
+    private static var scoring: Kind<Architecture.KeyScoring> {
+        struct Indexer {
+            var heads: Int?
+            var width: Int?
+        }
+        enum Word: String, CaseIterable { case full, none, sorted }
+        let section = Section<Indexer>([
+            Field("heads", \.heads, .integer(1...100_000, example: 64), default: "required for an indexer", "scoring heads"),
+            Field("width", \.width, .integer(1...100_000, example: 128), default: "required for an indexer", "width of a scoring head"),
+        ])
+        let mapping = Kind<Architecture.KeyScoring>("{heads:, width:}", example: "{heads: 64, width: 128}", children: section.entries) {
+            item, reader in
+            let before = reader.errors.count
+            var draft = Indexer()
+            section.read(item, into: &draft, &reader)
+            guard reader.errors.count == before else { return nil }
+            if let heads = draft.heads, let width = draft.width { return .indexer(heads: heads, width: width) }
+            reader.report(item, "an indexer needs heads and width", "write {heads: 64, width: 128}, or full, sorted or none")
+            return nil
+        }
+        return mapping.abbreviated(
+            by: Kind<Word>.choice.map { word in
+                switch word {
+                case .full: .full
+                case .none: .none
+                case .sorted: .sorted
+                }
+            })
     }
 
     private static var word: Kind<Architecture.Attention> {
@@ -68,7 +105,7 @@ enum AttentionSection {
         switch base {
         case .full: draft.kind = .full
         case .sliding(let window, let period): (draft.kind, draft.window, draft.period) = (.sliding, window, period)
-        case .sparse(let topK): (draft.kind, draft.topK) = (.sparse, topK)
+        case .sparse(let topK, let scoring): (draft.kind, draft.topK, draft.scoring) = (.sparse, topK, scoring)
         case .mla(let queryRank, let kvRank, let ropeDim, let nopeDim, let valueDim):
             (draft.kind, draft.queryRank, draft.kvRank, draft.ropeDim) = (.mla, .some(queryRank), kvRank, ropeDim)
             (draft.nopeDim, draft.valueDim) = (nopeDim, valueDim)
@@ -103,7 +140,7 @@ enum AttentionSection {
             switch kind {
             case .full: return .full
             case .sliding: if let window = draft.window { return .sliding(window: window, period: draft.period) }
-            case .sparse: if let topK = draft.topK { return .sparse(topK: topK) }
+            case .sparse: if let topK = draft.topK { return .sparse(topK: topK, scoring: draft.scoring) }
             case .mla:
                 if let rank = draft.kvRank, let rope = draft.ropeDim {
                     return .mla(

@@ -131,9 +131,15 @@ enum LayoutSection {
 
     private static var offload: Kind<Layout.Offloading> {
         Section<Layout.Offloading>([
-            Field("what", \.what, .choice, default: "optimizer", "state that leaves the device"),
+            Field(
+                "what", \.what, .choice, default: "optimizer",
+                "what leaves the device: optimizer state; parameters too; or activations between their forward and their backward pass"),
+            Field(
+                "share", \.share, .ratio(0.01...1, example: "50 %"), default: "100 %",
+                "of the optimizer's state; the rest stays on the device"),
+            Field("layers", \.layers, .integer(1...10_000, example: 10), default: "all", "layers of each stage whose activations leave"),
             Field("to", \.target, .choice, default: "cpu", "the host's memory, or its drives"),
-        ]).kind(Layout.Offloading(what: .optimizer), name: "{what:, to:}")
+        ]).kind(Layout.Offloading(what: .optimizer), name: "{what:, to:, share:, layers:}")
             .abbreviated(by: Kind<Layout.Offload>.choice.map { Layout.Offloading(what: $0) })
     }
 
@@ -167,6 +173,8 @@ extension Layout {
     fileprivate struct Offloading {
         var what = Offload.none
         var target = OffloadTarget.cpu
+        var share = 1.0
+        var layers: Int?
     }
 
     fileprivate var ordering: Ordering {
@@ -188,7 +196,7 @@ extension Layout {
         }
     }
     fileprivate var offloading: Offloading {
-        get { Offloading(what: offload, target: offloadTarget) }
-        set { (offload, offloadTarget) = (newValue.what, newValue.target) }
+        get { Offloading(what: offload, target: offloadTarget, share: offloadShare, layers: offloadLayers) }
+        set { (offload, offloadTarget, offloadShare, offloadLayers) = (newValue.what, newValue.target, newValue.share, newValue.layers) }
     }
 }

@@ -28,6 +28,7 @@ enum SoftwareSection {
     private struct Draft {
         var stack = SoftwareStack(framework: usualFramework)
         var measured: Measured?
+        var runs: [MeasuredRun]?
     }
 
     static var entries: [SchemaEntry] { section.entries }
@@ -38,8 +39,24 @@ enum SoftwareSection {
             stack.fields.map { $0.within(\.stack) } + [
                 Field(
                     "measurements", \.measured, measurements, default: "none",
-                    "path, relative to this file, of measured kernels of the cluster's GPU (docs/measurements.md); they replace formulas")
+                    "path, relative to this file, of measured kernels of the cluster's GPU (docs/measurements.md); they replace formulas"),
+                Field(
+                    "runs", \.runs, runs, default: "none",
+                    "path, relative to this file, of measured runs of your own (docs/validation.md); they update the constants of that stack, chip and fabric"
+                ),
             ])
+    }
+
+    private static var runs: Kind<[MeasuredRun]> {
+        Kind("path", example: "my_runs.csv") { item, reader in
+            guard let full = reader.path(item, example: "my_runs.csv") else { return nil }
+            do throws(ScenarioErrors) { return try MeasuredRuns.read(path: full, library: reader.library) } catch {
+                for fault in error.errors {
+                    reader.report(item, "\(fault.file):\(fault.line):\(fault.column): \(fault.reason)", fault.suggestion)
+                }
+                return nil
+            }
+        }
     }
 
     private static var measurements: Kind<Measured> {
@@ -89,10 +106,10 @@ enum SoftwareSection {
         }
     }
 
-    static func read(_ item: Item, _ reader: inout Reader) -> (stack: SoftwareStack, measured: Measured?) {
+    static func read(_ item: Item, _ reader: inout Reader) -> (stack: SoftwareStack, measured: Measured?, runs: [MeasuredRun]) {
         var draft = Draft()
         section.read(item, into: &draft, &reader)
-        return (draft.stack, draft.measured)
+        return (draft.stack, draft.measured, draft.runs ?? [])
     }
 }
 

@@ -60,7 +60,7 @@ enum TrainingSection {
                 Field(
                     "synchronization", \.synchronization, SynchronizationSection.kind, default: "sync",
                     "how replicas come to common parameters; orrery train follows it, the step of orrery run is the synchronous one"),
-            ] + LossTarget.fields.map { $0.within(\.target) })
+            ] + AdaptersSection.fields.map { $0.within(\.spec) } + LossTarget.fields.map { $0.within(\.target) })
     }
 
     private static var data: Section<DataDraft> {

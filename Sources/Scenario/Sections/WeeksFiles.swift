@@ -47,6 +47,7 @@ enum WeeksFiles {
     }
 
     private static func text(_ name: String, _ item: Item, _ reader: inout Reader) -> String? {
+        guard reader.allowsFile(item) else { return nil }
         do throws(ScenarioErrors) { return try SourceText.read(path(name, item), limit: SourceText.tableLimit).text } catch {
             for fault in error.errors { reader.report(item, "\(fault.file): \(fault.reason)", fault.suggestion) }
             return nil

@@ -13,9 +13,10 @@ struct StepAccount {
         let batch = job.training.globalBatch
         let tokens = job.tokensPerStep
         let gpus = Double(job.cluster.gpus)
-        let model = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
-        let causal = job.model.modelFLOPsCausal(sequence: job.training.sequence, globalBatch: batch)
-        let executed = model + recomputedFLOPs(model: model, tokens: tokens)
+        let model = job.modelFLOPs()
+        let causal = job.modelFLOPs(causal: true)
+        let whole = job.model.modelFLOPs(sequence: job.training.sequence, globalBatch: batch)
+        let executed = model + recomputedFLOPs(model: whole, tokens: tokens)
         let capacity = job.cluster.totalPeak(job.precision.compute) * mean
         return StepResult(
             timeS: Distribution(of: times), tokensPerS: tokens / mean, tokensPerSPerGPU: tokens / mean / gpus,
@@ -26,6 +27,7 @@ struct StepAccount {
 
     /// FLOPs of the passes that run twice: the layers' forward (a third of forward and backward), the head not among them
     /// (arXiv:2104.04473 eq. 3), or the attention core alone.
+    /// - Parameter model: FLOPs of training all parameters.
     private func recomputedFLOPs(model: Double, tokens: Double) -> Double {
         let head = 6 * Double((job.model.outputs ?? job.model.vocab) * job.model.hidden) * tokens
         let attention = max(0, model - 6 * Double(job.model.parameters.activeMultiplying) * tokens)

@@ -9,7 +9,7 @@ struct RankTimeline {
     private(set) var overlapped = 0.0
     private(set) var interpolated = 0.0
     private(set) var measured = 0.0
-    private let costs: [PassCost]
+    let costs: [PassCost]
     /// [tasks] nanoseconds without contention; what a pass takes longer is its communication.
     private let closed: [Int64]?
 
@@ -96,7 +96,7 @@ struct RankTimeline {
     }
 
     /// Why a rank that waits for `task` waits.
-    private func cause(_ task: Int, place: Int) -> Activity {
+    func cause(_ task: Int, place: Int) -> Activity {
         let (stream, activity) = graph.kinds[Int(graph.kindOf[task])].row
         if stream != .compute { return activity }
         // A meeting lasts where it waits for replicas that are not simulated.
@@ -113,56 +113,5 @@ struct RankTimeline {
             busy += Double(result.times.finish[task] - result.times.start[task])
         }
         return busy / Double(max(1, graph.lanes * graph.ranks))
-    }
-
-    /// The first lane's tasks with a duration, in order of start, at most `limit` of them.
-    func spans(limit: Int) -> [Span] {
-        var tasks = graph.kindOf.indices.filter {
-            graph.place[$0] >= 0 && Int(graph.place[$0]) < graph.ranks && result.times.finish[$0] > result.times.start[$0]
-        }
-        tasks.sort { (result.times.start[$0], $0) < (result.times.start[$1], $1) }
-        return tasks.prefix(limit).map { task in
-            let kind = graph.kinds[Int(graph.kindOf[task])]
-            return Span(
-                rank: Int(graph.place[task]), stream: kind.row.stream.name, activity: kind.row.activity, label: label(kind, task),
-                startNS: result.times.start[task], durationNS: result.times.finish[task] - result.times.start[task])
-        }
-    }
-
-    private func label(_ kind: StepTask, _ task: Int) -> String {
-        let micro = graph.microBatch[task]
-        switch kind {
-        case .forward(let stage), .firstPiece(let stage): return chunked("F\(micro)", stage)
-        case .backward(let stage): return chunked("B\(micro)", stage)
-        case .weight(let stage): return chunked("W\(micro)", stage)
-        case .fullBackward(let stage): return chunked("BW\(micro)", stage)
-        case .pair(let forward, let backward): return "F\(micro) stage \(forward) + BW stage \(backward)"
-        case .lastPiece(let stage): return chunked("\(times.plan.schedule.splitsBackward ? "W" : "B")\(micro)", stage)
-        case .hop: return "send \(micro)"
-        case .gather(let stage): return chunked("gather parameters", stage)
-        case .reduce(let stage), .reduceAll(let stage): return chunked("reduce gradients", stage)
-        case .offload(let stage), .offloadAll(let stage): return chunked("gradients to host", stage)
-        case .unitFetch(let unit): return "fetch \(name(unit))"
-        case .unitOffload(let unit): return "gradients of \(name(unit)) to host"
-        case .unitForward(let unit, _): return "F\(micro) \(name(unit))"
-        case .unitBackward(let unit, _): return "B\(micro) \(name(unit))"
-        case .unitGather(let unit): return "gather \(name(unit))"
-        case .unitReduce(let unit): return "reduce \(name(unit))"
-        case .optimizer: return "optimizer"
-        case .join: return ""
-        }
-    }
-
-    private func chunked(_ text: String, _ stage: Int) -> String {
-        graph.ranks > 0 && times.plan.schedule.chunks > 1 ? "\(text) stage \(stage)" : text
-    }
-
-    private func name(_ unit: Int) -> String {
-        switch times.plan.work.units[unit] {
-        case .embedding: "embedding"
-        case .layer: "layer"
-        case .prediction: "prediction"
-        case .head: "head"
-        }
     }
 }

@@ -66,7 +66,18 @@ struct StepPlayer {
     }
 
     /// Spans of the first lane for pictures, from the latest sweep.
-    func spans(limit: Int) -> [Span] { RankTimeline(graph: graph, result: result, times: times).spans(limit: limit) }
+    /// - Parameters:
+    ///   - stall: nanoseconds that a step then waits for its data.
+    func spans(limit: Int, stall: Int64 = 0) throws(Fault) -> [Span] {
+        let core = core()
+        let exposed = try Simulation.nanoseconds(exposedData)
+        let fixed = try Simulation.nanoseconds(times.costs.fixed)
+        let rest = try total(of: core.nanoseconds) - core.nanoseconds - exposed - fixed
+        let tail: [(activity: Activity, nanoseconds: Int64)] = [
+            (.dataComm, exposed), (.other, fixed), (.stragglerWait, rest), (.inputStall, stall),
+        ]
+        return RankTimeline(graph: graph, result: result, times: times).spans(limit: limit, end: StepEnd(core: core.end, tail: tail))
+    }
 
     private mutating func sweep(_ durations: [Int64]) throws(Fault) {
         do throws(TaskGraphError) { try graph.graph.longestPath(durations: durations, into: &result) } catch {

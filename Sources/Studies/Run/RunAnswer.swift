@@ -57,17 +57,20 @@ extension Study {
     /// What does this training run take? The way of the data: scenario, plan, step, run, bill.
     /// - Throws: `ScenarioErrors` where the job cannot be planned, played or billed, each fault at its place in the file.
     public func run(_ scenario: Scenario) throws(ScenarioErrors) -> RunAnswer {
+        let study = try knowing(scenario)
+        let (data, anchored) = (study.data, study.anchored)
         var settings = scenario.settings
         settings.jobs = jobs
         return try scenario.locatingFaults {
             let plan = try scenario.job.plan(data)
-            var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress)
+            var step = try simulate(plan, conditions: scenario.conditions, settings: settings, onStep: progress, isStopped: isStopped)
             if let remark = plan.attentionRemark(scenario.job.software, data: data) { step.warnings.append(remark) }
             let uncertainty = plan.uncertainty(data.profiles, priors: data.priors)
             let range = uncertainty.interval90(step.step.timeS.mean)
             step.evidence.stepTimeError = uncertainty.error
             step.evidence.interval90 = [range.lowerBound, range.upperBound]
             step.warnings.insert(contentsOf: uncertainty.remarks, at: 0)
+            if self.anchored == nil, let anchored { step.warnings += anchored.remarks }
             let phases = try phases(of: scenario, plan, step)
             if phases.count > 1 { step.warnings += phases.remarks }
             if scenario.weeks.isActive, plan.job.hasLength { return try weeks(of: scenario, plan, step, phases) }

@@ -137,6 +137,8 @@ extension JSONValue {
                         .object([("constant", .string($0.constant)), ("from", .number($0.from)), ("to", .number($0.to))])
                     })
             ),
+            ("suspects", .array(anchored.suspects.map { .string($0) })),
+            ("silent", .array(anchored.silent.map { .string($0) })),
         ])
     }
 }

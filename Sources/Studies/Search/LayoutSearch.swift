@@ -80,6 +80,8 @@ extension Study {
     /// - Throws: `ScenarioErrors` where the question has no sense for this job.
     public func search(_ question: SearchQuestion, settings: SearchSettings = SearchSettings()) throws(ScenarioErrors) -> SearchAnswer {
         let scenario = question.scenario
+        let (knowing, own) = (try knowing(scenario), anchored)
+        let data = knowing.data
         let space = SearchSpace(job: scenario.job, constraints: question.constraints)
         var settings = settings
         settings.jobs = jobs
@@ -88,7 +90,8 @@ extension Study {
         let result = try scenario.locatingFaults {
             try Planner.search(space, objective: question.goal(), data: data, settings: settings)
         }
-        let each = single
+        // Remarks on the scenario's own runs stand with the first answer alone.
+        let each = own == nil ? knowing.single : single
         func undisturbed(_ job: Job) throws(ScenarioErrors) -> RunAnswer {
             var own = scenario
             own.job = job

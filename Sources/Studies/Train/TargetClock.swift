@@ -31,6 +31,7 @@ extension Study {
         healthy.settings.timeline = false
         healthy.job.training.length = .oneStep
         var uncompressed = healthy
+        if healthy.job.training.compression != nil { healthy.job.precision.reduce = nil }
         uncompressed.job.training.compression = nil
         let whole = try run(healthy)
         let bare = scenario.job.training.compression == nil ? whole : try run(uncompressed)
@@ -53,6 +54,13 @@ extension Study {
                 target.remarks.append(
                     "conditions.jitter: a replica's gradient varies by \(significant(100 * clock.service.spread)) %, as steps of one replica alone do"
                 )
+            }
+            if let moe = uncompressed.job.model.moe, request.spec.proxy.hasExperts, moe.imbalance < Double(moe.experts) {
+                // The measured load takes the place of the stated one: its products and its part of the all-to-all, as the cost model has them.
+                var fuller = uncompressed
+                fuller.job.model.moe?.imbalance = min(Double(moe.experts), moe.imbalance + 1)
+                let more = min(Double(moe.experts), moe.imbalance + 1) - moe.imbalance
+                clock.experts = (max(0, try run(fuller).result.step.timeS.mean - bare.result.step.timeS.mean) / more, moe.imbalance)
             }
             clock.update = seconds(bare, .optimizer)
             clock.stall = seconds(bare, .inputStall)

@@ -56,10 +56,13 @@ public struct TrainProjection: Sendable {
 
 extension Study {
     /// Trains for real under the simulated clock of the request's target, or under the clock that it states.
-    /// - Parameter store: keeps states, so that a run that was killed goes on.
+    /// - Parameters:
+    ///   - store: keeps states, so that a run that was killed goes on.
+    ///   - isInterrupted: asked now and then; where true, the answer is what has been trained until then.
     /// - Throws: `ScenarioErrors` for what cannot be trained, planned or billed.
     public func train(
-        _ request: CosimRequest, projects: Bool = false, store: (any StateStore)? = nil
+        _ request: CosimRequest, projects: Bool = false, store: (any StateStore)? = nil,
+        until isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws(ScenarioErrors) -> TrainAnswer {
         var request = request
         var remarks = request.remarks
@@ -67,10 +70,11 @@ extension Study {
         var reference: WorkerClock?
         var wire: WireScale?
         var target: TargetClock?
-        if let scenario = request.target, request.service == nil || request.communicates {
+        if let scenario = request.target {
             let own = try targetClock(request, scenario)
             remarks += own.remarks
             (clock, reference, wire) = (own.clock, own.plain, own.wire)
+            // Without the target's messages a gradient is all there is; what a second costs stays the target's.
             if !request.communicates { (clock, reference) = (WorkerClock(service: own.clock.service), nil) }
             if let service = request.service {
                 clock.service = service
@@ -82,26 +86,33 @@ extension Study {
         if let link = request.synchronization.link { clock.transfer = { bytes in bytes / link.bytesPerSecond } }
         clock.slow = slow(request, remarks: &remarks)
         reference?.slow = clock.slow
-        if projects { request.spec.comparesWithSynchronous = true }
+        // The factor is of samples to a target loss; a rate that is given spares the search, unless the task costs nothing.
+        var isCheap = false
+        if case .noisyQuadratic = request.spec.proxy.task { isCheap = true }
+        let isOffered = request.spec.stop.targetLoss != nil && (isCheap || request.spec.rate.peak == nil)
+        request.spec.comparesWithSynchronous = projects || isOffered
         var study = CosimStudy(request.spec, clock: clock, wire: wire)
         study.referenceClock = reference
         study.jobs = jobs
         study.store = store
         let tell = progress
         study.progress = { done, total in
-            tell(done, total)
-            return true
+            if total > 0 { tell(done, total) }
+            return !isInterrupted()
         }
         let result: CosimResult
         do { result = try study.run() } catch {
             let fault = Fault(keyPath: error.key, reason: error.reason, suggestion: error.advice)
             throw request.errors([fault])
         }
+        if result.isInterrupted { remarks.append("interrupted: the curves end where training was") }
         let plainBytes = result.wire.plain
         var answer = TrainAnswer(
             name: request.name, hash: request.hash, version: programVersion, request: request, result: result, remarks: remarks,
             gradientSeconds: clock.service.mean, exchangeSeconds: clock.exchange(.allReduce, plainBytes, request.spec.workers))
-        if projects, let target, let scenario = request.target { answer.projection = projection(answer, target, scenario) }
+        if projects, request.communicates, let target, let scenario = request.target {
+            answer.projection = projection(answer, target, scenario)
+        }
         return answer
     }
 

@@ -31,6 +31,7 @@ extension TrainAnswer {
             ("staleness", staleness), ("bytes_per_update", .number(result.bytesPerUpdate)), ("bytes_ratio", .optional(result.bytesRatio)),
             ("waited_s", .number(result.waited.reduce(0, +))), ("waited_by_worker_s", .array(result.waited.map { .number($0) })),
             ("waited_for_worker_s", .array(result.blamed.map { .number($0) })), ("skipped_steps", .number(result.skipped)),
+            ("skipped_at", .array(result.skippedSteps.map { .integer($0) })),
             (
                 "tuned",
                 .object([
@@ -38,6 +39,7 @@ extension TrainAnswer {
                     ("seconds", .number(result.rate.seconds)),
                 ])
             ),
+            ("expert_imbalance", .optional(result.expertImbalance)),
             ("noise_scale", .optional(result.noise.scale)), ("steps_factor", Band.json(result.stepsFactor)),
             ("steps_factor_loss", .optional(result.factorLoss)), ("least_loss", .optional(result.task.floor)),
             ("parameters", .integer(result.task.parameters)), ("gradient_s", .number(gradientSeconds)),

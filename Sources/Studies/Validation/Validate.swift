@@ -15,10 +15,13 @@ extension Study {
 
     /// The same after every source was given some of its own runs, which are then not scored.
     /// - Throws: `CalibrationError` where a run cannot be timed.
-    public func validate(_ runs: [MeasuredRun], anchored choice: AnchorChoice) throws(CalibrationError) -> ValidationReport {
+    /// - Parameter isUnseen: and as if no other run of its stack had been in the calibration.
+    public func validate(
+        _ runs: [MeasuredRun], anchored choice: AnchorChoice?, isUnseen: Bool = false
+    ) throws(CalibrationError) -> ValidationReport {
         var own: [Int: CalibrationData] = [:]
         var given = Set<Int>()
-        for source in try AnchoredSources(runs: runs, choice: choice, data: data).sources {
+        for source in try AnchoredSources(runs: runs, choice: choice, isUnseen: isUnseen, data: data).sources {
             for member in source.members { own[member] = source.data }
             given.formUnion(source.anchors)
         }
@@ -69,7 +72,7 @@ extension ValidationRow {
             assumptions += uncertainty.remarks
             self = predicted(
                 Prediction(
-                    stepS: seconds, memoryGB: plan.memory.printed(for: plan.job) * 1e-9, fits: plan.memory.fits,
+                    stepS: seconds, memoryGB: plan.memory.printed(for: plan.job, as: run.memoryMeasure) * 1e-9, fits: plan.memory.fits,
                     interval90: uncertainty.interval90(seconds), evidence: evidence))
         } catch {
             self = failed("\(error)")

@@ -99,6 +99,18 @@ public struct GPT: Model {
         return (0..<router.experts).map { expert in loads.reduce(0) { $0 + $1[expert] } }
     }
 
+    /// Load of the busiest expert over the mean of all, mean over the layers; nil for a dense model.
+    /// - Throws: as `loss`.
+    public func expertImbalance<B: Backend>(
+        _ parameters: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
+    ) throws(TrainingError) -> Double? {
+        guard router != nil else { return nil }
+        try check(parameters, batch)
+        let pass = try forward(parameters, batch.tokens, layers: 0..<layers, input: [], on: backend)
+        let loads = pass.blocks.compactMap { $0.mixture.map { ExpertRouter.imbalance($0.routing.load) } }
+        return loads.isEmpty ? nil : loads.reduce(0, +) / Double(loads.count)
+    }
+
     public func lossAndGradients<B: Backend>(
         _ p: [Tensor<B.Scalar>], _ batch: Batch, on backend: B
     ) throws(TrainingError) -> (loss: Double, gradients: [[B.Scalar]]) {

@@ -2,7 +2,7 @@
 public enum DelayCompensation: Sendable, Equatable {
     case none
     /// theta' = theta - rate (g + alpha D), D the weighted sum of the updates since the gradient's version, newest weighted 1 and each
-    /// older one `decay` times the next; an update is theta's change divided by -rate, so that D is in units of a gradient.
+    /// older one `decay` times the next; an update is what the rule took for a gradient, of plain SGD theta's change divided by -rate.
     /// alpha starts at `alpha` and is divided by 1 + step / `halfLife`.
     case pastUpdates(alpha: Double, decay: Double, halfLife: Double)
     /// DC-ASGD (Zheng et al., arXiv:1609.08326): g + lambda g^2 (theta - theta_v), a diagonal Taylor term.

@@ -45,7 +45,7 @@ extension Architecture {
     func visibleShare(windowed: Bool, sequence: Int) -> Double {
         var x = 1.0
         if windowed, case .sliding(let window, _) = attention { x = min(1, Double(window) / Double(max(1, sequence))) }
-        if case .sparse(let topK) = attention {
+        if case .sparse(let topK, _) = attention {
             x = min(1, Double(topK) / Double(max(1, sequence)))
             return causal ? x - x * x / 2 : x
         }

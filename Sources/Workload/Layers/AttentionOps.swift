@@ -110,10 +110,10 @@ extension LayerBuilder {
             // The rank with the last tokens sees every block but half of its own, and the ring goes at its pace.
             visible = min(1, visible * (2 - 1 / Double(ranks)))
         }
-        if case .sparse(let topK) = a.attention {
+        if case .sparse(let topK, let found) = a.attention {
             keys = max(1, min(topK, sharding.sequence))
             visible *= Double(sharding.sequence) / Double(keys)
-            scoring(heads: heads.kv, queries: queries)
+            scoring(found, heads: heads.kv, queries: queries)
         }
         let core = AttentionCore(
             batch: sequences, heads: heads.query, kvHeads: heads.kv, queries: queries, keys: keys, headDim: widths.key,
@@ -122,16 +122,32 @@ extension LayerBuilder {
         addBackward(Op("attention", .attention, .inputGradient, .attention(core), kernels: 4))
     }
 
-    /// Routing of top-k attention: one score per key-value head, query and key, a causal kernel computing half of them, then a selection over fp32
-    /// scores. The selection has no gradient.
-    private mutating func scoring(heads: Int, queries: Int) {
+    /// Routing of top-k attention: a score per scoring head, query and key, a causal kernel computing half of them, then a selection over fp32
+    /// scores; or passes of a sort over the hashes of queries and keys. The selection has no gradient.
+    private mutating func scoring(_ scoring: Architecture.KeyScoring, heads: Int, queries: Int) {
         let keys = max(1, a.causal ? sharding.sequence / 2 : sharding.sequence)
         let count = max(1, clampedProduct(sequences, heads))
-        let scores = Double(count) * Double(queries) * Double(keys)
+        switch scoring {
+        case .none: return
+        case .full: scores(count: count, queries: queries, keys: keys, width: a.headDim, selections: count)
+        case .indexer(let heads, let width):
+            let own = max(1, clampedProduct(sequences, ceilDivide(heads, t)))
+            scores(count: own, queries: queries, keys: keys, width: width, selections: sequences)
+        case .sorted:
+            // A merge sort reads and writes a 4-byte hash and a 4-byte position of each of n elements log2 n times.
+            let n = Double(queries + sharding.sequence)
+            let passes = Double(Int.bitWidth - max(1, queries + sharding.sequence - 1).leadingZeroBitCount)
+            let bytes = 16 * n * passes * Double(count)
+            addForward(Op("key selection", .attention, .forward, .memory(MemoryPass(bytes: bytes, rowLength: keys)), kernels: 2))
+        }
+    }
+
+    private mutating func scores(count: Int, queries: Int, keys: Int, width: Int, selections: Int) {
+        let chosen = Double(max(1, selections)) * Double(queries) * Double(keys)
         addForward(
             Op(
                 "key scores", .attention, .forward,
-                .gemm(GEMM(m: queries, n: keys, k: a.headDim, count: count, grouped: true, lowPrecision: false))))
-        addForward(Op("key selection", .attention, .forward, .memory(MemoryPass(bytes: 8 * scores, rowLength: keys)), kernels: 2))
+                .gemm(GEMM(m: queries, n: keys, k: width, count: count, grouped: true, lowPrecision: false))))
+        addForward(Op("key selection", .attention, .forward, .memory(MemoryPass(bytes: 8 * chosen, rowLength: keys)), kernels: 2))
     }
 }

@@ -31,12 +31,15 @@ struct CalibratePlan: ParsableCommand {
     }
 
     func run() throws {
-        let data = try anchors.data(output).data
+        let scenarios = try files.map { try Scenario.load(path: $0, overrides: []) }
+        var study = Study(data: try anchors.data(output).data)
+        let own = scenarios.flatMap(\.runs)
+        if anchors.file == nil, !own.isEmpty { study = try study.anchored(by: own) }
+        let data = study.data
         var targets: [PreparedRun] = []
         var candidates: [PreparedRun] = []
         var names: [String] = []
-        for file in files {
-            let scenario = try Scenario.load(path: file, overrides: [])
+        for (file, scenario) in zip(files, scenarios) {
             if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
             do throws(PreparationError) { targets.append(try PreparedRun(job: scenario.job, named: scenario.name, data: data)) } catch {
                 throw InputError("\(file): \(error)")
@@ -72,8 +75,13 @@ struct CalibratePlan: ParsableCommand {
         }
         lines += ["", "What the constants leave of the step time (one standard deviation), before and after:"]
         for index in targets.indices {
+            let stack = targets[index].plan.behaviour.stack
+            let residual = data.profiles.residual[stack] ?? data.profiles.residual["generic"] ?? 0.2
+            // Half of a 90 % interval, with what single runs scatter by beside the constants.
+            func half(_ spread: Double) -> String { percent(1.645 * (spread * spread + residual * residual).squareRoot()) }
             lines.append(
-                "  \(targets[index].run.id): \(percent(design.before[index])) -> \(percent(design.after[index]))")
+                "  \(targets[index].run.id): \(percent(design.before[index])) -> \(percent(design.after[index])); "
+                    + "90 in 100 within some ±\(half(design.before[index])) -> ±\(half(design.after[index]))")
         }
         lines.append("Write the measured seconds into a table (docs/validation.md) and give it by --runs.")
         try Console.output(lines.joined(separator: "\n") + "\n")

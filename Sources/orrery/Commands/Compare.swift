@@ -62,12 +62,7 @@ struct Compare: ParsableCommand {
         var faults: [ScenarioError] = []
         for file in files {
             do throws(ScenarioErrors) {
-                for point in try Scenario.expand(path: file, overrides: options.overrides) {
-                    var scenario = options.applied(to: point.scenario)
-                    let values = point.point.map { "\($0.key.split(separator: ".").last ?? "")=\($0.value)" }
-                    if !values.isEmpty { scenario.name += " " + values.joined(separator: " ") }
-                    entries.append(scenario)
-                }
+                entries += try Scenario.points(of: ScenarioDocument(path: file), overrides: options.overrides).map(options.applied)
             } catch { faults += error.errors }
         }
         guard faults.isEmpty else { throw ScenarioErrors(faults) }

@@ -3,14 +3,14 @@ import Calibration
 import Cluster
 import Report
 
-/// Other tools' files, made into tables of measurements.
+/// Other tools' files, made into scenarios and tables of measurements.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a table of measurements from another tool's file.",
-        discussion: "The table's format: docs/measurements.md. Models of Hugging Face are read by a scenario's model.huggingface.",
+        abstract: "Make a scenario of another program's launch file, or a table of measurements of another tool's.",
+        discussion: "Launch files: docs/import.md; nothing of them is run. The table's format: docs/measurements.md.",
         subcommands: [
-            ImportNCCLTests.self, ImportKineto.self, ImportNsys.self, ImportTable.self, ImportMegatron.self, ImportDeepSpeed.self,
-            ImportChakra.self, ImportHuggingFace.self,
+            ImportMegatron.self, ImportDeepSpeed.self, ImportTorchTitan.self, ImportNemo.self, ImportHuggingFace.self, ImportMLPerf.self,
+            ImportNCCLTests.self, ImportKineto.self, ImportNsys.self, ImportTable.self, ImportChakra.self,
         ])
 }
 
@@ -145,23 +145,8 @@ extension LaterImport {
     func run() throws { throw InputError("orrery import \(Self.tool): not available; \(Self.instead)") }
 }
 
-struct ImportMegatron: LaterImport {
-    static let tool = "megatron"
-    static let instead = "write the arguments of the training script as scenario keys (`orrery scenario-keys` lists them)"
-    @Argument var files: [String] = []
-}
-struct ImportDeepSpeed: LaterImport {
-    static let tool = "deepspeed"
-    static let instead = "write the configuration as scenario keys (`orrery scenario-keys` lists them)"
-    @Argument var files: [String] = []
-}
 struct ImportChakra: LaterImport {
     static let tool = "chakra"
     static let instead = "execution traces are not read; describe the job as a scenario"
-    @Argument var files: [String] = []
-}
-struct ImportHuggingFace: LaterImport {
-    static let tool = "huggingface"
-    static let instead = "name the config.json under model.huggingface of a scenario"
     @Argument var files: [String] = []
 }

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Report
 import Scenario
@@ -12,8 +13,10 @@ struct Run: ParsableCommand {
     @Argument(help: "Scenario file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var file: String
     @OptionGroup var options: SimulationOptions
     @OptionGroup var weeks: RunOptions
+    @OptionGroup var archive: ArchiveOption
 
     func run() throws {
+        let start = ContinuousClock.now
         let scenario = try Scenario.load(path: file, overrides: options.overrides)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         let outputs = try options.outputs(runs: 1, inputs: scenario.files)
@@ -31,6 +34,12 @@ struct Run: ParsableCommand {
         if let message, answer.neverEnds != nil || options.output.json || options.output.csv { Console.error(message) }
         options.write([answer], outputs)
         try weeks.write(answer, options.output)
+        archive.keep(options.output, since: start) {
+            var entry = ArchiveEntry("run", scenario, result: answer.json())
+            (entry.hash, entry.seed) = (answer.hash, answer.seed)
+            entry.take(answer)
+            return entry
+        }
         try outputs.finish()
         if message != nil { throw ExitCode.doesNotHold }
     }

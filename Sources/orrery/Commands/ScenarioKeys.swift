@@ -13,13 +13,7 @@ struct ScenarioKeys: ParsableCommand {
         let entries = Scenario.schema.filter { $0.keyPath.hasPrefix(prefix ?? "") }
         guard !entries.isEmpty else { throw InputError("no scenario key starts with \"\(prefix ?? "")\"; orrery scenario-keys lists all") }
         if output.json {
-            let values = entries.map { entry in
-                JSONValue.object([
-                    ("key", .string(entry.keyPath)), ("type", .string(entry.type)), ("default", .string(entry.defaultValue)),
-                    ("meaning", .string(entry.meaning)), ("example", .string(entry.example)), ("available", .bool(entry.available)),
-                ])
-            }
-            try Console.output(JSONValue.array(values).text() + "\n")
+            try Console.output(SchemaEntry.json(entries) + "\n")
         } else if output.csv {
             let rows = entries.map { [$0.keyPath, $0.type, $0.defaultValue, $0.meaning, $0.example] }
             try Console.output(CSVRecords.text([["key", "type", "default", "meaning", "example"]] + rows))

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Plan
 import Planner
@@ -50,6 +51,8 @@ struct Search: ParsableCommand {
     var exhaustive = 500
     @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
+    @OptionGroup var archive: ArchiveOption
+    @OptionGroup var report: ReportOption
     @OptionGroup var output: OutputOptions
     @OptionGroup var jobs: JobsOption
     @Option(
@@ -80,6 +83,7 @@ struct Search: ParsableCommand {
     }
 
     func run() throws {
+        let start = ContinuousClock.now
         if isOfTables { return try runPublished() }
         // Not in validate(), which is asked before the parser complains of an unknown option, whose value looks like a second file.
         guard files.count == 1 else { throw ValidationError("\(files.count) scenarios are given; search takes one") }
@@ -93,6 +97,7 @@ struct Search: ParsableCommand {
         guard let kind = objective.ofLayouts else { return try runLoss(scenario) }
         var question = SearchQuestion(scenario, objective: kind, constraints: try constraints())
         (question.deadline, question.budget) = (deadline, budget)
+        let outputs = try Outputs([report.page("search.html")], inputs: scenario.files)
         var settings = settings()
         if journal.path != nil { settings.journal = try journal.open("search", identity: question.identity()) }
         let answer = try interruptible { isInterrupted in
@@ -106,6 +111,16 @@ struct Search: ParsableCommand {
             output.note("search: \(rounded(answer.result.seconds, 2)) s, of them \(rounded(answer.result.boundSeconds, 2)) s for bounds")
         }
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.rows) : answer.text)
+        report.write(outputs, output.note) { directory throws(ReportError) in
+            let winner = answer.ranked.first.map { scenario.yaml(with: $0.job) }
+            return try SearchPage(title: scenario.name, answer: answer, winner: winner).write(to: directory, version: programVersion)
+        }
+        archive.keep(output, since: start) {
+            var entry = ArchiveEntry("search", scenario, result: answer.json.text() + "\n")
+            if let best = answer.ranked.first { entry.take(best) }
+            return entry
+        }
+        try outputs.finish()
         if let refusal = answer.refusal {
             Console.error("\(file): \(refusal)")
             throw ExitCode.doesNotHold
@@ -145,48 +160,8 @@ struct Search: ParsableCommand {
         if answer.rows.contains(where: { !$0.holds }) { throw ExitCode.doesNotHold }
     }
 
-    private func constraints() throws -> SearchConstraints {
-        var constraints = SearchConstraints()
-        constraints.memory = memory.map { $0 * 1e9 }
-        if schedules == ["all"] {
-            constraints.schedules = SearchSpace.schedules
-        } else if !schedules.isEmpty {
-            constraints.schedules = try schedules.map { name in
-                guard let kind = ScheduleKind(rawValue: name), SearchSpace.schedules.contains(kind) else {
-                    let known = SearchSpace.schedules.map(\.rawValue).joined(separator: ", ")
-                    throw InputError("--schedules: \"\(name)\" cannot be searched; choose from \(known), or write all")
-                }
-                return kind
-            }
-        }
-        if !recompute.isEmpty {
-            constraints.recompute = try recompute == ["all"] ? Self.everyRecomputation : recompute.map(Self.recomputation)
-        }
-        return constraints
-    }
-
-    private static let everyRecomputation: [Recompute] =
-        [.none, .selective, .full, .auto, .modules(.norms), .modules([.norms, .activation]), .modules([.norms, .latentUp, .activation])]
-
-    private static func recomputation(_ name: String) throws -> Recompute {
-        switch name {
-        case "none": return .none
-        case "selective": return .selective
-        case "full": return .full
-        case "auto": return .auto
-        default: break
-        }
-        var modules = RecomputedModules()
-        for part in name.split(separator: "+", omittingEmptySubsequences: false) {
-            guard let module = RecomputedModules.names.first(where: { $0.name == part }) else {
-                let parts = RecomputedModules.names.map(\.name).joined(separator: ", ")
-                throw InputError(
-                    "--recompute: \"\(part)\" is nothing that can be recomputed; choose from none, selective, full, auto, \(parts) (joined with +), or write all"
-                )
-            }
-            modules.insert(module.value)
-        }
-        return .modules(modules)
+    private func constraints() throws(Fault) -> SearchConstraints {
+        try SearchConstraints(memory: memory, schedules: schedules, recompute: recompute, as: "--")
     }
 
     private func settings() -> SearchSettings {

@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Planner
 import Quantities
@@ -24,6 +25,7 @@ struct Sweep: ParsableCommand {
     @Option(help: "What a sample explains: step_time, samples_per_s, mfu, memory or cost.") var response = SweepResponse.stepTime
     @OptionGroup var anchors: RunsOption
     @OptionGroup var journal: JournalOption
+    @OptionGroup var archive: ArchiveOption
     @OptionGroup var report: ReportOption
     @Option(help: "Scaling study over cluster.gpus: strong or weak.") var scaling: SweepScaling?
     @OptionGroup var output: OutputOptions
@@ -42,6 +44,7 @@ struct Sweep: ParsableCommand {
     }
 
     func run() throws {
+        let start = ContinuousClock.now
         let sweep = try question().planned()
         guard sweep.runs.count > 1 else { throw InputError("\(file): nothing varies; give --vary layout.tensor=1,2,4 or --scaling strong") }
         let outputs = try Outputs([report.page("sweep.html")], inputs: [file] + sweep.runs.compactMap(\.scenario).flatMap(\.files))
@@ -56,6 +59,15 @@ struct Sweep: ParsableCommand {
         try Console.output(output.json ? answer.json.text() + "\n" : output.csv ? CSVRecords.text(answer.cells) : answer.text)
         report.write(outputs, output.note) { directory throws(ReportError) in
             try answer.page(file: file).write(to: directory, version: programVersion)
+        }
+        archive.keep(output, since: start) {
+            // Of a large sweep the table is kept, which is a tenth of the results.
+            let isLarge = answer.rows.count > 500
+            var entry = ArchiveEntry(command: "sweep", name: file)
+            if let scenario = sweep.runs.lazy.compactMap(\.scenario).first {
+                entry = ArchiveEntry("sweep", scenario, result: isLarge ? CSVRecords.text(answer.cells) : answer.json.text() + "\n")
+            }
+            return entry
         }
         try outputs.finish()
         if !answer.rows.contains(where: { $0.report?.valid == true }) { throw ExitCode.doesNotHold }

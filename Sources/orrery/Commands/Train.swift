@@ -41,8 +41,8 @@ struct Train: ParsableCommand {
         }
         guard faults.isEmpty else { throw ScenarioErrors(faults) }
         var answers: [TrainAnswer] = []
-        for (index, (request, file)) in requests.enumerated() {
-            var request = request
+        for (index, (asked, file)) in requests.enumerated() {
+            var request = asked
             if let seed { request.spec.seed = seed }
             if project, request.target == nil {
                 throw InputError("\(file): --project needs the sections model, cluster and training of a target job")
@@ -51,11 +51,26 @@ struct Train: ParsableCommand {
                 try FolderStore(folder: $0, identity: "\(programVersion) \(request.hash) \(request.spec.seed)")
             }
             let title = requests.count > 1 ? "training \(index + 1)/\(requests.count)" : "training"
-            let answer = try output.study(title, jobs: jobs.count) { try $0.train(request, projects: project, store: store) }
+            var isOver = false
+            let answer: TrainAnswer? = try interruptible { isInterrupted in
+                defer { isOver = isInterrupted() }
+                do {
+                    return try output.study(title, jobs: jobs.count) {
+                        try $0.train(request, projects: project, store: store, until: isInterrupted)
+                    }
+                } catch {
+                    guard isInterrupted() else { throw error }
+                    return nil
+                }
+            }
+            guard let answer else { break }
             for remark in answer.remarks { output.note("remark: \(remark)") }
             if !output.json, !output.csv { try Console.output(answer.text + (index + 1 < requests.count ? "\n" : "")) }
             answers.append(answer)
+            if isOver { break }
         }
+        if answers.count < requests.count { Console.error("interrupted: \(answers.count) of \(requests.count) runs were trained") }
+        guard !answers.isEmpty else { throw ExitCode.doesNotHold }
         if output.json {
             try Console.output((answers.count == 1 ? answers[0].json : .array(answers.map(\.json))).text() + "\n")
         } else if output.csv {

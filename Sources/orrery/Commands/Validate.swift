@@ -1,3 +1,4 @@
+import Archive
 import ArgumentParser
 import Fidelity
 import Report
@@ -15,12 +16,18 @@ struct Validate: ParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
+    @OptionGroup var archive: ArchiveOption
 
     @Option(
         help: ArgumentHelp(
             "Give every source some of its own runs first, which are then not scored: smallest, first:N or designed:N.", valueName: "choice"
         ))
     var anchor: String?
+    @Flag(
+        help:
+            "Predict every source as if no run of its stack had been in the calibration: what a new stack is known to, before and after --anchor."
+    )
+    var unseen = false
 
     func validate() throws {
         if let anchor, AnchorChoice(parsing: anchor) == nil {
@@ -29,15 +36,21 @@ struct Validate: ParsableCommand {
     }
 
     func run() throws {
+        let start = ContinuousClock.now
         let runs = try measuredRuns(files, output)
         let outputs = try Outputs([report.page("validation.html")], inputs: files)
         let score = try output.study("predicting", jobs: jobs.count, anchors: anchors) { study in
-            if let choice = anchor.flatMap(AnchorChoice.init(parsing:)) { return try study.validate(runs, anchored: choice) }
-            return study.validate(runs)
+            let choice = anchor.flatMap(AnchorChoice.init(parsing:))
+            return choice == nil && !unseen ? study.validate(runs) : try study.validate(runs, anchored: choice, isUnseen: unseen)
         }
         try Console.output(output.json ? score.json() : output.csv ? score.csv() : score.table(style: Console.style))
         output.note("\(score.rows.count) rows, \(score.overall.failed) of them could not be modelled")
         report.write(outputs, output.note) { directory throws(ReportError) in try score.write(to: directory, version: programVersion) }
+        archive.keep(output, since: start) {
+            var entry = ArchiveEntry(command: "validate", name: files.joined(separator: " "))
+            entry.result = score.json()
+            return entry
+        }
         try outputs.finish()
     }
 }

@@ -86,3 +86,5 @@ func workingFolder() -> String {
     defer { free(path) }
     return String(cString: path)
 }
+
+func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }

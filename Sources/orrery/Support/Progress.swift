@@ -7,6 +7,7 @@ final class Progress: Sendable {
     private let total: Int
     private let isBar: Bool
     private let isQuiet: Bool
+    private let begun = ContinuousClock.now
     private struct State {
         var last: ContinuousClock.Instant
         var isShown = false
@@ -32,9 +33,17 @@ final class Progress: Sendable {
             state.isShown = true
             let filled = 30 * done / max(1, total)
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
-            let text = isBar ? "\r\(title) \(bar) \(done)/\(total)" : "\(title): \(done) of \(total)\n"
+            let left = self.left(done, total)
+            let text = isBar ? "\r\(title) \(bar) \(done)/\(total)\(left)\u{1B}[K" : "\(title): \(done) of \(total)\(left)\n"
             try? writeAll(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
         }
+    }
+
+    /// "; 2 min left" at the pace so far.
+    private func left(_ done: Int, _ total: Int) -> String {
+        guard done > 0 else { return "" }
+        let seconds = Int(begun.duration(to: .now) / .seconds(1) * Double(total - done) / Double(done))
+        return seconds < 120 ? "; \(seconds) s left" : seconds < 7200 ? "; \(seconds / 60) min left" : "; \(seconds / 3600) h left"
     }
 
     /// Takes the bar off the screen.

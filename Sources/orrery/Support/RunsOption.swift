@@ -20,31 +20,11 @@ struct RunsOption: ParsableArguments {
     func data(_ output: OutputOptions) throws -> (data: CalibrationData, anchored: AnchoredReport?) {
         let shipped = try CalibrationData.shipped()
         guard let file else { return (shipped, nil) }
-        let anchoring: Anchoring
         let runs = try MeasuredRuns.read(path: file)
-        do throws(CalibrationError) { anchoring = try Anchoring(runs: runs, data: shipped) } catch {
-            throw InputError("\(file): \(error.message)")
-        }
-        output.note(
-            "calibration updated by \(anchoring.rows) measured run\(anchoring.rows == 1 ? "" : "s") of \(file): "
-                + (anchoring.shifted.isEmpty
-                    ? "no constant moved by 1 %"
-                    : anchoring.shifted.prefix(6).map(Self.words).joined(separator: ", ")
-                        + (anchoring.shifted.count > 6 ? ", and \(anchoring.shifted.count - 6) more by less" : "")))
-        for suspect in anchoring.suspects { output.note(suspect) }
-        if !anchoring.silent.isEmpty {
-            output.note(
-                "the runs say nothing about \(anchoring.silent.joined(separator: ", ")): predictions there stay as wide as they were")
-        }
-        return (
-            anchoring.data,
-            AnchoredReport(
-                rows: anchoring.rows,
-                shifted: anchoring.shifted.map { .init(constant: "\($0.constant.key) (\($0.scope))", from: $0.from, to: $0.to) })
-        )
-    }
-
-    private static func words(_ shift: Anchoring.Shift) -> String {
-        "\(shift.constant.key) of \(shift.scope) x\(significant(shift.to / shift.from))"
+        do throws(CalibrationError) {
+            let study = try Study(data: shipped).anchored(by: runs)
+            for remark in study.anchored?.remarks ?? [] { output.note("\(file): \(remark)") }
+            return (study.data, study.anchored)
+        } catch { throw InputError("\(file): \(error.message)") }
     }
 }

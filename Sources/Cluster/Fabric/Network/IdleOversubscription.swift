@@ -4,7 +4,8 @@ extension ClusterSpec {
         guard let between = interNode, between.form.oversubscription > 1, between.form.between == nil,
             let shape = try? NodesShape(self, between: between)
         else { return nil }
-        if shape.leaves <= 1 { return "all \(nodes) nodes stand under one leaf switch" }
+        // Of a leaf's ports fewer than all lead down, so one with as many as there are nodes has no room for them.
+        if shape.leaves <= 1 { return "all \(nodes) nodes stand under one leaf switch; topology.radix: \(nodes) would part them" }
         guard shape.leavesPerPod > 0, shape.leaves <= shape.leavesPerPod else { return nil }
         return "all \(nodes) nodes stand in one pod, and with three levels the links above the pods are the thin ones"
     }

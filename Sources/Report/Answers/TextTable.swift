@@ -1,16 +1,15 @@
 import Quantities
-import Report
 
 /// Rows of text in columns, with the sources of the numbers as numbered notes below.
-struct TextTable {
-    var title: String
-    var header: [String]
+public struct TextTable: Sendable {
+    public var title: String
+    public var header: [String]
     /// [rows][columns of `header`]
     var rows: [[String]]
     /// Where the numbers of each row are from: [rows].
     var sources: [String]
 
-    func text() -> String {
+    public func text() -> String {
         var notes: [String] = []
         var cells = [header + ["source"]]
         for (row, source) in zip(rows, sources) {
@@ -30,12 +29,12 @@ struct TextTable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    var json: JSONValue {
+    public var json: JSONValue {
         .array(
             zip(rows, sources).map { row, source in
                 .object(zip(header, row).map { (key: $0, value: JSONValue.string($1)) } + [(key: "source", value: .string(source))])
             })
     }
 
-    var csvRows: [[String]] { zip(rows, sources).map { $0 + [$1] } }
+    public var csvRows: [[String]] { zip(rows, sources).map { $0 + [$1] } }
 }

@@ -1,0 +1,5 @@
+export BENCHMARK=resnet50
+export DGXNNODES=16
+export DGXNGPU=8
+export BATCHSIZE=204
+export DGXSYSTEM="DGXA100_multi_16x8x204"
