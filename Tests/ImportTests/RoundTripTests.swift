@@ -66,13 +66,13 @@ struct RoundTripTests {
 
     @Test("What a program does not offer is refused with its key")
     func refusals() throws {
-        func faults(_ layout: String, _ format: LaunchFormat) throws -> [String] {
+        func faults(_ layout: String, _ format: LaunchFormat, training: String = "") throws -> [String] {
             let scenario = try Scenario.load(
                 yaml: """
                     model: {preset: llama3-8b}
                     cluster: {gpu: h100-sxm-80gb, gpus: 32}
                     layout: \(layout)
-                    training: {global_batch: 64, micro_batch: 2, sequence: 4096}
+                    training: {global_batch: 64, micro_batch: 2, sequence: 4096\(training)}
                     software: {framework: generic}
                     """, file: "job.yaml")
             do throws(Faults) { _ = try exportLaunch(scenario, format) } catch { return error.all.map(\.keyPath) }
@@ -84,6 +84,12 @@ struct RoundTripTests {
         #expect(try faults("{tensor: 2, sequence_parallel: true}", .deepspeed).contains("layout.sequence_parallel"))
         #expect(try faults("{tensor: 4, tensor_algorithm: 2d}", .nemo).contains("layout.tensor_algorithm"))
         #expect(try faults("{tensor: 2, pipeline: 4, schedule: zb-v, sequence_parallel: true}", .torchtitan) == [])
+        // Nothing is dropped in silence.
+        #expect(try faults("{zero: 1}", .deepspeed, training: ", adapters: {kind: lora, rank: 16}").contains("training.adapters"))
+        #expect(try faults("{zero: 1}", .deepspeed, training: ", frozen: [embedding]").contains("training.frozen"))
+        #expect(try faults("{zero: 1}", .deepspeed, training: ", passes: {reference: 1}").contains("training.passes"))
+        #expect(try faults("{zero: 1, offload: activations}", .deepspeed).contains("layout.offload"))
+        #expect(try faults("{zero: 1, offload: {what: optimizer, share: 50%}}", .deepspeed).contains("layout.offload"))
     }
 
     @Test("Automatic recomputation is written as the layers that it stands for")

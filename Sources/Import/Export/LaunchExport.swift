@@ -90,6 +90,18 @@ struct LaunchWriter {
         if layout.expertDispatch != Layout.ExpertDispatch() {
             refuse("layout.expert_dispatch", "no setting of \(program) says this", "leave it out")
         }
+        // Adapters, frozen parts and further passes are settings of trainers built on these programs, not of their launch files.
+        if training.adapters != nil { refuse("training.adapters", "no setting of \(program)'s launch file says this", "leave it out") }
+        if !training.frozen.isEmpty { refuse("training.frozen", "no setting of \(program)'s launch file says this", "leave it out") }
+        if training.passes != ExtraPasses() {
+            refuse("training.passes", "no setting of \(program)'s launch file says this", "leave it out")
+        }
+        if layout.offload != .none, !layout.offloadsState {
+            refuse("layout.offload", "offloaded activations are not handed over", "write none, optimizer or parameters")
+        }
+        if layout.offload != .none, layout.offloadShare != 1 || layout.offloadLayers != nil {
+            refuse("layout.offload", "a part of the state is not handed over", "offload all of it, or nothing")
+        }
         if layout.bucketing != .fixed { refuse("layout.bucket", "\(program) has buckets of one size", "write a size") }
         if !job.cluster.pools.isEmpty { refuse("cluster.pools", "nodes of several kinds cannot be handed over", "export one kind") }
         if training.compression != nil { refuse("training.compression", "no setting of \(program) says this", "write none") }
