@@ -91,8 +91,8 @@ run: build ## a report on Llama 3 405B on 16,384 H100 (SCENARIO=..., OUT=...)
 	@$(ORRERY) run $(SCENARIO) --report $(OUT)
 	@echo "Report: $(OUT)/report.html"
 
-serve: deps ## build the what-if page's server and open it (PORT=8765; the first build takes 5 minutes)
-	@[ -x $(SERVER) ] || echo "The first build of the server fetches packages and takes about 5 minutes on two quiet cores."
+serve: deps ## build the what-if page's server and open it (PORT=8765; the first build takes 8 minutes)
+	@[ -x $(SERVER) ] || echo "The first build of the server fetches packages and takes about 8 minutes on two cores."
 	swift build -c release --package-path Workbench/Server --product orrery-serve
 	@$(SERVER) --port $(PORT)
 

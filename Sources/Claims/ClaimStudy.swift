@@ -171,14 +171,14 @@ extension ResultFigures {
         return figure / (try number(divisor))
     }
 
-    /// A figure of time may be off as the step is; one of memory is taken as it is.
+    /// A figure of time or money may be off as the step is; others, such as memory, are taken as they are.
     func range(_ experiment: ClaimExperiment, _ value: Double) -> (Double, Double) {
         guard case .object(let members) = json, case .object(let evidence)? = members.first(where: { $0.key == "evidence" })?.value,
             case .array(let ends)? = evidence.first(where: { $0.key == "interval90" })?.value, ends.count == 2,
             case .number(let low) = ends[0], case .number(let high) = ends[1], let step = self["step.time_s"], step > 0,
             experiment.divisor == nil
         else { return (value, value) }
-        if experiment.figure.hasPrefix("memory") || experiment.figure.hasPrefix("traffic") { return (value, value) }
+        guard ["step.", "run.wall_clock_s", "bill."].contains(where: experiment.figure.hasPrefix) else { return (value, value) }
         let isRate = experiment.figure.hasPrefix("step.") && experiment.figure != "step.time_s"
         return isRate ? (value * step / high, value * step / low) : (value * low / step, value * high / step)
     }

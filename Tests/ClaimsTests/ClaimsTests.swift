@@ -57,7 +57,7 @@ import Testing
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let text = try String(contentsOf: root.appending(path: "reports/claims/verdicts.md"), encoding: .utf8)
         let study = ClaimStudy(study: try Study.shipped())
-        for claim in try Claim.all() where !["C22", "C25", "C38"].contains(claim.id) {
+        for claim in try Claim.all() where !["C22", "C25", "C29", "C38", "C39"].contains(claim.id) {
             let answer = try study.answer(claim)
             #expect(
                 text.contains("| \(claim.id) | \(claim.topic) | \(answer.verdict.rawValue) |"), "\(claim.id): \(answer.verdict.rawValue)")

@@ -113,7 +113,8 @@ import Workload
         }.plan(data)
         #expect(dpo.costs.stages[0].forward.flops == 2 * plain.costs.stages[0].forward.flops)
         #expect(dpo.costs.stages[0].backward.flops == plain.costs.stages[0].backward.flops)
-        // Gathered for three passes where there were two; another 2 bytes a parameter in shards.
+        // Gathered for three passes where there were two, charged as longer messages, which start once: a few per cent less than 1.5 times.
+        // Another 2 bytes a parameter in shards.
         #expect(abs(dpo.costs.unitData[1].gather / plain.costs.unitData[1].gather - 1.5) < 0.05)
         let more = dpo.memory.stages[0].parameters - plain.memory.stages[0].parameters
         #expect(abs(more / (2 * 6_738_415_616 / 8) - 1) < 1e-3)

@@ -1,6 +1,7 @@
 """What people do on the page, in a real browser: journeys.py ADDRESS [FOLDER for screenshots]. Exit status 1 where a journey fails."""
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -9,6 +10,8 @@ from browser import Browser
 
 ADDRESS = sys.argv[1]
 FOLDER = sys.argv[2] if len(sys.argv) > 2 else None
+if FOLDER:
+    os.makedirs(FOLDER, exist_ok=True)
 SET = "document.getElementById('field-{}').{}"
 
 

@@ -10,16 +10,20 @@ extension AdviceAnswer {
         ]
         if !fitsBefore { lines.append("  the job as given does not fit: what makes it fit comes first") }
         for (index, trial) in taken.enumerated() {
+            // What a job that does not fit would take is no measure of what makes it fit.
+            let cures = index == 0 && !fitsBefore
             let interaction =
-                trial.alone.flatMap { alone in trial.gain.map { abs(alone - $0) > 0.01 ? " (alone \(times(alone)))" : "" } } ?? ""
+                cures
+                ? "" : trial.alone.flatMap { alone in trial.gain.map { abs(alone - $0) > 0.01 ? " (alone \(times(alone)))" : "" } } ?? ""
             lines.append(
-                "  \(index + 1). \(trial.rule.name): \(trial.gain.map(times) ?? "-")\(interaction); risk \(trial.rule.risk.rawValue)")
+                "  \(index + 1). \(trial.rule.name): \(cures ? "makes it fit" : trial.gain.map(times) ?? "-")\(interaction); risk \(trial.rule.risk.rawValue)"
+            )
             lines.append("     " + trial.settings.map { "--set '\($0)'" }.joined(separator: " "))
             lines.append("     \(trial.rule.rule); fails when \(trial.rule.failsWhen)")
         }
         let total = before / after
         lines.append(
-            "  together: \(significant(before)) to \(significant(after)) \(unit), \(times(total)); a step is known to ± \(fixed(error * 100, decimals: 0)) %, which both share"
+            "  together: \(significant(before)) to \(significant(after)) \(unit)\(fitsBefore ? ", \(times(total))" : ""); a step is known to ± \(fixed(error * 100, decimals: 0)) %, which both share"
         )
         let promising = rejected.filter { ($0.gain ?? 0) > 1.002 }
         if !promising.isEmpty { lines.append("  would gain, at a risk (--risk takes them):") }

@@ -56,6 +56,7 @@ private struct Advisor {
     /// A gain below this is noise of rounding.
     private static let least = 1.002
     private static let mostRounds = 8
+    private static let runSamples = 50
 
     private struct Outcome {
         var scenario: Scenario
@@ -73,13 +74,18 @@ private struct Advisor {
         var scenario = try Scenario.load(document, overrides: overrides + settings)
         if let refusal = scenario.variation { throw ScenarioErrors([refusal]) }
         scenario.settings.timeline = false
-        let answer = try study.run(scenario)
+        // Runs of weeks under common random numbers: so few show a difference, and dozens of them are played.
+        scenario.runSamples = min(scenario.runSamples ?? Self.runSamples, Self.runSamples)
+        // A run that has begun is finished, so that what was taken stays whole.
+        var single = study.single
+        single.isStopped = { false }
+        let answer = try single.run(scenario)
         let figures = ResultFigures(answer.jsonValue())
         let isWhole = scenario.job.hasLength && answer.neverEnds == nil
         let perRun = objective == .time ? figures["run.wall_clock_s"] : figures["bill.total_usd"]
-        let ofStep = objective == .time ? 1 : figures["bill.total_usd"] ?? 1
-        let perSample =
-            answer.result.step.timeS.mean / Double(max(1, scenario.job.training.globalBatch)) * (objective == .time ? 1 : ofStep)
+        // A scenario without a length is billed for one step.
+        let ofStep = objective == .time ? answer.result.step.timeS.mean : figures["bill.total_usd"] ?? answer.result.step.timeS.mean
+        let perSample = ofStep / Double(max(1, scenario.job.training.globalBatch))
         return Outcome(
             scenario: scenario, value: isWhole ? perRun ?? perSample : perSample, fits: answer.valid && answer.neverEnds == nil,
             error: answer.result.evidence.stepTimeError)
@@ -95,7 +101,11 @@ private struct Advisor {
             let settings = taken.flatMap(\.settings)
             var trials: [AdviceAnswer.Trial] = []
             var found: (trial: AdviceAnswer.Trial, outcome: Outcome)?
-            for (rule, candidate) in candidates(best.scenario, taken) {
+            let tries = candidates(best.scenario, taken)
+            for (index, (rule, candidate)) in tries.enumerated() {
+                // Stopped early, the advice taken so far is the answer.
+                if study.isStopped() { break }
+                study.progress(index, tries.count)
                 var trial = AdviceAnswer.Trial(rule: rule, settings: candidate)
                 do {
                     let tried = try outcome(settings + candidate)
@@ -112,7 +122,7 @@ private struct Advisor {
                 trials.append(trial)
             }
             last = trials
-            guard let found else { break }
+            guard let found, !study.isStopped() else { break }
             taken.append(found.trial)
             best = found.outcome
         }
@@ -140,7 +150,7 @@ private struct Advisor {
     private func searched(_ scenario: Scenario) -> [[String]] {
         var settings = SearchSettings()
         (settings.keep, settings.seconds) = (3, 2)
-        guard let found = try? study.search(SearchQuestion(scenario), settings: settings) else { return [] }
+        guard let found = try? study.single.search(SearchQuestion(scenario), settings: settings) else { return [] }
         return found.ranked.prefix(3).map { $0.job.settingsOfLayout }
     }
 }

@@ -28,7 +28,10 @@ struct Advise: ParsableCommand {
     func run() throws {
         let document = try ScenarioDocument(path: file)
         let answer = try output.study("trying rules", jobs: jobs.count, anchors: anchors) {
-            try $0.advise(document, overrides: overrides, objective: objective, takesRisk: risk)
+            var study = $0
+            Interrupt.watch()
+            study.isStopped = { Interrupt.pressed.load(ordering: .relaxed) }
+            return try study.advise(document, overrides: overrides, objective: objective, takesRisk: risk)
         }
         try Console.output(output.json ? answer.json.text() + "\n" : answer.text)
     }

@@ -18,6 +18,10 @@ struct ClaimsCommand: ParsableCommand {
     @OptionGroup var report: ReportOption
     @OptionGroup var jobs: JobsOption
 
+    func validate() throws {
+        if markdown, output.json || output.csv { throw ValidationError("--markdown excludes --json and --csv; give one of them") }
+    }
+
     func run() throws {
         let all = try Claim.all()
         var chosen: [Claim] = []
